@@ -1,0 +1,63 @@
+# One door. Every target works alone on a fresh clone; python >= 3.11, git and make are all it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := relay tests bench
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast lint format lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# --- what is installed -----------------------------------------------------------------------------
+# Each set is pinned with hashes; a stamp says which set the environment holds.
+$(VENV)/.build: requirements/build.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runflow-relay needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/build.txt
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.build requirements/runtime.txt pyproject.toml
+	$(PIP) install --require-hashes -r requirements/runtime.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.local-kafka: $(VENV)/.runtime requirements/local-kafka.txt
+	$(PIP) install --require-hashes -r requirements/local-kafka.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.local-kafka requirements/test.txt
+	$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+install: $(VENV)/.test ## everything, pinned, into .venv
+
+lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
+	$(PYTHON) requirements/lock.py
+
+# --- try it ----------------------------------------------------------------------------------------
+demo: $(VENV)/.runtime ## 200 runs with faults through sandbox, relay, HTTP and file (KAFKA=1 adds a real broker)
+demo: $(if $(KAFKA),$(VENV)/.local-kafka)
+	$(BIN)/relay demo $(if $(KAFKA),--kafka)
+
+# --- check it --------------------------------------------------------------------------------------
+lint: $(VENV)/.test ## format, lint, types, import rules
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test ## let the formatter have its way
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+test: lint ## all that CI runs: lint, then every test, then coverage
+	$(BIN)/python tests/run.py
+
+test-fast: $(VENV)/.test ## the in-process tests, without coverage
+	$(BIN)/python -m pytest -q -m "not process and not kafka"
+
+clean: ## forget the environment and what tests left
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov var

@@ -1,0 +1,153 @@
+"""Destinations: settings become senders and the couriers that feed them.
+
+Owns which sender a kind of destination has and how it is bounded.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+from relay.app.system import System
+from relay.core.delivery import Policy
+from relay.core.egress import EgressPolicy
+from relay.core.gate import GatePolicy
+from relay.core.ports import Executor, Metrics, Outbox, Sender
+from relay.core.signing import StandardKey
+from relay.deliver.file import FileOptions, FileSender
+from relay.deliver.http import HttpOptions, HttpSender
+from relay.deliver.kafka import KafkaSender
+from relay.deliver.kafka_options import KafkaOptions, KafkaSasl, KafkaTls
+from relay.deliver.worker import Courier, CourierOptions
+from relay.settings import (
+    Destination,
+    FileDestination,
+    HttpDestination,
+    KafkaDestination,
+    Settings,
+)
+from relay.version import VERSION
+
+__all__ = ["build_courier", "build_sender"]
+
+#: Kafka and files answer for all at once: one fault says that the destination does not work.
+_GATE_OF_ONE = GatePolicy(faults_to_open=1)
+_GATE = GatePolicy()
+
+
+async def build_sender(
+    destination: Destination,
+    *,
+    settings: Settings,
+    system: System,
+    executor: Callable[[str], Executor],
+) -> Sender:
+    """Make a destination's sender, ready to send.
+
+    Raises:
+        MisconfiguredError: it cannot work as configured.
+    """
+    match destination:
+        case HttpDestination():
+            return _http(destination, system)
+        case FileDestination():
+            return await _file(destination, settings, executor(destination.name))
+        case KafkaDestination():
+            return _kafka(destination, settings)
+        case _:
+            assert_never(destination)
+
+
+def build_courier(
+    destination: Destination,
+    *,
+    sender: Sender,
+    outbox: Outbox,
+    settings: Settings,
+    system: System,
+    metrics: Metrics,
+) -> Courier:
+    """Make the courier that empties a destination's backlog into its sender."""
+    is_http = isinstance(destination, HttpDestination)
+    policy = (
+        Policy(
+            max_age=destination.max_age.us,
+            ladder=tuple(step.us for step in destination.ladder),
+        )
+        if isinstance(destination, HttpDestination)
+        else Policy(max_age=destination.max_age.us, laddered=False)
+    )
+    return Courier(
+        destination.name,
+        sender=sender,
+        outbox=outbox,
+        clock=system.clock,
+        checkpoints=system.checkpoints,
+        metrics=metrics,
+        options=CourierOptions(
+            policy=policy,
+            gate=_GATE if is_http else _GATE_OF_ONE,
+            ready_max=settings.limits.ready_parcels,
+        ),
+    )
+
+
+def _http(destination: HttpDestination, system: System) -> Sender:
+    private = destination.private
+    return HttpSender(
+        options=HttpOptions(
+            url=destination.url,
+            keys=tuple(
+                StandardKey.parse(key.secret.reveal()) for key in destination.keys
+            ),
+            concurrency=destination.concurrency,
+            connect_timeout_s=destination.connect_timeout.seconds,
+            total_timeout_s=destination.timeout.seconds,
+            response_bytes=destination.response_bytes,
+        ),
+        policy=(
+            EgressPolicy(private=private)
+            if isinstance(private, bool)
+            else EgressPolicy(allow=private)
+        ),
+        clock=system.clock,
+        version=VERSION,
+    )
+
+
+def _file(
+    destination: FileDestination, settings: Settings, executor: Executor
+) -> Awaitable[Sender]:
+    rotate = destination.rotate
+    return FileSender.open(
+        options=FileOptions(
+            path=settings.anchor(destination.path),
+            rotate_bytes=rotate.bytes if rotate else None,
+            keep=rotate.keep if rotate else 0,
+        ),
+        executor=executor,
+    )
+
+
+def _kafka(destination: KafkaDestination, settings: Settings) -> Sender:
+    tls, sasl = destination.tls, destination.sasl
+    return KafkaSender(
+        options=KafkaOptions(
+            bootstrap_servers=destination.bootstrap_servers,
+            topic=destination.topic,
+            limit_s=destination.batch_timeout.seconds,
+            tls=None
+            if tls is None
+            else KafkaTls(
+                ca_file=settings.anchor(tls.ca) if tls.ca else None,
+                certificate_file=settings.anchor(tls.cert) if tls.cert else None,
+                key_file=settings.anchor(tls.key) if tls.key else None,
+                check_hostname=tls.check_hostname,
+            ),
+            sasl=None
+            if sasl is None
+            else KafkaSasl(
+                mechanism=sasl.mechanism,
+                username=sasl.username,
+                password=sasl.password.reveal(),
+            ),
+        )
+    )

@@ -1,0 +1,294 @@
+"""Service: ``relay serve``, from opening the store to closing it.
+
+Owns the order of things. Opened in the order of the path and closed in reverse, also when starting
+fails half way; each step of stopping has a budget, and their sum is bounded.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Self
+
+import structlog
+
+from relay.app.catalogs import build_catalog
+from relay.app.destinations import build_courier, build_sender
+from relay.app.system import System, ThreadExecutor
+from relay.core.catalog import Current
+from relay.core.limiter import Limiter
+from relay.core.ports import Sender
+from relay.deliver.dispatch import Dispatch
+from relay.deliver.worker import Courier
+from relay.observe.metrics import PrometheusMetrics
+from relay.observe.operator import Health, OperatorListener, State
+from relay.receive.body import InFlight
+from relay.receive.listener import Listener, ListenerOptions
+from relay.receive.peers import PeerReader
+from relay.receive.refusals import RefusalBook
+from relay.receive.webhook import Webhook, WebhookOptions
+from relay.record.sqlite import SqliteStore
+from relay.record.sqlite.store import Limits, read_ledger_of
+from relay.settings import Settings
+from relay.supervise import Supervisor, Worker
+
+__all__ = ["Service", "ServiceOptions", "stop_budget_s"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+#: What closing may take beyond `public.stop_timeout`, step by step (seconds).
+SENDERS_CLOSE_S: Final = 3.0
+STORE_CLOSE_S: Final = 5.0
+OPERATOR_CLOSE_S: Final = 2.0
+
+
+def stop_budget_s(settings: Settings) -> float:
+    """The longest that stopping can take, in seconds; a pod's grace period must be longer."""
+    public = settings.public
+    return (
+        public.drain_delay.seconds
+        # Requests under way and deliveries under way end one after the other.
+        + 2 * public.stop_timeout.seconds
+        + SENDERS_CLOSE_S
+        + STORE_CLOSE_S
+        + OPERATOR_CLOSE_S
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """What tests change; production takes the defaults."""
+
+    synchronous: str = "FULL"
+
+
+class Service:
+    """One relay process. ``async with Service(...)`` starts and stops it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        system: System | None = None,
+        options: ServiceOptions | None = None,
+    ) -> None:
+        self._settings = settings
+        self._system = system or System.real()
+        self._options = options or ServiceOptions()
+        self._stack = AsyncExitStack()
+        self._draining = asyncio.Event()
+        self.metrics = PrometheusMetrics()
+        self.supervisor = Supervisor(metrics=self.metrics)
+        self.current = Current(build_catalog(settings))
+        self._dispatch = Dispatch()
+        self.state: State = "starting"
+        self.store: SqliteStore
+        self.public: Listener
+        self.operator: OperatorListener
+
+    @property
+    def reasons(self) -> Sequence[str]:
+        """Why the process cannot do its work on the store."""
+        if self.supervisor.failure is not None:
+            return ["worker_failed"]
+        return ["store_full"] if self.store.full else []
+
+    @property
+    def degraded(self) -> Sequence[str]:
+        """Destinations that do not answer now."""
+        return self._dispatch.degraded
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            self.state = "failed"
+            await self._stack.aclose()
+            raise
+        self.state = "ready"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Unready first, then everything in reverse order of starting. Idempotent and bounded."""
+        if self.state == "ready":
+            self.state = "draining"
+            log.info("relay.draining")
+            await self._drain_delay()
+        await self._stack.aclose()
+
+    def hurry(self) -> None:
+        """End the drain delay now."""
+        self._draining.set()
+
+    async def failed(self) -> BaseException | None:
+        """Wait until a worker could not be kept alive; gives its error."""
+        await self.supervisor.failed.wait()
+        return self.supervisor.failure
+
+    async def _start(self) -> None:
+        await self._open_store()
+        couriers = await self._open_destinations()
+        await self._open_operator()
+        self._employ(couriers)
+        await self._open_public()
+
+    async def _open_store(self) -> None:
+        settings, system = self._settings, self._system
+        executor = ThreadExecutor("store")
+        self._stack.callback(executor.close)
+        limits = settings.limits
+        self.store = SqliteStore(
+            settings.store_path,
+            clock=system.clock,
+            executor=executor,
+            checkpoints=system.checkpoints,
+            metrics=self.metrics,
+            handover=self._dispatch,
+            limits=Limits(
+                group_size=limits.group_size,
+                waiting=limits.waiting,
+                ack_timeout_s=limits.ack_timeout.seconds,
+                min_free_disk=limits.min_free_disk,
+                store_bytes=limits.store_bytes,
+                refusals_kept=limits.refusals_kept,
+            ),
+            synchronous=self._options.synchronous,
+        )
+        await self.store.open([(d.name, d.kind) for d in settings.destinations])
+        self._stack.push_async_callback(self.store.close)
+        self.supervisor.start(
+            Worker(name="store", run=self.store.run, stop=self.store.stop)
+        )
+        self._stack.push_async_callback(
+            partial(self.supervisor.stop, ["store"], within_s=STORE_CLOSE_S)
+        )
+
+    async def _open_destinations(self) -> list[Courier]:
+        couriers = []
+        for destination in self._settings.destinations:
+            sender = await build_sender(
+                destination,
+                settings=self._settings,
+                system=self._system,
+                executor=self._thread,
+            )
+            self._stack.push_async_callback(partial(_close_sender, sender))
+            couriers.append(
+                build_courier(
+                    destination,
+                    sender=sender,
+                    outbox=self.store,
+                    settings=self._settings,
+                    system=self._system,
+                    metrics=self.metrics,
+                )
+            )
+        return couriers
+
+    def _thread(self, name: str) -> ThreadExecutor:
+        executor = ThreadExecutor(name)
+        self._stack.callback(executor.close)
+        return executor
+
+    def _employ(self, couriers: Sequence[Courier]) -> None:
+        self._dispatch.employ(couriers)
+        names = []
+        for courier in couriers:
+            name = f"deliver.{courier.name}"
+            self.supervisor.start(Worker(name, courier.run, courier.stop))
+            names.append(name)
+        self._stack.push_async_callback(
+            partial(
+                self.supervisor.stop,
+                names,
+                within_s=self._settings.public.stop_timeout.seconds,
+            )
+        )
+
+    async def _open_operator(self) -> None:
+        listen = self._settings.operator.listen
+        reader = self._thread("ledger")
+        self.operator = OperatorListener(
+            host=listen.host,
+            port=listen.port,
+            health=Health(self),
+            exposition=self.metrics.exposition,
+            metrics=self.metrics,
+            ledger=lambda: reader.run(
+                partial(read_ledger_of, self._settings.store_path)
+            ),
+        )
+        await self.operator.start()
+        self._stack.push_async_callback(self.operator.close)
+
+    async def _open_public(self) -> None:
+        refusals = RefusalBook(
+            self.store, lines_max=max(1, self._settings.limits.refusals_kept)
+        )
+        self.supervisor.start(Worker("refusals", refusals.run, refusals.stop))
+        self._stack.push_async_callback(
+            partial(self.supervisor.stop, ["refusals"], within_s=2.0)
+        )
+        self.public = self._listener(self._webhook(refusals))
+        await self.public.start()
+        self.supervisor.start(Worker("listener", self.public.run, self.public.stop))
+        self._stack.push_async_callback(
+            partial(self.supervisor.stop, ["listener"], within_s=1.0)
+        )
+        self._stack.push_async_callback(self.public.close)
+
+    def _webhook(self, refusals: RefusalBook) -> Webhook:
+        limits, system = self._settings.limits, self._system
+        return Webhook(
+            current=self.current,
+            inbox=self.store,
+            clock=system.clock,
+            dice=system.dice,
+            monotonic=asyncio.get_running_loop().time,
+            checkpoints=system.checkpoints,
+            metrics=self.metrics,
+            limiter=Limiter(per_minute=limits.unverified_per_minute),
+            peers=PeerReader(self._settings.public.trusted_proxies),
+            refusals=refusals,
+            in_flight=InFlight(limits.in_flight_bytes),
+            options=WebhookOptions(
+                body_bytes=limits.body_bytes,
+                body_timeout_s=limits.body_timeout.seconds,
+                retry_after_s=limits.retry_after.seconds,
+            ),
+        )
+
+    def _listener(self, webhook: Webhook) -> Listener:
+        limits, public = self._settings.limits, self._settings.public
+        return Listener(
+            webhook.respond,
+            options=ListenerOptions(
+                host=public.listen.host,
+                port=public.listen.port,
+                connections=limits.connections,
+                headers=limits.headers,
+                header_bytes=limits.header_bytes,
+                header_timeout_s=limits.header_timeout.seconds,
+                idle_timeout_s=limits.idle_timeout.seconds,
+            ),
+            stop_timeout_s=public.stop_timeout.seconds,
+        )
+
+    async def _drain_delay(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.public.drain_delay.seconds):
+                await self._draining.wait()
+        except TimeoutError:
+            pass
+
+
+async def _close_sender(sender: Sender) -> None:
+    try:
+        async with asyncio.timeout(SENDERS_CLOSE_S):
+            await sender.close()
+    except TimeoutError:
+        log.warning("sender.late")

@@ -1,0 +1,145 @@
+"""``relay check``, ``relay ledger``, ``relay version``: look, and change nothing."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from relay.cli.common import (
+    DEFAULT_CONFIG,
+    DONE,
+    FAILED,
+    Config,
+    Json,
+    load_settings,
+    mistakes_exit,
+    print_json,
+    say,
+)
+from relay.core.ledger import Ledger
+from relay.record.sqlite.store import read_ledger_of
+from relay.version import VERSION
+
+__all__ = ["check", "ledger", "ledger_tables", "version"]
+
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Count the rows anew and compare.")
+]
+
+
+def check(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Read the configuration and list every mistake at once, each with its place in the file."""
+    with mistakes_exit():
+        settings = load_settings(config)
+    if json:
+        print_json({"ok": True, "file": str(config)})
+        return
+    sources = ", ".join(source.name for source in settings.sources)
+    destinations = ", ".join(
+        f"{destination.name} ({destination.kind})"
+        for destination in settings.destinations
+    )
+    say(f"{config} is fine.")
+    say(f"  sources       {sources}")
+    say(f"  destinations  {destinations}")
+    say(f"  store         {settings.store_path}")
+
+
+def ledger(
+    config: Config = DEFAULT_CONFIG, json: Json = False, verify: Verify = False
+) -> None:
+    """Show the account: what was received, what became of it, and whether it adds up."""
+    with mistakes_exit():
+        settings = load_settings(config)
+        account = read_ledger_of(settings.store_path)
+        recounted = (
+            read_ledger_of(settings.store_path, verify=True) if verify else account
+        )
+    faults = [*account.balance().faults, *_differences(account, recounted)]
+    if json:
+        print_json(
+            {
+                "balanced": not faults,
+                "faults": faults,
+                "sources": {
+                    name: dict(counts.items())
+                    for name, counts in account.sources.items()
+                },
+                "destinations": {
+                    name: dict(counts.items())
+                    for name, counts in account.destinations.items()
+                },
+            }
+        )
+    else:
+        console = Console()
+        for table in ledger_tables(account):
+            console.print(table)
+        for fault in faults:
+            console.print(f"does not add up: {fault}", style="bold red")
+        if not faults:
+            console.print("The ledger balances.", style="green")
+    raise typer.Exit(FAILED if faults else DONE)
+
+
+def version(json: Json = False) -> None:
+    """Show the version."""
+    if json:
+        print_json({"version": VERSION})
+    else:
+        say(f"runflow-relay {VERSION}")
+
+
+def ledger_tables(account: Ledger) -> list[Table]:
+    """The account as two tables for people. Columns that are zero everywhere are left out."""
+    return [
+        _table("source", {n: c.items() for n, c in account.sources.items()}),
+        _table("destination", {n: c.items() for n, c in account.destinations.items()}),
+    ]
+
+
+#: Columns that are shown even when they are zero: the terms that people ask about.
+_ALWAYS = frozenset(
+    {
+        "receipts",
+        "duplicate",
+        "events",
+        "waiting",
+        "created",
+        "delivered",
+        "pending",
+        "dead",
+    }
+)
+
+
+def _table(head: str, lines: dict[str, list[tuple[str, int]]]) -> Table:
+    shown = [
+        name
+        for name, _ in next(iter(lines.values()), [])
+        if name in _ALWAYS or any(dict(line)[name] for line in lines.values())
+    ]
+    table = Table(head, *shown)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, line in lines.items():
+        table.add_row(name, *(f"{dict(line)[column]:,}" for column in shown))
+    return table
+
+
+def _differences(account: Ledger, recounted: Ledger) -> list[str]:
+    """Where the counters and the rows disagree."""
+    found = []
+    for what, left, right in (
+        ("source", account.sources, recounted.sources),
+        ("destination", account.destinations, recounted.destinations),
+    ):
+        for name, counts in left.items():
+            there = dict(right[name].items()) if name in right else {}
+            found += [
+                f"{what} {name}: the counter {counter} says {value}, the rows {there.get(counter, 0)}"
+                for counter, value in counts.items()
+                if value != there.get(counter, 0)
+            ]
+    return found

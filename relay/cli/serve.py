@@ -1,0 +1,82 @@
+"""``relay serve``: run until told to stop."""
+
+import asyncio
+import signal
+from typing import Final
+
+import structlog
+import uvloop
+
+from relay.app import Service
+from relay.cli.common import (
+    DEFAULT_CONFIG,
+    DONE,
+    FAILED,
+    Config,
+    fail,
+    load_settings,
+    mistakes_exit,
+)
+from relay.observe.logs import configure
+from relay.settings import Settings
+from relay.version import VERSION
+
+__all__ = ["serve", "serve_until_stopped"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+
+def serve(config: Config = DEFAULT_CONFIG) -> None:
+    """Receive callbacks and deliver events until SIGTERM or SIGINT; a second signal means now."""
+    with mistakes_exit():
+        settings = load_settings(config)
+        configure(level=settings.log.level, form=settings.log.format)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(serve_until_stopped(Service, settings))
+    if code != DONE:
+        fail("relay: stopped because a part of it could not be kept running", code)
+
+
+async def serve_until_stopped(make: type[Service], settings: Settings) -> int:
+    """Run a service until a signal or until it fails; gives the exit code."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    service = make(settings)
+
+    def on_signal() -> None:
+        if stop.is_set():
+            service.hurry()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    async with service:
+        _announce(service, settings)
+        async with asyncio.TaskGroup() as tasks:
+            waits = [
+                tasks.create_task(stop.wait()),
+                tasks.create_task(service.failed()),
+            ]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+    log.info("relay.stopped", failed=service.supervisor.failure is not None)
+    return DONE if service.supervisor.failure is None else FAILED
+
+
+def _announce(service: Service, settings: Settings) -> None:
+    base = (
+        settings.public.url
+        or f"http://{settings.public.listen.host}:{service.public.port}"
+    )
+    log.info(
+        "relay.ready",
+        version=VERSION,
+        public=f"{settings.public.listen.host}:{service.public.port}",
+        operator=f"{settings.operator.listen.host}:{service.operator.port}",
+        store=str(settings.store_path),
+        callback_urls=[
+            f"{base}/callbacks/{source.name}" for source in settings.sources
+        ],
+        destinations=[destination.name for destination in settings.destinations],
+    )

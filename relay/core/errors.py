@@ -1,0 +1,44 @@
+"""Errors, named by what the caller must do next.
+
+Owns the few exceptions that cross a module boundary. Adapters translate what their libraries raise
+into one of these and keep the original as ``__cause__``; no ``aiohttp``, ``aiokafka`` or ``sqlite3``
+exception leaves its adapter.
+"""
+
+__all__ = [
+    "InvalidKeyError",
+    "MisconfiguredError",
+    "RelayError",
+    "StoreBusyError",
+    "StoreFailedError",
+    "StoreFullError",
+    "UnstorableError",
+]
+
+
+class RelayError(Exception):
+    """The root of everything the relay raises on purpose."""
+
+
+class MisconfiguredError(RelayError):
+    """Do not start: the configuration cannot work. The message says what to change."""
+
+
+class InvalidKeyError(RelayError):
+    """A secret or key is not of the form its scheme asks for. Never carries the key itself."""
+
+
+class StoreFullError(RelayError):
+    """The store or its disk has reached its limit: answer 503, keep delivering what is stored."""
+
+
+class StoreBusyError(RelayError):
+    """No commit within the time allowed, or too much is waiting: answer 503, try again."""
+
+
+class StoreFailedError(RelayError):
+    """The store can no longer be trusted (a failed fsync): stop acknowledging and restart."""
+
+
+class UnstorableError(RelayError):
+    """This one item can never be stored; its neighbours in the group can."""

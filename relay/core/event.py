@@ -1,0 +1,155 @@
+"""Event: the one CloudEvent that says how a run ended, built byte for byte.
+
+Owns the attributes, the ``data`` object and both wire forms of CloudEvents 1.0.2 (structured JSON,
+and binary mode's pieces). Pure: the same facts give the same bytes, for ever. A released builder is
+never changed; a new one gets a new number, and the stored event remembers which one made it.
+
+``output`` and ``metadata`` are spliced in exactly as received: ``1.10`` stays ``1.10``, integers may
+have any size, key order and escapes are kept.
+"""
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from relay.core.callback import Reading
+from relay.core.expiry import earliest_expiry
+from relay.core.identity import Kind, Outcome, RunKey, event_id
+from relay.core.moment import text_of
+
+__all__ = ["BUILDER", "CONTENT_TYPE", "Attribute", "Event", "Facts", "Origin", "build"]
+
+#: The builder that new events are made with.
+BUILDER: Final = 1
+CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
+
+Attribute = str | bool | int
+Origin = str
+
+_encode: Final[Callable[[object], bytes]] = msgspec.json.encode
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that an event is made of. Every one of them is stored, so it can be built again."""
+
+    key: RunKey
+    outcome: Outcome
+    revision: int
+    origin: Origin
+    confirmed: bool
+    #: Wall time of the first receipt's commit group, microseconds; ``time`` where the upstream gave none.
+    received_at: int
+    reading: Reading
+    builder: int = BUILDER
+
+
+class Event:
+    """A normalised event: attributes in order, and ``data`` as bytes."""
+
+    def __init__(
+        self, identifier: uuid.UUID, *, attributes: Mapping[str, Attribute], data: bytes
+    ) -> None:
+        self.id = identifier
+        #: CloudEvents attributes in wire order, without ``datacontenttype``.
+        self.attributes = attributes
+        #: The JSON of ``data``.
+        self.data = data
+
+    @cached_property
+    def structured(self) -> bytes:
+        """The whole event as one JSON object (CloudEvents JSON format 1.0.2, structured mode)."""
+        head = _encode({**self.attributes, "datacontenttype": "application/json"})
+        return b"".join((head[:-1], b',"data":', self.data, b"}"))
+
+
+def build(facts: Facts) -> Event:
+    """Build the event of these facts with the builder they name.
+
+    Raises:
+        KeyError: no such builder; the store was written by a newer program.
+    """
+    return _BUILDERS[facts.builder](facts)
+
+
+def _build_1(facts: Facts) -> Event:
+    key, reading = facts.key, facts.reading
+    kind = key.kind.value
+    identifier = event_id(key, facts.outcome, facts.revision)
+    completed_at = reading.completed_at
+    attributes: dict[str, Attribute] = {
+        "specversion": "1.0",
+        "id": str(identifier),
+        "source": f"/runflow/{key.source}",
+        "type": f"io.runflow.{kind}.{facts.outcome.value}",
+        "subject": key.id,
+        "time": completed_at or text_of(facts.received_at),
+        "dataschema": f"urn:runflow-relay:schema:{kind}:1",
+    }
+    if reading.client_ref and not _UNPRINTABLE.search(reading.client_ref):
+        attributes["clientref"] = reading.client_ref
+    attributes["origin"] = facts.origin
+    attributes["confirmed"] = facts.confirmed
+    attributes["revision"] = facts.revision
+    attributes["partitionkey"] = key.id
+    return Event(identifier, attributes=attributes, data=_data_1(facts, completed_at))
+
+
+class _Data1(msgspec.Struct):
+    """``data`` of schema version 1: every key always present, in this order."""
+
+    kind: str
+    run_id: str | None
+    batch_id: str | None
+    org_id: str | None
+    client_ref: str | None
+    status: str
+    status_raw: str | None
+    created_at: str | None
+    started_at: str | None
+    completed_at: str | None
+    duration_ms: int | None
+    cost: str | None
+    output: Raw | None
+    output_expires_at: str | None
+    failure: dict[str, str | None] | None
+    nodes: dict[str, int | None] | None
+    target: dict[str, str | None] | None
+    metadata: Raw | None
+    omitted: tuple[str, ...] = ()
+
+
+def _data_1(facts: Facts, completed_at: str | None) -> bytes:
+    key, reading = facts.key, facts.reading
+    is_run = key.kind is Kind.RUN
+    output, metadata = reading.output, reading.metadata
+    return _encode(
+        _Data1(
+            kind=key.kind.value,
+            run_id=key.id if is_run else reading.run_id,
+            batch_id=reading.batch_id if is_run else key.id,
+            org_id=reading.org_id,
+            client_ref=reading.client_ref,
+            status=facts.outcome.value,
+            status_raw=reading.status_raw,
+            created_at=reading.created_at,
+            started_at=reading.started_at,
+            completed_at=completed_at,
+            duration_ms=reading.duration_ms,
+            cost=reading.cost,
+            output=None if output is None else Raw(output),
+            output_expires_at=None if output is None else earliest_expiry(output),
+            failure=reading.failure,
+            nodes=reading.nodes,
+            target=reading.target,
+            metadata=None if metadata is None else Raw(metadata),
+        )
+    )
+
+
+_BUILDERS: Final[Mapping[int, Callable[[Facts], Event]]] = {1: _build_1}

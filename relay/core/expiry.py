@@ -1,0 +1,63 @@
+"""Expiry: when the first presigned link inside an output dies.
+
+Owns reading the expiry out of the query strings that object stores sign: AWS Signature Version 4
+(``X-Amz-Date`` + ``X-Amz-Expires``), Google's V4 (``X-Goog-*``), the older ``Expires`` (seconds since
+the epoch; also CloudFront) and Azure's ``se``. Links are read, never followed.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import unquote
+
+from relay.core.moment import read_moment
+
+__all__ = ["earliest_expiry"]
+
+_HINT: Final = re.compile(rb"[Ee]xpires|[?&]se=|u0026se", re.ASCII)
+_LINK: Final = re.compile(r'https?://[^\s"\\]{1,8192}')
+_FIELD: Final = re.compile(
+    r"[?&](X-Amz-Date|X-Amz-Expires|X-Goog-Date|X-Goog-Expires|Expires|se)=([^&#]{1,64})"
+)
+_STAMP: Final = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+_SECONDS: Final = re.compile(r"\d{1,12}", re.ASCII)
+LINKS_MAX: Final = 1000
+
+
+def earliest_expiry(output: bytes) -> str | None:
+    """The earliest expiry among the first 1,000 links, as a moment's text; None where none is signed.
+
+    ``output`` is the JSON of the output as received.
+    """
+    if not _HINT.search(output):
+        return None
+    text = output.decode(errors="replace")
+    # JSON may write & as \u0026 and / as \/ inside strings.
+    plain = text.replace("\\u0026", "&").replace("\\/", "/")
+    moments = (
+        _expiry_of(link.group())
+        for link, _ in zip(_LINK.finditer(plain), range(LINKS_MAX), strict=False)
+    )
+    return min((moment for moment in moments if moment), default=None)
+
+
+def _expiry_of(link: str) -> str | None:
+    fields = {name: unquote(value) for name, value in _FIELD.findall(link)}
+    for vendor in ("Amz", "Goog"):
+        date, span = (
+            fields.get(f"X-{vendor}-Date", ""),
+            fields.get(f"X-{vendor}-Expires", ""),
+        )
+        if _STAMP.fullmatch(date) and _SECONDS.fullmatch(span):
+            return _after(date, int(span))
+    if _SECONDS.fullmatch(fields.get("Expires", "")):
+        return _after("19700101T000000Z", int(fields["Expires"]))
+    return read_moment(fields.get("se"))
+
+
+def _after(stamp: str, seconds: int) -> str | None:
+    try:
+        start = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return read_moment((start + timedelta(seconds=seconds)).isoformat())
+    except (ValueError, OverflowError):
+        return None

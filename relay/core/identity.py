@@ -1,0 +1,136 @@
+"""Identity: what makes two callbacks speak of the same thing, and the ids that follow from it.
+
+Owns kinds, outcomes, the canonical form of an upstream id, and event ids. Knows nothing of payloads.
+"""
+
+import hashlib
+import re
+import uuid
+from enum import Enum, IntEnum
+from typing import Final
+
+import msgspec
+
+__all__ = [
+    "EVENT_NAMESPACE",
+    "ID_BYTES_MAX",
+    "Kind",
+    "Namespace",
+    "Outcome",
+    "RunKey",
+    "UnusableIdError",
+    "event_id",
+]
+
+#: The namespace of every event id; part of the public contract, never changed.
+EVENT_NAMESPACE: Final = uuid.UUID("8a0def7b-d79e-47aa-8d40-2bccf4a180cb")
+ID_BYTES_MAX: Final = 255
+
+_UUID: Final = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+)
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+class UnusableIdError(ValueError):
+    """The upstream id cannot name anything: empty, too long, or with control characters."""
+
+
+class Kind(Enum):
+    """What ended: a single run, or a batch of them."""
+
+    RUN = "run"
+    BATCH = "batch"
+
+
+class Outcome(Enum):
+    """How it ended. ``cancelled`` and ``canceled`` are one; an unknown terminal word is ``OTHER``."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    PARTIAL_SUCCEEDED = "partial_succeeded"
+    OTHER = "other"
+
+
+class Namespace(IntEnum):
+    """The kind and the form of an id, as stores keep them beside its bytes."""
+
+    RUN_UUID = 1
+    RUN_TEXT = 2
+    BATCH_UUID = 3
+    BATCH_TEXT = 4
+
+
+class RunKey(msgspec.Struct, frozen=True):
+    """One run or batch of one source: the key of everything that is known of it."""
+
+    source: str
+    kind: Kind
+    #: Canonical text: lower case if and only if it is a UUID in 8-4-4-4-12 form, else verbatim.
+    id: str
+
+    @classmethod
+    def of(cls, source: str, kind: Kind, upstream_id: str) -> "RunKey":
+        """Build the key from an id as received.
+
+        Raises:
+            UnusableIdError: the id is empty, over 255 bytes of UTF-8, or holds control characters.
+        """
+        if _UUID.fullmatch(upstream_id):
+            return cls(source, kind, upstream_id.lower())
+        if not upstream_id:
+            raise UnusableIdError("empty")
+        if _CONTROL.search(upstream_id):
+            raise UnusableIdError("control_character")
+        try:
+            size = len(upstream_id.encode())
+        except UnicodeEncodeError as error:
+            raise UnusableIdError("lone_surrogate") from error
+        if size > ID_BYTES_MAX:
+            raise UnusableIdError("too_long")
+        return cls(source, kind, upstream_id)
+
+    @classmethod
+    def restore(cls, source: str, namespace: int, stored: bytes) -> "RunKey":
+        """Build the key from what :attr:`namespace` and :attr:`stored` gave."""
+        space = Namespace(namespace)
+        kind = (
+            Kind.RUN
+            if space in (Namespace.RUN_UUID, Namespace.RUN_TEXT)
+            else Kind.BATCH
+        )
+        if space in (Namespace.RUN_UUID, Namespace.BATCH_UUID):
+            return cls(source, kind, str(uuid.UUID(bytes=stored)))
+        return cls(source, kind, stored.decode())
+
+    @property
+    def namespace(self) -> Namespace:
+        """The kind and form of the id."""
+        is_uuid = len(self.id) == 36 and _UUID.fullmatch(self.id) is not None
+        if self.kind is Kind.RUN:
+            return Namespace.RUN_UUID if is_uuid else Namespace.RUN_TEXT
+        return Namespace.BATCH_UUID if is_uuid else Namespace.BATCH_TEXT
+
+    @property
+    def stored(self) -> bytes:
+        """The id as stores keep it: 16 bytes for a UUID, else its UTF-8."""
+        if len(self.id) == 36 and _UUID.fullmatch(self.id):
+            return bytes.fromhex(self.id.replace("-", ""))
+        return self.id.encode()
+
+
+def event_id(key: RunKey, outcome: Outcome, revision: int) -> uuid.UUID:
+    """The id of the event that says how this run ended: UUID version 5 (RFC 9562).
+
+    The same source, run, outcome and revision give the same id on every machine and for ever.
+    """
+    name = "\n".join((key.source, key.kind.value, key.id, outcome.value, str(revision)))
+    digest = bytearray(
+        hashlib.sha1(
+            EVENT_NAMESPACE.bytes + name.encode(), usedforsecurity=False
+        ).digest()[:16]
+    )
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    return uuid.UUID(bytes=bytes(digest))

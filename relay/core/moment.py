@@ -1,0 +1,48 @@
+"""Moments: the texts in which times arrive and leave.
+
+Owns reading any ISO 8601 time that the upstream writes and the one form that leaves the relay: UTC,
+six fraction digits, ``Z``. Never asks what time it is.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+__all__ = ["read_moment", "text_of"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Callbacks write Python's isoformat() (`+00:00`, no fraction or six digits), their samples three
+# digits, the API `Z`; any number of fraction digits is taken, what is finer than 1 us is cut off.
+_ISO: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,32}))?"
+    r"(?:([Zz])|([+-]\d\d):?(\d\d))?",
+    re.ASCII,
+)
+
+
+def read_moment(text: object) -> str | None:
+    """The same moment as ``YYYY-MM-DDTHH:MM:SS.ffffffZ``; None when it is not a moment.
+
+    A time without an offset is read as UTC: the upstream's clocks are.
+    """
+    if not isinstance(text, str):
+        return None
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return None
+    date, clock, fraction, _, hours, minutes = found.groups()
+    digits = (fraction or "")[:6].ljust(6, "0")
+    try:
+        moment = datetime.fromisoformat(f"{date}T{clock}+00:00")
+        if hours is not None:
+            moment -= timedelta(hours=int(hours), minutes=int(hours[0] + minutes))
+    except (ValueError, OverflowError):
+        return None
+    # isoformat() keeps the four-digit year that strftime("%Y") loses below 1000.
+    return f"{moment.replace(tzinfo=None).isoformat()}.{digits}Z"
+
+
+def text_of(moment_us: int) -> str:
+    """Microseconds since the epoch as ``YYYY-MM-DDTHH:MM:SS.ffffffZ``."""
+    moment = _EPOCH + timedelta(microseconds=moment_us)
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -1,0 +1,276 @@
+"""Ports: the small faces through which the parts of the relay see each other.
+
+Owns only shapes. Each consumer asks for the one or two methods that it needs; ``app`` wires real
+objects in, tests wire scripted ones. Methods take and return lists, so that work can be grouped.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Literal, Protocol, TypeVar
+
+import msgspec
+
+from relay.core.callback import Reading, Unreadable
+from relay.core.delivery import Outcome, Step
+from relay.core.errors import UnstorableError
+from relay.core.event import Event, Facts, Origin, build
+from relay.core.route import Router
+from relay.core.run import Verdict
+
+__all__ = [
+    "Checkpoint",
+    "Checkpoints",
+    "Clock",
+    "Dice",
+    "Executor",
+    "Handover",
+    "Inbox",
+    "Letter",
+    "MetricName",
+    "Metrics",
+    "Outbox",
+    "Parcel",
+    "Receipt",
+    "Recorded",
+    "Refusal",
+    "RefusalLog",
+    "Room",
+    "Sender",
+    "Settlement",
+]
+
+R = TypeVar("R")
+
+#: How many fresh deliveries each destination could take into memory; missing = none.
+Room = Mapping[str, int]
+
+#: The places where a test's own launcher may kill the process.
+Checkpoint = Literal["after-verify", "before-commit", "after-commit", "after-send"]
+
+
+class Clock(Protocol):
+    """Wall time. Monotonic time is the event loop's."""
+
+    def now_us(self) -> int:
+        """Microseconds since the epoch, UTC."""
+        ...
+
+
+class Dice(Protocol):
+    """Chance."""
+
+    def bytes(self, count: int, /) -> bytes:
+        """``count`` random bytes, fit for ids and tokens."""
+        ...
+
+    def unit(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """Named points of the path. In production reaching one does nothing."""
+
+    def reach(self, name: Checkpoint, /) -> None:
+        """The path passes ``name``. May be called from the store's thread."""
+        ...
+
+
+class Executor(Protocol):
+    """Where blocking calls run, one after another."""
+
+    def run(self, call: Callable[[], R], /) -> Awaitable[R]:
+        """Run ``call`` off the event loop and give its result."""
+        ...
+
+
+class Letter:
+    """What is to be delivered: facts, and the event built from them once, when first asked for."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+
+    @cached_property
+    def event(self) -> Event:
+        """The event. Several parcels share one letter, so it is built once."""
+        return build(self.facts)
+
+
+class Parcel(msgspec.Struct, frozen=True, kw_only=True):
+    """One claimed delivery in this process's hands."""
+
+    #: The store's number of the delivery.
+    number: int
+    #: The lease under which it was claimed; settling compares it.
+    lease: int
+    destination: str
+    generation: int
+    #: Tries made so far.
+    attempts: int
+    #: When the delivery was created, wall microseconds.
+    created_at: int
+    letter: Letter
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one try, to be written if the lease still holds."""
+
+    parcel: Parcel
+    outcome: Outcome
+    step: Step
+
+
+class Sender(Protocol):
+    """One destination's way out. Knows nothing of retries, leases or the store."""
+
+    #: How many parcels one call may carry.
+    batch: int
+    #: How many calls may run at once.
+    concurrency: int
+
+    async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
+        """Try each parcel; one outcome each, in order. Bounded in time. Never raises but to cancel."""
+        ...
+
+    async def close(self) -> None:
+        """Give everything back. Idempotent and bounded in time."""
+        ...
+
+
+class Outbox(Protocol):
+    """Where deliveries wait and where what became of them is written."""
+
+    async def claim(
+        self, destination: str, /, *, limit: int, now: int
+    ) -> Sequence[Parcel]:
+        """Lease up to ``limit`` due deliveries, oldest first, none whose run has an earlier one open."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[bool]:
+        """Write what became of them. False where the lease was no longer held: nothing was written."""
+        ...
+
+    async def next_due(self, destination: str, /) -> int | None:
+        """When the earliest unclaimed delivery is due, wall microseconds; None when none waits."""
+        ...
+
+
+MetricName = Literal[
+    "runflow_relay_callbacks_total",
+    "runflow_relay_callback_seconds",
+    "runflow_relay_commit_seconds",
+    "runflow_relay_commit_size",
+    "runflow_relay_attempts_total",
+    "runflow_relay_attempt_seconds",
+    "runflow_relay_destination_up",
+    "runflow_relay_source_outcomes",
+    "runflow_relay_deliveries",
+    "runflow_relay_workers_restarted_total",
+    "runflow_relay_store_bytes",
+    "runflow_relay_disk_free_bytes",
+]
+
+
+class Metrics(Protocol):
+    """A closed list of metrics; a name that is not in it does not type-check."""
+
+    def count(self, name: MetricName, /, amount: float = 1, **labels: str) -> None:
+        """Add to a counter."""
+        ...
+
+    def observe(self, name: MetricName, value: float, /, **labels: str) -> None:
+        """Add one observation to a histogram."""
+        ...
+
+    def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
+        """Set a gauge."""
+        ...
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified callback, ready to be recorded."""
+
+    source: str
+    channel: str
+    #: ``callback`` or ``webhook``; the run's first receipt fixes its events' origin.
+    origin: Origin
+    reading: Reading | Unreadable
+    body: bytes
+    #: First 16 bytes of the body's SHA-256.
+    digest: bytes
+    #: Kept headers as a JSON object, bounded and without credentials.
+    headers: bytes
+    #: Which of the source's secrets matched.
+    secret: str
+    received_at: int
+    #: The routes in force when it came.
+    router: Router
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished commit made of a receipt."""
+
+    verdict: Verdict
+    #: The event that came of it, in this commit.
+    letter: Letter | None = None
+    #: Deliveries already leased to this process.
+    parcels: tuple[Parcel, ...] = ()
+    #: Destinations whose delivery waits in the store to be claimed.
+    stored_for: tuple[str, ...] = ()
+    #: Why there is no event yet, or why it went to quarantine.
+    reasons: tuple[str, ...] = ()
+
+
+class Inbox(Protocol):
+    """Where callbacks are put on disk."""
+
+    async def record(
+        self, receipts: Sequence[Receipt], /
+    ) -> Sequence[Recorded | UnstorableError]:
+        """Commit receipts, their events and deliveries; returns when all of it is durable.
+
+        Raises:
+            StoreFullError: the store or its disk is at its limit.
+            StoreBusyError: no commit in time; it may still end after this.
+            StoreFailedError: nothing can be acknowledged any more.
+        """
+        ...
+
+
+class Handover(Protocol):
+    """Who takes fresh deliveries straight from the commit that made them."""
+
+    def room(self) -> Room:
+        """How many parcels each destination could take now; missing = none."""
+        ...
+
+    def hand(self, parcels: Sequence[Parcel], /) -> None:
+        """Take parcels leased to this process."""
+        ...
+
+    def hint(self, destinations: Iterable[str], /) -> None:
+        """Deliveries wait in the store for these destinations."""
+        ...
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests alike that failed verification: counted, never kept."""
+
+    source: str
+    channel: str
+    reason: str
+    peer: str
+    count: int
+    first_seen: int
+    last_seen: int
+    #: Size and hash of the latest body.
+    size: int
+    digest: bytes
+
+
+class RefusalLog(Protocol):
+    """Where refusals are counted."""
+
+    async def refuse(self, refusals: Sequence[Refusal], /) -> None:
+        """Add to the bounded record."""
+        ...

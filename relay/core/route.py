@@ -1,0 +1,182 @@
+"""Route: which destinations an event goes to.
+
+Owns the filter dialects of CloudEvents Subscriptions 1.0 (section 3.2.4: ``exact``, ``prefix``,
+``suffix``, ``any``, ``all``, ``not``; a list means all), to which ``glob`` and ``data.`` paths are added.
+Values are compared by their JSON text; what is missing matches nothing. Knows nothing of
+destinations but their names.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from typing import Final
+
+import msgspec
+
+from relay.core.event import Event
+
+__all__ = ["InvalidMatchError", "Route", "Router", "compile_match"]
+
+Predicate = Callable[["_View"], bool]
+EXPRESSIONS_MAX: Final = 200
+_ATTRIBUTE: Final = re.compile(r"[a-z0-9]{1,20}|data(\.[^.]{1,100}){1,10}")
+
+
+class InvalidMatchError(ValueError):
+    """A ``match`` that is not an expression of the dialects; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One rule: events that match go to these destinations."""
+
+    name: str
+    match: Predicate
+    to: tuple[str, ...]
+
+
+class _View:
+    """An event as filters see it: attributes, and ``data`` walked as far as a path asks."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+
+    def text(self, path: str) -> str | None:
+        """The JSON text of a value, without the quotes of a string; None when it is missing."""
+        if path.startswith("data."):
+            return self._walk(path.split(".")[1:])
+        value = self._event.attributes.get(path)
+        if value is None or isinstance(value, str):
+            return value
+        return msgspec.json.encode(value).decode()
+
+    def _walk(self, keys: list[str]) -> str | None:
+        raw = msgspec.Raw(self._event.data)
+        for key in keys:
+            if bytes(raw)[:1] != b"{":
+                return None
+            found = _object.decode(raw).get(key)
+            if found is None:
+                return None
+            raw = found
+        data = bytes(raw)
+        if data[:1] == b'"':
+            return _string.decode(data)
+        return None if data == b"null" else data.decode()
+
+
+_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_string: Final = msgspec.json.Decoder(str)
+
+
+class Router:
+    """The routes of one configuration. No routes at all: everything goes everywhere."""
+
+    def __init__(self, *, routes: Sequence[Route], destinations: Sequence[str]) -> None:
+        self._routes = tuple(routes)
+        self._everywhere = tuple(destinations)
+
+    def route(self, event: Callable[[], Event]) -> tuple[str, ...]:
+        """The destinations of an event, each once, in the order of the configuration.
+
+        ``event`` is called only when a route has to look at it.
+        """
+        if not self._routes:
+            return self._everywhere
+        view = _View(event())
+        named = {
+            name for route in self._routes if route.match(view) for name in route.to
+        }
+        return tuple(name for name in self._everywhere if name in named)
+
+
+def compile_match(match: object) -> Predicate:
+    """Turn a ``match`` of the configuration into a predicate.
+
+    Raises:
+        InvalidMatchError: not an expression of the dialects.
+    """
+    budget = [EXPRESSIONS_MAX]
+    return _compile(match, "match", budget)
+
+
+def _compile(node: object, where: str, budget: list[int]) -> Predicate:
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise InvalidMatchError(f"more than {EXPRESSIONS_MAX} expressions")
+    if isinstance(node, list):
+        return _all(
+            [_compile(item, f"{where}[{n}]", budget) for n, item in enumerate(node)]
+        )
+    if not isinstance(node, dict) or len(node) != 1:
+        raise InvalidMatchError(f"{where}: an expression is one of {', '.join(_WORDS)}")
+    [(word, operand)] = node.items()
+    if word in _TESTS:
+        return _comparison(_TESTS[word], operand, f"{where}.{word}")
+    if word == "not":
+        negated = _compile(operand, f"{where}.not", budget)
+        return lambda view: not negated(view)
+    if word in ("any", "all"):
+        if not isinstance(operand, list) or not operand:
+            raise InvalidMatchError(f"{where}.{word}: needs a list of expressions")
+        parts = [
+            _compile(item, f"{where}.{word}[{n}]", budget)
+            for n, item in enumerate(operand)
+        ]
+        return _all(parts) if word == "all" else _any(parts)
+    raise InvalidMatchError(
+        f"{where}: unknown expression `{word}`; use {', '.join(_WORDS)}"
+    )
+
+
+def _all(parts: Iterable[Predicate]) -> Predicate:
+    kept = tuple(parts)
+    return lambda view: all(part(view) for part in kept)
+
+
+def _any(parts: Iterable[Predicate]) -> Predicate:
+    kept = tuple(parts)
+    return lambda view: any(part(view) for part in kept)
+
+
+Test = Callable[[str], Callable[[str], bool]]
+
+
+def _glob(pattern: str) -> Callable[[str], bool]:
+    found = re.compile(translate(pattern))
+    return lambda text: found.match(text) is not None
+
+
+_TESTS: Final[Mapping[str, Test]] = {
+    "exact": lambda wanted: lambda text: text == wanted,
+    "prefix": lambda wanted: lambda text: text.startswith(wanted),
+    "suffix": lambda wanted: lambda text: text.endswith(wanted),
+    "glob": _glob,
+}
+_WORDS: Final = (*_TESTS, "any", "all", "not")
+
+
+def _comparison(test: Test, operand: object, where: str) -> Predicate:
+    if not isinstance(operand, dict) or not operand:
+        raise InvalidMatchError(f"{where}: needs a mapping of attribute to value")
+    checks: list[tuple[str, Callable[[str], bool]]] = []
+    for path, wanted in operand.items():
+        if not isinstance(path, str) or not _ATTRIBUTE.fullmatch(path):
+            raise InvalidMatchError(f"{where}: `{path}` is no attribute or data. path")
+        if wanted is None or isinstance(wanted, (dict, list)) or wanted == "":
+            raise InvalidMatchError(f"{where}.{path}: needs a text, number or boolean")
+        text = wanted if isinstance(wanted, str) else msgspec.json.encode(wanted)
+        checks.append((path, test(text if isinstance(text, str) else text.decode())))
+    kept = tuple(checks)
+
+    def holds(view: _View) -> bool:
+        for path, check in kept:
+            text = view.text(path)
+            if text is None or not check(text):
+                return False
+        return True
+
+    return holds

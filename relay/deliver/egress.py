@@ -1,0 +1,142 @@
+"""Egress at the dial: what ``core.egress`` decides, held for the address that is really dialled.
+
+Owns the resolver and the connector that every HTTP destination's session is built on. Must not know
+what is sent. Names are judged twice: when they are resolved, so that of a public and a private answer
+only the permitted one is tried, and when the socket is made, where nothing stands between the address
+judged and the address dialled. The second look also catches literal addresses, which aiohttp never
+takes to a resolver, and a name whose answer has changed in between (DNS rebinding).
+"""
+
+import socket
+import ssl
+from contextvars import ContextVar
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+
+from aiohttp import TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from relay.core.egress import EgressPolicy, Reason, Verdict, judge
+
+__all__ = [
+    "DIAL",
+    "BlockedAddressError",
+    "Dial",
+    "GuardedResolver",
+    "guarded_connector",
+]
+
+AddressInfo = tuple[
+    int | socket.AddressFamily,
+    int | socket.SocketKind,
+    int,
+    str,
+    tuple[object, ...],
+]
+
+
+@dataclass(slots=True)
+class Dial:
+    """What one try did on the network: how many sockets were made for it."""
+
+    sockets: int = 0
+
+
+#: The try that is under way in this task. Sockets are made in the task that asked for them, or in
+#: ones that inherit its context, so that a try can tell a reused connection from a fresh one.
+DIAL: Final[ContextVar[Dial | None]] = ContextVar("relay_dial", default=None)
+
+
+class BlockedAddressError(OSError):
+    """The policy does not permit this address. An ``OSError``, as dialling raises no other."""
+
+    def __init__(self, host: str, reason: Reason) -> None:
+        super().__init__(f"{reason.value} address {host}")
+
+
+class GuardedResolver(AbstractResolver):
+    """A resolver that hands on only the addresses that the policy permits."""
+
+    def __init__(self, *, policy: EgressPolicy, inner: AbstractResolver) -> None:
+        self._policy = policy
+        self._inner = inner
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,
+    ) -> list[ResolveResult]:
+        """Resolve ``host`` and keep what is permitted, in the order given.
+
+        Raises:
+            BlockedAddressError: there were addresses, and none is permitted.
+            OSError: the name does not resolve.
+        """
+        try:
+            found = await self._inner.resolve(host, port, family)
+        except UnicodeError as error:
+            # Python's own resolver encodes names as IDNA and says so in its own way.
+            raise socket.gaierror(socket.EAI_NONAME, "not a host name") from error
+        permitted = []
+        refused = None
+        for result in found:
+            verdict = _judge(result["host"], self._policy)
+            if verdict.permitted:
+                permitted.append(result)
+            else:
+                refused = refused or BlockedAddressError(result["host"], verdict.reason)
+        if not permitted:
+            raise refused or socket.gaierror(socket.EAI_NODATA, "no address")
+        return permitted
+
+    async def close(self) -> None:
+        """Close the resolver underneath."""
+        await self._inner.close()
+
+
+def guarded_connector(
+    policy: EgressPolicy,
+    *,
+    limit: int,
+    resolver: AbstractResolver | None = None,
+    tls: ssl.SSLContext | None = None,
+    force_close: bool = False,
+) -> TCPConnector:
+    """Make a connector that dials nothing that ``policy`` does not permit.
+
+    ``limit`` bounds its connections, ``force_close`` makes one that keeps none. To be called inside a
+    running loop. ``resolver`` stands in for the system's own, ``tls`` for the
+    context that trusts the system's authorities.
+    """
+
+    def make_socket(info: AddressInfo) -> socket.socket:
+        family, kind, protocol, _, address = info
+        host = str(address[0])
+        verdict = _judge(host, policy)
+        if not verdict.permitted:
+            raise BlockedAddressError(host, verdict.reason)
+        if dial := DIAL.get():
+            dial.sockets += 1
+        return socket.socket(family, kind, protocol)
+
+    return TCPConnector(
+        limit=limit,
+        resolver=GuardedResolver(policy=policy, inner=resolver or ThreadedResolver()),
+        socket_factory=make_socket,
+        ssl=tls or True,
+        force_close=force_close,
+    )
+
+
+def _judge(host: str, policy: EgressPolicy) -> Verdict:
+    """Judge what is about to be dialled; anything but a plain literal address is refused.
+
+    A looser text (``127.1``, ``0177.0.0.1``) would be turned into an address below us, unseen.
+    """
+    try:
+        return judge(ip_address(host), policy)
+    except ValueError:
+        return Verdict(permitted=False, reason=Reason.UNSPECIFIED)

@@ -1,0 +1,375 @@
+"""Worker: the loop that empties one destination's backlog.
+
+Owns which parcels are in memory, how many tries run at once, and when the store is asked for more.
+Decides nothing itself: outcomes become steps in ``core.courier``. Knows nothing of how a try is made.
+
+Fresh parcels come straight from the commit that made them; everything else (retries, what a dead
+process left, what found no room) is polled. A hint makes the poll happen sooner; the poll is the truth.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from relay.core.courier import judge_gate, settlements
+from relay.core.delivery import (
+    Delivered,
+    Failed,
+    Fault,
+    Outcome,
+    Policy,
+    Released,
+    State,
+)
+from relay.core.errors import StoreBusyError, StoreFullError
+from relay.core.gate import Gate, GatePolicy
+from relay.core.ports import (
+    Checkpoints,
+    Clock,
+    Metrics,
+    Outbox,
+    Parcel,
+    Sender,
+    Settlement,
+)
+
+__all__ = ["Courier", "CourierOptions"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+#: The store is asked at least this often, whatever the hints say.
+POLL_S: Final = 1.0
+#: Parcels asked of the store in one claim.
+CLAIM_MAX: Final = 256
+#: Outcomes that may wait for their commit before the slots wait too.
+UNSETTLED_MAX: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourierOptions:
+    """What bounds one destination."""
+
+    policy: Policy
+    gate: GatePolicy
+    #: Parcels held in memory, waiting for a slot.
+    ready_max: int = 1000
+
+
+class Courier:
+    """Delivers to one destination: slots that send, a poller that claims, a settler that writes."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        sender: Sender,
+        outbox: Outbox,
+        clock: Clock,
+        checkpoints: Checkpoints,
+        metrics: Metrics,
+        options: CourierOptions,
+    ) -> None:
+        self.name = name
+        self._sender = sender
+        self._outbox = outbox
+        self._clock = clock
+        self._checkpoints = checkpoints
+        self._metrics = metrics
+        self._options = options
+        self.gate = Gate(policy=options.gate)
+        self._ready: deque[Parcel] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        #: Parcels whose try is under way; a crash of this worker gives them back.
+        self._trying: dict[int, Parcel] = {}
+        self._done: list[Settlement] = []
+        self._settle_wake = asyncio.Event()
+        self._settled = asyncio.Condition()
+        self._poll_wake = asyncio.Event()
+        self._stopping = False
+        self._slots_left = 0
+
+    # --- what the commit sees ---------------------------------------------------------------------
+
+    @property
+    def room(self) -> int:
+        """How many fresh parcels could be taken now."""
+        if self.gate.open or self._stopping:
+            return 0
+        return max(0, self._options.ready_max - len(self._ready))
+
+    def hand(self, parcel: Parcel) -> None:
+        """Take a parcel leased to this process."""
+        self._ready.append(parcel)
+        self._wake_slot()
+
+    def hint(self) -> None:
+        """Something waits in the store."""
+        self._poll_wake.set()
+
+    # --- life -------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Deliver until :meth:`stop`; then finish what is under way and give the rest back."""
+        self._metrics.gauge("runflow_relay_destination_up", 1, destination=self.name)
+        slots = self._sender.concurrency
+        self._slots_left = slots
+        self._idle.clear()
+        # After a crash: what was being tried may have arrived; it goes again with the same id.
+        self._give_back([*self._trying.values()])
+        self._trying.clear()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._settler())
+            tasks.create_task(self._poller())
+            for _ in range(slots):
+                tasks.create_task(self._slot())
+
+    def stop(self) -> None:
+        """Start no further try. Idempotent."""
+        self._stopping = True
+        self._poll_wake.set()
+        while self._idle:
+            _wake(self._idle.popleft())
+
+    # --- slots ------------------------------------------------------------------------------------
+
+    async def _slot(self) -> None:
+        try:
+            while not self._stopping:
+                if not self._ready:
+                    await self._wait_for_parcels()
+                    continue
+                count = min(self._sender.batch, len(self._ready))
+                parcels = [self._ready.popleft() for _ in range(count)]
+                if len(self._ready) < self._options.ready_max // 2:
+                    self._poll_wake.set()
+                await self._deliver(parcels, probe=False)
+        finally:
+            self._slots_left -= 1
+            if self._slots_left == 0:
+                self._give_back_ready()
+                self._settle_wake.set()
+
+    async def _wait_for_parcels(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._idle.append(waiter)
+        await waiter
+
+    def _wake_slot(self) -> None:
+        while self._idle:
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def _deliver(self, parcels: Sequence[Parcel], *, probe: bool) -> None:
+        for parcel in parcels:
+            self._trying[parcel.number] = parcel
+        outcomes = await self._try(parcels)
+        self._checkpoints.reach("after-send")
+        loop = asyncio.get_running_loop()
+        before = self.gate
+        self.gate = judge_gate(before, outcomes, now_s=loop.time(), probe=probe)
+        self._done += settlements(
+            parcels,
+            outcomes,
+            policy=self._options.policy,
+            gate=self.gate,
+            now_us=self._clock.now_us(),
+        )
+        for parcel in parcels:
+            del self._trying[parcel.number]
+        self._settle_wake.set()
+        self._report(parcels, outcomes)
+        if self.gate.open != before.open:
+            self._gate_moved(outcomes)
+        if len(self._done) > UNSETTLED_MAX:
+            async with self._settled:
+                await self._settled.wait_for(lambda: len(self._done) <= UNSETTLED_MAX)
+
+    async def _try(self, parcels: Sequence[Parcel]) -> Sequence[Outcome]:
+        try:
+            return await self._sender.send(parcels)
+        except Exception as error:
+            log.exception("sender.crashed", destination=self.name)
+            failed = Failed(
+                reason="internal", fault=Fault.DESTINATION, detail=type(error).__name__
+            )
+            return [failed] * len(parcels)
+
+    def _gate_moved(self, outcomes: Sequence[Outcome]) -> None:
+        self._metrics.gauge(
+            "runflow_relay_destination_up", not self.gate.open, destination=self.name
+        )
+        if self.gate.open:
+            reason = next((o.reason for o in outcomes if isinstance(o, Failed)), "")
+            log.warning("destination.down", destination=self.name, reason=reason)
+            self._give_back_ready()
+        else:
+            log.info("destination.up", destination=self.name)
+            self.hint()
+        self._poll_wake.set()
+
+    def _give_back_ready(self) -> None:
+        """Return what waits in memory to the store, untried."""
+        parcels = list(self._ready)
+        self._ready.clear()
+        self._give_back(parcels)
+
+    def _give_back(self, parcels: Sequence[Parcel]) -> None:
+        if not parcels:
+            return
+        self._done += settlements(
+            parcels,
+            [Released()] * len(parcels),
+            policy=self._options.policy,
+            gate=self.gate,
+            now_us=self._clock.now_us(),
+        )
+        self._settle_wake.set()
+
+    # --- poller -----------------------------------------------------------------------------------
+
+    async def _poller(self) -> None:
+        while not self._stopping:
+            # Cleared before the look, so that a hint during it is not lost.
+            self._poll_wake.clear()
+            wait = await self._poll()
+            if wait > 0 and not self._stopping:
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._poll_wake.wait()
+                except TimeoutError:
+                    pass
+
+    async def _poll(self) -> float:
+        """Claim what may be claimed; seconds until it is worth asking again."""
+        now = asyncio.get_running_loop().time()
+        if self.gate.open:
+            if not self.gate.may_probe(now):
+                return (self.gate.probe_at or now) - now
+            parcels = await self._claim(1)
+            if parcels:
+                await self._deliver(parcels, probe=True)
+                return 0.0
+            return POLL_S
+        free = min(CLAIM_MAX, self._options.ready_max - len(self._ready))
+        if free < min(CLAIM_MAX, self._options.ready_max) // 2:
+            return POLL_S
+        parcels = await self._claim(free)
+        for parcel in parcels:
+            self.hand(parcel)
+        if len(parcels) == free:
+            return 0.0
+        due = await self._outbox.next_due(self.name)
+        return POLL_S if due is None else self._until(due)
+
+    def _until(self, due: int) -> float:
+        """Seconds until ``due``, at most a poll; at least a moment, for what is due but must wait."""
+        return min(POLL_S, max(0.05, (due - self._clock.now_us()) / 1e6))
+
+    async def _claim(self, limit: int) -> Sequence[Parcel]:
+        try:
+            return await self._outbox.claim(
+                self.name, limit=limit, now=self._clock.now_us()
+            )
+        except (StoreBusyError, StoreFullError):
+            return []
+
+    # --- settler ----------------------------------------------------------------------------------
+
+    async def _settler(self) -> None:
+        """Write outcomes, all that wait at once; ends when the last slot has ended."""
+        while True:
+            if not self._done:
+                if self._slots_left == 0:
+                    return
+                self._settle_wake.clear()
+                await self._settle_wake.wait()
+                continue
+            batch, self._done = self._done, []
+            try:
+                await self._settle(batch)
+            except BaseException:
+                self._done[:0] = batch
+                raise
+            async with self._settled:
+                self._settled.notify_all()
+
+    async def _settle(self, batch: Sequence[Settlement]) -> None:
+        while True:
+            try:
+                written = await self._outbox.settle(batch)
+            except (StoreBusyError, StoreFullError) as error:
+                # What happened has happened: it is written as soon as the store can.
+                log.warning("settle.postponed", destination=self.name, why=str(error))
+                await _pause(POLL_S)
+                continue
+            for settlement, held in zip(batch, written, strict=True):
+                if not held:
+                    log.warning(
+                        "lease.lost",
+                        destination=self.name,
+                        delivery=settlement.parcel.number,
+                    )
+            return
+
+    # --- what is said of it -----------------------------------------------------------------------
+
+    def _report(self, parcels: Sequence[Parcel], outcomes: Sequence[Outcome]) -> None:
+        for parcel, outcome in zip(parcels, outcomes, strict=True):
+            if isinstance(outcome, Delivered):
+                self._metrics.count(
+                    "runflow_relay_attempts_total",
+                    destination=self.name,
+                    outcome="delivered",
+                    reason="",
+                )
+                self._metrics.observe(
+                    "runflow_relay_attempt_seconds",
+                    outcome.duration_us / 1e6,
+                    destination=self.name,
+                )
+                continue
+            self._report_failure(parcel, outcome)
+
+    def _report_failure(self, parcel: Parcel, outcome: Outcome) -> None:
+        if isinstance(outcome, Released | Delivered):
+            return
+        final = not isinstance(outcome, Failed)
+        self._metrics.count(
+            "runflow_relay_attempts_total",
+            destination=self.name,
+            outcome="refused" if final else "failed",
+            reason=outcome.reason,
+        )
+        log.info(
+            "delivery.attempted",
+            destination=self.name,
+            delivery=parcel.number,
+            event_id=str(parcel.letter.event.id),
+            run_id=parcel.letter.facts.key.id,
+            attempt=parcel.attempts + 1,
+            outcome=(State.DEAD if final else State.PENDING).name.lower(),
+            reason=outcome.reason,
+            status=outcome.status,
+            detail=outcome.detail,
+            duration_ms=outcome.duration_us // 1000,
+        )
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+async def _pause(seconds: float) -> None:
+    """Let time pass."""
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().create_future()
+    except TimeoutError:
+        pass

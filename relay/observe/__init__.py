@@ -1,0 +1,1 @@
+"""Logs, metrics and readiness: what the relay says of itself, beside the path."""

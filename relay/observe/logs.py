@@ -1,0 +1,57 @@
+"""Logs: one wide line per thing that happened, to standard error.
+
+Owns the form of log lines. Secrets are a type that prints as ``***``, so nothing has to be redacted
+here. Successful deliveries are not logged line by line: at thousands a second the lines would cost
+more than the work.
+"""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+__all__ = ["Format", "Level", "configure"]
+
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["json", "console", "auto"]
+
+
+def configure(*, level: Level, form: Format) -> None:
+    """Set up logging for the process. ``auto`` is ``console`` at a terminal and ``json`` elsewhere."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if console
+        else structlog.processors.JSONRenderer()
+    )
+    formatted = [] if console else [structlog.processors.format_exc_info]
+    structlog.configure(
+        processors=[*shared, *formatted, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *formatted,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Libraries speak only when something is wrong; what they say of our destinations we say better.
+    root.setLevel(max(number, logging.WARNING))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

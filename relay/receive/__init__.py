@@ -1,0 +1,1 @@
+"""1. In: callbacks come through the public listener, are verified, and end at *recorded*."""

@@ -1,0 +1,115 @@
+"""Body: reading a request's body without letting it take more than it may.
+
+Owns the size limit while streaming, the deadline, and the sum of all bodies in memory. Knows nothing
+of what a body says.
+"""
+
+import asyncio
+from enum import Enum
+
+from aiohttp import StreamReader, web
+from aiohttp.client_exceptions import ClientPayloadError
+from aiohttp.http_exceptions import HttpProcessingError
+
+__all__ = ["BodyFault", "InFlight", "read_body"]
+
+
+class BodyFault(Enum):
+    """Why there is no body."""
+
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    MALFORMED = "malformed"
+    NO_ROOM = "no_room"
+
+
+class InFlight:
+    """How many bytes of bodies are in memory, and how many may be."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.used = 0
+
+    def take(self, size: int) -> bool:
+        """Reserve; False when it would be too much."""
+        if self.used + size > self._limit:
+            return False
+        self.used += size
+        return True
+
+    def give(self, size: int) -> None:
+        """Release what :meth:`take` reserved."""
+        self.used -= size
+
+
+async def read_body(
+    request: web.BaseRequest, *, limit: int, timeout_s: float, in_flight: InFlight
+) -> bytes | BodyFault:
+    """The raw body, at most ``limit`` bytes, within ``timeout_s`` seconds.
+
+    What is returned stays reserved in ``in_flight``; a fault leaves nothing reserved.
+    """
+    declared = request.content_length
+    if declared is not None and declared > limit:
+        return BodyFault.TOO_LARGE
+    content = request.content
+    if content.is_eof():
+        # The usual case: head and body came in one piece, so there is nothing to wait for.
+        body: bytes = content.read_nowait(-1)
+        return body if in_flight.take(len(body)) else BodyFault.NO_ROOM
+    reserved = declared or 0
+    if not in_flight.take(reserved):
+        return BodyFault.NO_ROOM
+    reader = _Reader(content, limit=limit, in_flight=in_flight, reserved=reserved)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await reader.read()
+    except TimeoutError:
+        return reader.fail(BodyFault.TOO_SLOW)
+    except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
+        return reader.fail(BodyFault.MALFORMED)
+    except BaseException:
+        # The sender went away, or the process stops.
+        reader.fail(BodyFault.MALFORMED)
+        raise
+
+
+class _Reader:
+    """Reads a body piece by piece, reserving room as it grows."""
+
+    def __init__(
+        self, content: StreamReader, *, limit: int, in_flight: InFlight, reserved: int
+    ) -> None:
+        self._content = content
+        self._limit = limit
+        self._in_flight = in_flight
+        self._reserved = reserved
+
+    async def read(self) -> bytes | BodyFault:
+        chunks: list[bytes] = []
+        size = 0
+        while not self._content.at_eof():
+            chunk = await self._content.readany()
+            size += len(chunk)
+            if size > self._limit:
+                return self.fail(BodyFault.TOO_LARGE)
+            if not self._reserve(size):
+                return self.fail(BodyFault.NO_ROOM)
+            chunks.append(chunk)
+        self._in_flight.give(self._reserved - size)
+        return b"".join(chunks)
+
+    def fail(self, fault: BodyFault) -> BodyFault:
+        """Give back all room."""
+        self._in_flight.give(self._reserved)
+        self._reserved = 0
+        return fault
+
+    def _reserve(self, size: int) -> bool:
+        more = size - self._reserved
+        if more <= 0:
+            return True
+        if not self._in_flight.take(more):
+            return False
+        self._reserved = size
+        return True

@@ -1,0 +1,308 @@
+"""Webhook: a callback comes in and is answered from a finished commit.
+
+Owns the public routes and the whole table of answers. Knows nothing of routes, destinations or which
+store there is: it verifies, and ends at *recorded*. Answers are dull and constant, because the sender
+keeps them.
+
+| answer | when |
+| --- | --- |
+| 202 | new: committed, quarantined bodies included |
+| 200 | seen before: committed too |
+| 400 | not HTTP |
+| 401 | signature missing or wrong |
+| 404, 405 | no such source, channel or method |
+| 408 | the body did not come in time |
+| 413 | more than ``limits.body_bytes`` |
+| 415 | a ``Content-Encoding`` |
+| 429 | too many requests that failed verification |
+| 503 | our own fault: no commit, no room, no usable secret |
+"""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from relay.core.callback import Unreadable, read
+from relay.core.catalog import CALLBACK, Channel, Current, Source
+from relay.core.errors import (
+    StoreBusyError,
+    StoreFailedError,
+    StoreFullError,
+    UnstorableError,
+)
+from relay.core.limiter import Limiter
+from relay.core.ports import (
+    Checkpoints,
+    Clock,
+    Dice,
+    Inbox,
+    Metrics,
+    Receipt,
+    Recorded,
+)
+from relay.core.run import Verdict
+from relay.core.signature import Refused
+from relay.receive.body import BodyFault, InFlight, read_body
+from relay.receive.peers import PeerReader
+from relay.receive.refusals import RefusalBook
+
+__all__ = ["Webhook", "WebhookOptions"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+#: Headers kept with a receipt: what a later dispute needs, and nothing that opens a door.
+KEPT_HEADERS: Final = (
+    "Content-Type",
+    "User-Agent",
+    "Runflow-Signature",
+    "Runflow-Request-Id",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+)
+KEPT_HEADER_CHARACTERS: Final = 512
+
+_ACCEPTED: Final = b'{"result":"accepted"}'
+_DUPLICATE: Final = b'{"result":"duplicate"}'
+_encode: Final = msgspec.json.encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookOptions:
+    """What bounds one request; times in seconds."""
+
+    body_bytes: int
+    body_timeout_s: float
+    retry_after_s: float
+
+
+class Webhook:
+    """Answers every request of the public listener."""
+
+    def __init__(
+        self,
+        *,
+        current: Current,
+        inbox: Inbox,
+        clock: Clock,
+        dice: Dice,
+        monotonic: Callable[[], float],
+        checkpoints: Checkpoints,
+        metrics: Metrics,
+        limiter: Limiter,
+        peers: PeerReader,
+        refusals: RefusalBook,
+        in_flight: InFlight,
+        options: WebhookOptions,
+    ) -> None:
+        self._current = current
+        self._inbox = inbox
+        self._clock = clock
+        self._dice = dice
+        self._monotonic = monotonic
+        self._checkpoints = checkpoints
+        self._metrics = metrics
+        self._limiter = limiter
+        self._peers = peers
+        self._refusals = refusals
+        self._in_flight = in_flight
+        self._options = options
+
+    async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        parts = request.rel_url.raw_path.split("/")
+        match parts:
+            case ["", "callbacks", source]:
+                return await self._callback(request, source, CALLBACK)
+            case ["", "callbacks", source, channel] if channel != CALLBACK:
+                return await self._callback(request, source, channel)
+            case ["", "healthz"]:
+                return _health(request)
+            case _:
+                return _answer(404, "not_found")
+
+    async def _callback(
+        self, request: web.BaseRequest, source_name: str, channel_name: str
+    ) -> web.StreamResponse:
+        catalog = self._current.catalog
+        source = catalog.sources.get(source_name)
+        channel = source.channels.get(channel_name) if source else None
+        if source is None or channel is None:
+            return _closing(_answer(404, "not_found"))
+        if request.method != "POST":
+            return _closing(_answer(405, "method_not_allowed", Allow="POST"))
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return _closing(_answer(415, "unsupported_content_encoding"))
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        started = self._monotonic()
+        body = await read_body(
+            request,
+            limit=self._options.body_bytes,
+            timeout_s=self._options.body_timeout_s,
+            in_flight=self._in_flight,
+        )
+        if isinstance(body, BodyFault):
+            return self._without_body(body, source, channel)
+        try:
+            outcome, response = await self._verified(request, source, channel, body)
+        finally:
+            self._in_flight.give(len(body))
+        self._metrics.count(
+            "runflow_relay_callbacks_total", source=source.name, outcome=outcome
+        )
+        self._metrics.observe(
+            "runflow_relay_callback_seconds", self._monotonic() - started
+        )
+        return response
+
+    async def _verified(
+        self, request: web.BaseRequest, source: Source, channel: Channel, body: bytes
+    ) -> tuple[str, web.StreamResponse]:
+        """Judge the signature first, whatever else is odd about the request."""
+        now = self._clock.now_us()
+        headers = request.headers
+        given = {name: headers.getall(name, ()) for name in channel.verifier.headers}
+        verdict = channel.verifier.judge(given, body, now)
+        if isinstance(verdict, Refused):
+            if not channel.verifier.is_ready(now):
+                return "unavailable", self._unavailable("no_usable_secret", source)
+            self._remember(request, source, channel, verdict, body=body, now=now)
+            return "refused", self._refusal(request, source)
+        self._checkpoints.reach("after-verify")
+        receipt = Receipt(
+            source=source.name,
+            channel=channel.name,
+            origin=channel.origin,
+            reading=read(body, source=source.name, require=source.require),
+            body=body,
+            digest=hashlib.sha256(body).digest()[:16],
+            headers=_encode(
+                {
+                    name: headers[name][:KEPT_HEADER_CHARACTERS]
+                    .encode(errors="backslashreplace")
+                    .decode()
+                    for name in KEPT_HEADERS
+                    if name in headers
+                }
+            ),
+            secret=verdict.secret,
+            received_at=now,
+            router=self._current.catalog.router,
+        )
+        return await self._record(receipt, source)
+
+    async def _record(
+        self, receipt: Receipt, source: Source
+    ) -> tuple[str, web.StreamResponse]:
+        try:
+            [recorded] = await self._inbox.record([receipt])
+            if isinstance(recorded, UnstorableError):
+                # What can never be stored as a run's end is stored as bytes.
+                odd = msgspec.structs.replace(receipt, reading=Unreadable("unstorable"))
+                [recorded] = await self._inbox.record([odd])
+        except (StoreBusyError, StoreFullError, StoreFailedError) as error:
+            return "unavailable", self._unavailable(str(error), source)
+        if isinstance(recorded, UnstorableError):
+            return "unavailable", self._unavailable(str(recorded), source)
+        self._say(receipt, recorded)
+        if recorded.verdict in (Verdict.DUPLICATE, Verdict.STALE):
+            return recorded.verdict.value, _made(200, _DUPLICATE)
+        return recorded.verdict.value, _made(202, _ACCEPTED)
+
+    def _say(self, receipt: Receipt, recorded: Recorded) -> None:
+        if recorded.verdict is Verdict.FIRST and recorded.letter is not None:
+            return
+        key = None if isinstance(receipt.reading, Unreadable) else receipt.reading.key
+        log.info(
+            "callback.recorded",
+            source=receipt.source,
+            channel=receipt.channel,
+            run_id=key.id if key else None,
+            verdict=recorded.verdict.value,
+            reasons=list(recorded.reasons),
+        )
+
+    def _remember(
+        self,
+        request: web.BaseRequest,
+        source: Source,
+        channel: Channel,
+        refused: Refused,
+        *,
+        body: bytes,
+        now: int,
+    ) -> None:
+        self._refusals.add(
+            source=source.name,
+            channel=channel.name,
+            reason=refused.reason,
+            peer=self._peers.peer(request),
+            body=body,
+            now=now,
+        )
+
+    def _refusal(self, request: web.BaseRequest, source: Source) -> web.Response:
+        peer = self._peers.peer(request)
+        wait = self._limiter.spend((source.name, peer), self._monotonic())
+        if wait > 0:
+            seconds = str(math.ceil(wait))
+            return _answer(429, "too_many_failures", **{"Retry-After": seconds})
+        return _answer(401, "invalid_signature")
+
+    def _without_body(
+        self, fault: BodyFault, source: Source, channel: Channel
+    ) -> web.StreamResponse:
+        log.info(
+            "callback.unread",
+            source=source.name,
+            channel=channel.name,
+            fault=fault.value,
+        )
+        self._metrics.count(
+            "runflow_relay_callbacks_total", source=source.name, outcome=fault.value
+        )
+        match fault:
+            case BodyFault.TOO_LARGE:
+                return _closing(_answer(413, "too_large"))
+            case BodyFault.TOO_SLOW:
+                return _closing(_answer(408, "too_slow"))
+            case BodyFault.MALFORMED:
+                return _closing(_answer(400, "bad_request"))
+            case BodyFault.NO_ROOM:
+                return _closing(self._unavailable("limits.in_flight_bytes", source))
+
+    def _unavailable(self, why: str, source: Source) -> web.Response:
+        log.warning("callback.unavailable", source=source.name, why=why)
+        # Spread, so that what failed together does not come back together.
+        base = self._options.retry_after_s
+        seconds = str(math.ceil(base * (1 + self._dice.unit())))
+        return _answer(503, "unavailable", **{"Retry-After": seconds})
+
+
+def _health(request: web.BaseRequest) -> web.Response:
+    if request.method not in ("GET", "HEAD"):
+        return _answer(405, "method_not_allowed", Allow="GET, HEAD")
+    return _answer(200, "ok")
+
+
+def _answer(status: int, result: str, **headers: str) -> web.Response:
+    response = _made(status, _encode({"result": result}))
+    response.headers.update(headers)
+    return response
+
+
+def _made(status: int, body: bytes) -> web.Response:
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+def _closing(response: web.Response) -> web.Response:
+    """Answer and close: what is left of the request is not worth reading."""
+    response.force_close()
+    return response

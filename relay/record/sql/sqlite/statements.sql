@@ -1,0 +1,165 @@
+-- Every statement the store speaks, by name. The other store has the same names.
+
+-- name: insert_incarnation
+INSERT INTO incarnations (started_at) VALUES (?) RETURNING number
+
+-- name: find_run
+SELECT r.number, r.client_ref, r.outcome, r.revision, r.origin, r.first_seen,
+       w.run IS NOT NULL, w.outcome, w.reasons
+FROM runs AS r LEFT JOIN waiting AS w ON w.run = r.number
+WHERE r.source = ? AND r.namespace = ? AND r.id = ?
+
+-- name: insert_run
+INSERT INTO runs (number, source, namespace, id, client_ref, outcome, revision, origin, first_seen)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_run
+UPDATE runs SET client_ref = ?, outcome = ?, revision = ? WHERE number = ?
+
+-- name: put_waiting
+INSERT INTO waiting (run, outcome, reasons, receipt, opened_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (run) DO UPDATE SET outcome = excluded.outcome, reasons = excluded.reasons
+
+-- name: drop_waiting
+DELETE FROM waiting WHERE run = ?
+
+-- name: find_equal_receipt
+SELECT number, verdict FROM receipts WHERE run = ? AND digest = ?
+
+-- name: find_quarantined
+SELECT number FROM receipts WHERE run IS NULL AND source = ? AND digest = ?
+
+-- name: insert_receipt
+INSERT INTO receipts (number, source, run, verdict, reasons, channel, secret, digest,
+                      first_seen, last_seen, headers, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: repeat_receipt
+UPDATE receipts SET count = count + 1, last_seen = ? WHERE number = ?
+
+-- name: insert_event
+INSERT INTO events (number, run, revision, id, outcome, confirmed, receipt, builder, routed, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: earlier_destinations
+SELECT DISTINCT destination FROM deliveries
+WHERE event IN (SELECT number FROM events WHERE run = ?)
+
+-- name: insert_delivery
+INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,
+                        created_at, due_at, lease)
+VALUES (?, ?, ?, ?, 1, ?, 0, ?, ?, ?)
+
+-- name: claim
+UPDATE deliveries SET lease = :lease
+WHERE number IN (
+    SELECT d.number FROM deliveries AS d
+    WHERE d.destination = :destination AND d.state = 0 AND d.lease IS NULL AND d.due_at <= :now
+      AND NOT EXISTS (
+          SELECT 1 FROM deliveries AS earlier
+          WHERE earlier.run = d.run AND earlier.destination = d.destination
+            AND earlier.state IN (0, 2) AND earlier.number < d.number)
+    ORDER BY d.due_at LIMIT :limit)
+RETURNING number
+
+-- name: read_parcel
+SELECT d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin, r.first_seen,
+       e.number, e.outcome, e.revision, e.confirmed, e.builder, c.body
+FROM deliveries AS d
+JOIN events AS e ON e.number = d.event
+JOIN runs AS r ON r.number = e.run
+JOIN sources AS s ON s.number = r.source
+JOIN receipts AS c ON c.number = e.receipt
+WHERE d.number = ?
+
+-- name: settle
+UPDATE deliveries
+SET state = ?, attempts = ?, due_at = ?, settled_at = ?, status = ?, reason = ?, lease = NULL
+WHERE number = ? AND lease = ?
+
+-- name: insert_attempt
+INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: next_due
+SELECT MIN(due_at) FROM deliveries WHERE destination = ? AND state = 0 AND lease IS NULL
+
+-- name: void_leases
+UPDATE deliveries SET lease = NULL
+WHERE number IN (
+    SELECT number FROM deliveries INDEXED BY deliveries_open
+    WHERE state IN (0, 2) AND lease IS NOT NULL)
+
+-- name: put_refusal
+INSERT INTO refusals (source, channel, reason, peer, count, first_seen, last_seen, size, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (source, channel, reason, peer) DO UPDATE SET
+    count = count + excluded.count, last_seen = excluded.last_seen,
+    size = excluded.size, digest = excluded.digest
+
+-- name: trim_refusals
+DELETE FROM refusals WHERE (source, channel, reason, peer) IN (
+    SELECT source, channel, reason, peer FROM refusals ORDER BY last_seen DESC LIMIT -1 OFFSET ?)
+
+-- name: add_source_counts
+INSERT INTO source_counters (incarnation, source, receipts, first, duplicate, stale, conflict,
+    quarantined, opened, events, waiting, held, collapsed, closed, unrouted)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (incarnation, source) DO UPDATE SET
+    receipts = receipts + excluded.receipts, first = first + excluded.first,
+    duplicate = duplicate + excluded.duplicate, stale = stale + excluded.stale,
+    conflict = conflict + excluded.conflict, quarantined = quarantined + excluded.quarantined,
+    opened = opened + excluded.opened, events = events + excluded.events,
+    waiting = waiting + excluded.waiting, held = held + excluded.held,
+    collapsed = collapsed + excluded.collapsed, closed = closed + excluded.closed,
+    unrouted = unrouted + excluded.unrouted
+
+-- name: add_destination_counts
+INSERT INTO destination_counters (incarnation, destination, created, delivered, pending, held, dead,
+    discarded)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (incarnation, destination) DO UPDATE SET
+    created = created + excluded.created, delivered = delivered + excluded.delivered,
+    pending = pending + excluded.pending, held = held + excluded.held,
+    dead = dead + excluded.dead, discarded = discarded + excluded.discarded
+
+-- name: ledger_sources
+SELECT s.name, SUM(c.receipts), SUM(c.first), SUM(c.duplicate), SUM(c.stale), SUM(c.conflict),
+       SUM(c.quarantined), SUM(c.opened), SUM(c.events), SUM(c.waiting), SUM(c.held),
+       SUM(c.collapsed), SUM(c.closed), SUM(c.unrouted)
+FROM source_counters AS c JOIN sources AS s ON s.number = c.source GROUP BY s.name ORDER BY s.name
+
+-- name: ledger_destinations
+SELECT d.name, SUM(c.created), SUM(c.delivered), SUM(c.pending), SUM(c.held), SUM(c.dead),
+       SUM(c.discarded)
+FROM destination_counters AS c JOIN destinations AS d ON d.number = c.destination
+GROUP BY d.name ORDER BY d.name
+
+-- name: recount_sources
+-- A row of verdict `first` counts itself once and its equal repeats as duplicates.
+SELECT s.name,
+       COALESCE(c.receipts, 0), COALESCE(c.first, 0), COALESCE(c.duplicate, 0),
+       COALESCE(c.stale, 0), COALESCE(c.conflict, 0), COALESCE(c.quarantined, 0),
+       COALESCE(e.events, 0) + COALESCE(w.waiting, 0), COALESCE(e.events, 0),
+       COALESCE(w.waiting, 0), 0, 0, 0, COALESCE(e.unrouted, 0)
+FROM sources AS s
+LEFT JOIN (
+    SELECT source, SUM(count) AS receipts, SUM(verdict = 1) AS first,
+           SUM(CASE verdict WHEN 1 THEN count - 1 WHEN 2 THEN count ELSE 0 END) AS duplicate,
+           SUM(CASE verdict WHEN 3 THEN count ELSE 0 END) AS stale,
+           SUM(CASE verdict WHEN 4 THEN count ELSE 0 END) AS conflict,
+           SUM(CASE verdict WHEN 5 THEN count ELSE 0 END) AS quarantined
+    FROM receipts GROUP BY source) AS c ON c.source = s.number
+LEFT JOIN (
+    SELECT r.source, COUNT(*) AS events, SUM(e.routed = '[]') AS unrouted
+    FROM events AS e JOIN runs AS r ON r.number = e.run GROUP BY r.source) AS e ON e.source = s.number
+LEFT JOIN (
+    SELECT r.source, COUNT(*) AS waiting
+    FROM waiting AS w JOIN runs AS r ON r.number = w.run GROUP BY r.source) AS w ON w.source = s.number
+ORDER BY s.name
+
+-- name: recount_destinations
+SELECT d.name, COUNT(y.number), COALESCE(SUM(y.state = 1), 0), COALESCE(SUM(y.state = 0), 0),
+       COALESCE(SUM(y.state = 2), 0), COALESCE(SUM(y.state = 3), 0), COALESCE(SUM(y.state = 4), 0)
+FROM destinations AS d LEFT JOIN deliveries AS y ON y.destination = d.number
+GROUP BY d.name ORDER BY d.name

@@ -1,0 +1,5 @@
+"""The embedded store: one SQLite file, one writer thread, WAL, an fsync for every group."""
+
+from relay.record.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

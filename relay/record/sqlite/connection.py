@@ -1,0 +1,143 @@
+"""Connection: how the file is opened, locked and brought to the current schema.
+
+Owns pragmas, the lock file and migrations. ``synchronous=FULL`` with WAL means that a commit returns
+after the log was synced (sqlite.org/pragma.html#pragma_synchronous); that is promise P1.
+"""
+
+import fcntl
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from relay.core.errors import MisconfiguredError
+from relay.record.statements import migrations
+
+__all__ = ["APPLICATION_ID", "LockFile", "connect", "connect_read_only", "migrate"]
+
+#: ``Rflw`` in the file's header, so that `file` and we can tell whose database this is.
+APPLICATION_ID: Final = 0x52666C77
+SQLITE_OLDEST: Final = (3, 37)
+
+
+class LockFile:
+    """An exclusive lock beside the database, held for as long as the process serves it."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = database.with_name(database.name + ".lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            MisconfiguredError: another process holds it.
+        """
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise MisconfiguredError(
+                f"another relay is serving this store (it holds {self._path}); "
+                "stop it, or give this one its own data_dir"
+            ) from error
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give it back. Idempotent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
+    """Open the one writing connection.
+
+    ``synchronous`` exists for the test that shows what would be lost with less than FULL.
+
+    Raises:
+        MisconfiguredError: the file is not a store of ours, or the library is too old.
+    """
+    if sqlite3.sqlite_version_info < SQLITE_OLDEST:
+        raise MisconfiguredError(
+            f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed"
+        )
+    try:
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        _check_owner(connection, path)
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        # Checkpoints happen between commits, never inside an acknowledging one.
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA cache_size = -32768")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except sqlite3.Error as error:
+        raise MisconfiguredError(f"cannot open the store {path}: {error}") from error
+    return connection
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open a reading connection; it can neither write nor checkpoint.
+
+    Raises:
+        MisconfiguredError: there is no such store.
+    """
+    if not path.exists():
+        raise MisconfiguredError(f"there is no store at {path} yet")
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA query_only = ON")
+    _check_owner(connection, path)
+    return connection
+
+
+def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
+    [found] = connection.execute("PRAGMA application_id").fetchone()
+    [tables] = connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
+    if found != APPLICATION_ID and (found or tables):
+        raise MisconfiguredError(f"{path} is a database of another program")
+
+
+def migrate(connection: sqlite3.Connection) -> int:
+    """Bring the schema to the newest number this program knows, one transaction a step.
+
+    Raises:
+        MisconfiguredError: the store was written by a newer program.
+    """
+    steps = migrations("sqlite")
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    current = int(version)
+    if current > len(steps):
+        raise MisconfiguredError(
+            f"the store has schema {current}, this program knows up to {len(steps)}: "
+            "start the newer program"
+        )
+    for step in steps[current:]:
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{step.sql}\nPRAGMA user_version = {step.number};\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\nCOMMIT;"
+        )
+    return len(steps)
+
+
+def installation(connection: sqlite3.Connection) -> str:
+    """The store's own random name, given at birth."""
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES ('installation', ?) "
+        "ON CONFLICT (key) DO NOTHING",
+        (secrets.token_hex(8),),
+    )
+    [name] = connection.execute(
+        "SELECT value FROM meta WHERE key = 'installation'"
+    ).fetchone()
+    return str(name)

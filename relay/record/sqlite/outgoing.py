@@ -1,0 +1,167 @@
+"""Outgoing: deliveries are claimed, and what became of them is written.
+
+Owns the claim (one statement that picks, locks and marks) and the settlement (compare the lease and
+set). Decides nothing: the step that follows a try comes from core.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from relay.core.callback import Reading, read
+from relay.core.delivery import Delivered, Failed, Outcome, Released, State
+from relay.core.errors import StoreFailedError
+from relay.core.event import Facts
+from relay.core.identity import RunKey
+from relay.core.ports import Letter, Parcel, Settlement
+from relay.record.codes import OUTCOMES
+from relay.record.sqlite.accounts import Accounts
+from relay.record.sqlite.numbers import Numbers
+
+__all__ = ["claim", "settle"]
+
+_COUNTERS = {
+    State.PENDING: "pending",
+    State.DELIVERED: "delivered",
+    State.HELD: "held",
+    State.DEAD: "dead",
+    State.DISCARDED: "discarded",
+}
+
+
+def claim(
+    connection: sqlite3.Connection,
+    sql: Mapping[str, str],
+    numbers: Numbers,
+    *,
+    destination: str,
+    limit: int,
+    now: int,
+    lease: int,
+) -> Sequence[Parcel]:
+    """Lease due deliveries, oldest first, and read what their events are made of."""
+    number = numbers.destinations.get(destination)
+    if number is None:
+        return []
+    claimed = connection.execute(
+        sql["claim"],
+        {"lease": lease, "destination": number, "now": now, "limit": limit},
+    ).fetchall()
+    letters: dict[int, Letter] = {}
+    return [
+        _parcel(
+            connection,
+            sql,
+            delivery,
+            destination=destination,
+            lease=lease,
+            letters=letters,
+        )
+        for (delivery,) in sorted(claimed)
+    ]
+
+
+def _parcel(
+    connection: sqlite3.Connection,
+    sql: Mapping[str, str],
+    delivery: int,
+    *,
+    destination: str,
+    lease: int,
+    letters: dict[int, Letter],
+) -> Parcel:
+    row = connection.execute(sql["read_parcel"], (delivery,)).fetchone()
+    generation, attempts, created_at, source, namespace, stored, *rest = row
+    origin, first_seen, event, outcome, revision, confirmed, builder, body = rest
+    if event not in letters:
+        key = RunKey.restore(source, namespace, stored)
+        reading = read(body, source=source)
+        if not isinstance(reading, Reading):
+            raise StoreFailedError(f"the receipt of event {event} reads otherwise now")
+        letters[event] = Letter(
+            Facts(
+                key=key,
+                outcome=OUTCOMES[outcome],
+                revision=revision,
+                origin=origin,
+                confirmed=bool(confirmed),
+                received_at=first_seen,
+                reading=reading,
+                builder=builder,
+            )
+        )
+    return Parcel(
+        number=delivery,
+        lease=lease,
+        destination=destination,
+        generation=generation,
+        attempts=attempts,
+        created_at=created_at,
+        letter=letters[event],
+    )
+
+
+def settle(
+    connection: sqlite3.Connection,
+    sql: Mapping[str, str],
+    numbers: Numbers,
+    settlements: Sequence[Settlement],
+    *,
+    accounts: Accounts,
+    now: int,
+) -> Sequence[bool]:
+    """Write what became of tries whose lease still holds."""
+    answers = []
+    statement = sql["settle"]
+    for settlement in settlements:
+        parcel, step = settlement.parcel, settlement.step
+        settled_at = None if step.state.is_open else now
+        changed = connection.execute(
+            statement,
+            (
+                int(step.state),
+                step.attempts,
+                step.due_at,
+                settled_at,
+                _status(settlement.outcome),
+                step.reason,
+                parcel.number,
+                parcel.lease,
+            ),
+        ).rowcount
+        answers.append(changed == 1)
+        if changed != 1:
+            continue
+        if step.state is not State.PENDING:
+            counts = accounts.destinations[numbers.destinations[parcel.destination]]
+            counts["pending"] -= 1
+            counts[_COUNTERS[step.state]] += 1
+        _keep_attempt(connection, sql, settlement, now)
+    return answers
+
+
+def _status(outcome: Outcome) -> int | None:
+    return None if isinstance(outcome, Released) else outcome.status
+
+
+def _keep_attempt(
+    connection: sqlite3.Connection,
+    sql: Mapping[str, str],
+    settlement: Settlement,
+    now: int,
+) -> None:
+    outcome = settlement.outcome
+    if isinstance(outcome, Delivered | Released):
+        return
+    excerpt = outcome.excerpt if isinstance(outcome, Failed) else b""
+    connection.execute(
+        sql["insert_attempt"],
+        (
+            settlement.parcel.number,
+            now - outcome.duration_us,
+            outcome.duration_us,
+            outcome.reason,
+            outcome.status,
+            outcome.detail,
+            excerpt or None,
+        ),
+    )

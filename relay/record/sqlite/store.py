@@ -1,0 +1,276 @@
+"""The embedded store as the rest of the relay sees it.
+
+Owns opening and closing, and turning calls into jobs that ride with the next group commit. What a
+job does is the writer's; who waits is the grouping's.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from relay.core.errors import RelayError, StoreFailedError, UnstorableError
+from relay.core.ledger import Ledger
+from relay.core.ports import (
+    Checkpoints,
+    Clock,
+    Executor,
+    Handover,
+    Metrics,
+    Parcel,
+    Receipt,
+    Recorded,
+    Refusal,
+    Room,
+    Settlement,
+)
+from relay.record.grouping import Grouper
+from relay.record.sqlite.accounts import read_ledger, recount
+from relay.record.sqlite.connection import (
+    LockFile,
+    connect,
+    connect_read_only,
+    installation,
+    migrate,
+)
+from relay.record.sqlite.writer import (
+    Claim,
+    Job,
+    Keep,
+    Record,
+    Register,
+    Settle,
+    Writer,
+)
+from relay.record.statements import statements
+
+__all__ = ["Limits", "SqliteStore", "read_ledger_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What bounds the store."""
+
+    group_size: int = 512
+    waiting: int = 4096
+    ack_timeout_s: float = 4.0
+    min_free_disk: int = 512 * 1024 * 1024
+    store_bytes: int = 256 * 1024**3
+    refusals_kept: int = 1000
+
+
+class SqliteStore:
+    """One SQLite file: Inbox, Outbox and RefusalLog in one."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        executor: Executor,
+        checkpoints: Checkpoints,
+        metrics: Metrics,
+        handover: Handover,
+        limits: Limits,
+        synchronous: str = "FULL",
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._executor = executor
+        self._checkpoints = checkpoints
+        self._metrics = metrics
+        self._handover = handover
+        self._limits = limits
+        self._synchronous = synchronous
+        self._lock = LockFile(path)
+        self._sql = statements("sqlite")
+        self._connection: sqlite3.Connection | None = None
+        self._writer: Writer | None = None
+        self._measured_at: int | None = None
+        self._full: str | None = None
+        self._grouper: Grouper[Job] = Grouper(
+            self._commit,
+            between=self._between,
+            group_size=limits.group_size,
+            waiting=limits.waiting,
+            timeout_s=limits.ack_timeout_s,
+            metrics=metrics,
+        )
+        self.installation = ""
+        self.incarnation = 0
+
+    async def open(self, destinations: Sequence[tuple[str, str]]) -> None:
+        """Lock, open, migrate, void what a dead process held, and know the destinations.
+
+        Raises:
+            MisconfiguredError: locked by another process, of another program, or newer than this one.
+        """
+        await self._executor.run(partial(self._open, destinations))
+
+    async def run(self) -> None:
+        """Commit groups until :meth:`close`.
+
+        Raises:
+            StoreFailedError: nothing can be acknowledged any more.
+        """
+        await self._grouper.run()
+
+    def stop(self) -> None:
+        """Take nothing more; what waits is still committed and then :meth:`run` ends."""
+        self._grouper.close()
+
+    async def close(self) -> None:
+        """Close the file and give the lock back. Idempotent."""
+        await self._executor.run(self._close)
+
+    async def register(self, destinations: Sequence[tuple[str, str]]) -> None:
+        """Know these destinations (name, kind) before events are routed to them."""
+        await self._grouper.submit(Register(destinations), urgent=True)
+
+    async def record(
+        self, receipts: Sequence[Receipt], /
+    ) -> Sequence[Recorded | UnstorableError]:
+        """See :class:`relay.core.ports.Inbox`."""
+        try:
+            answer = await self._grouper.submit(Record(receipts))
+        except UnstorableError as error:
+            if len(receipts) == 1:
+                return [error]
+            return [(await self.record([receipt]))[0] for receipt in receipts]
+        return cast("Sequence[Recorded]", answer)
+
+    async def claim(
+        self, destination: str, /, *, limit: int, now: int
+    ) -> Sequence[Parcel]:
+        """See :class:`relay.core.ports.Outbox`."""
+        job = Claim(destination, limit, now)
+        return cast("Sequence[Parcel]", await self._grouper.submit(job, urgent=True))
+
+    async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[bool]:
+        """See :class:`relay.core.ports.Outbox`."""
+        answer = await self._grouper.submit(Settle(settlements), urgent=True)
+        return cast("Sequence[bool]", answer)
+
+    async def next_due(self, destination: str, /) -> int | None:
+        """See :class:`relay.core.ports.Outbox`."""
+        writer = self._open_writer()
+        return await self._executor.run(partial(writer.next_due, destination))
+
+    async def refuse(self, refusals: Sequence[Refusal], /) -> None:
+        """See :class:`relay.core.ports.RefusalLog`."""
+        await self._grouper.submit(Keep(refusals, self._limits.refusals_kept))
+
+    @property
+    def full(self) -> str | None:
+        """Why nothing can be taken in now; None while it can."""
+        return self._full
+
+    async def _commit(self, jobs: Sequence[Job]) -> Sequence[object]:
+        room = self._handover.room()
+        answers = await self._executor.run(partial(self._in_thread, jobs, room))
+        self._hand_over(answers)
+        return answers
+
+    async def _between(self) -> None:
+        """After a group was answered and before the next: the log may be moved into the file."""
+        writer = self._open_writer()
+        if writer.wants_checkpoint:
+            await self._executor.run(writer.checkpoint)
+
+    def _hand_over(self, answers: Sequence[object]) -> None:
+        parcels: list[Parcel] = []
+        stored: set[str] = set()
+        for answer in answers:
+            if isinstance(answer, list):
+                for item in answer:
+                    if isinstance(item, Recorded):
+                        parcels.extend(item.parcels)
+                        stored.update(item.stored_for)
+        if parcels:
+            self._handover.hand(parcels)
+        if stored:
+            self._handover.hint(stored)
+
+    # --- on the writer's thread -------------------------------------------------------------------
+
+    def _in_thread(self, jobs: Sequence[Job], room: Room) -> Sequence[object]:
+        return self._open_writer().commit(jobs, room, self._clock.now_us())
+
+    def _open(self, destinations: Sequence[tuple[str, str]]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            connection = connect(self._path, synchronous=self._synchronous)
+            self._connection = connection
+            migrate(connection)
+            self.installation = installation(connection)
+            [(self.incarnation,)] = connection.execute(
+                self._sql["insert_incarnation"], (self._clock.now_us(),)
+            ).fetchall()
+            connection.execute(self._sql["void_leases"])
+            self._writer = Writer(
+                connection,
+                self._sql,
+                path=self._path,
+                incarnation=self.incarnation,
+                checkpoints=self._checkpoints,
+                is_full=self._is_full,
+            )
+            [failure] = self._writer.commit(
+                [Register(destinations)], {}, self._clock.now_us()
+            )
+        except BaseException:
+            self._close()
+            raise
+        if isinstance(failure, RelayError):
+            self._close()
+            raise failure
+
+    def _close(self) -> None:
+        self._writer = None
+        if self._connection is not None:
+            # The last connection to close moves the log into the file and removes it.
+            self._connection.close()
+            self._connection = None
+        self._lock.release()
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            raise StoreFailedError("the store is not open")
+        return self._writer
+
+    def _is_full(self) -> str | None:
+        """Look at the disk and the file at most once a second."""
+        now = self._clock.now_us()
+        if self._measured_at is None or abs(now - self._measured_at) >= 1_000_000:
+            self._measured_at = now
+            self._full = self._measure()
+        return self._full
+
+    def _measure(self) -> str | None:
+        free = shutil.disk_usage(self._path.parent).free
+        size = self._path.stat().st_size
+        self._metrics.gauge("runflow_relay_disk_free_bytes", free)
+        self._metrics.gauge("runflow_relay_store_bytes", size)
+        if free < self._limits.min_free_disk:
+            return "limits.min_free_disk is reached"
+        if size >= self._limits.store_bytes:
+            return "limits.store_bytes is reached"
+        return None
+
+
+def read_ledger_of(path: Path, *, verify: bool = False) -> Ledger:
+    """The account of the store in a file, whether or not a relay is serving it.
+
+    Raises:
+        MisconfiguredError: there is no store there.
+    """
+    connection = connect_read_only(path)
+    try:
+        read = recount if verify else read_ledger
+        return read(connection, statements("sqlite"))
+    finally:
+        connection.close()

@@ -1,0 +1,251 @@
+"""Writer: what one group does to the file, on the writer's thread.
+
+Owns the transaction: begin, receipts, settlements, claims, counters, commit; one by one again when a
+group fails; and telling apart what may be tried again from what ends the process. Knows nothing of
+who waits for the answers.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from relay.core.errors import (
+    RelayError,
+    StoreBusyError,
+    StoreFailedError,
+    StoreFullError,
+    UnstorableError,
+)
+from relay.core.ports import Checkpoints, Receipt, Room, Settlement
+from relay.record.sqlite.accounts import Accounts
+from relay.record.sqlite.intake import Intake
+from relay.record.sqlite.numbers import Numbers
+from relay.record.sqlite.outgoing import claim, settle
+from relay.record.sqlite.refusals import Refusal, put_refusals
+
+__all__ = ["Claim", "Job", "Keep", "Record", "Register", "Settle", "Writer"]
+
+#: Rows changed since the last checkpoint that make the next one due (some 16 MiB of log).
+CHECKPOINT_ROWS: Final = 20_000
+#: A log beyond this size is restarted even if that makes readers wait.
+WAL_BYTES_MAX: Final = 512 * 1024 * 1024
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Commit receipts."""
+
+    receipts: Sequence[Receipt]
+
+
+class Settle(msgspec.Struct, frozen=True):
+    """Write what became of tries."""
+
+    settlements: Sequence[Settlement]
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """Lease due deliveries of a destination."""
+
+    destination: str
+    limit: int
+    now: int
+
+
+class Register(msgspec.Struct, frozen=True):
+    """Make sure that destinations have numbers (name, kind)."""
+
+    destinations: Sequence[tuple[str, str]]
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """Count requests that failed verification; ``most`` rows are kept."""
+
+    refusals: Sequence[Refusal]
+    most: int
+
+
+Job = Record | Settle | Claim | Register | Keep
+
+
+class Writer:
+    """The one connection that writes. Every method runs on the writer's thread."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        sql: Mapping[str, str],
+        *,
+        path: Path,
+        incarnation: int,
+        checkpoints: Checkpoints,
+        is_full: Callable[[], str | None],
+    ) -> None:
+        self._db = connection
+        self._sql = sql
+        self._path = path
+        self._incarnation = incarnation
+        self._checkpoints = checkpoints
+        self._is_full = is_full
+        self._numbers = Numbers(connection)
+        self._leases = incarnation << 32
+        self._checkpointed_at = 0
+
+    def commit(
+        self, jobs: Sequence[Job], room: Room, now: int
+    ) -> Sequence[object | RelayError]:
+        """Do a group's jobs in one transaction; one answer each.
+
+        Raises:
+            StoreFailedError: the file can no longer be trusted.
+        """
+        full = self._is_full()
+        if full is not None:
+            return self._while_full(jobs, room, now, full)
+        try:
+            return self._transact(jobs, room, now)
+        except (sqlite3.Error, OverflowError, ValueError) as error:
+            self._roll_back()
+            failure = _translate(error)
+            if isinstance(failure, UnstorableError) and len(jobs) > 1:
+                return [self._alone(job, room, now) for job in jobs]
+            if isinstance(failure, StoreFailedError):
+                raise failure from error
+            return [failure] * len(jobs)
+
+    @property
+    def wants_checkpoint(self) -> bool:
+        """Whether enough has gathered in the log."""
+        return self._db.total_changes - self._checkpointed_at >= CHECKPOINT_ROWS
+
+    def checkpoint(self) -> None:
+        """Move the log into the file. Never inside a commit.
+
+        Raises:
+            StoreFailedError: the file can no longer be trusted.
+        """
+        self._checkpointed_at = self._db.total_changes
+        wal = self._path.with_name(self._path.name + "-wal")
+        large = wal.exists() and wal.stat().st_size > WAL_BYTES_MAX
+        try:
+            self._db.execute(
+                f"PRAGMA wal_checkpoint({'TRUNCATE' if large else 'PASSIVE'})"
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise _translate(error) from error
+
+    def next_due(self, destination: str) -> int | None:
+        """When the earliest unclaimed delivery of a destination is due."""
+        number = self._numbers.destinations.get(destination)
+        if number is None:
+            return None
+        [due] = self._db.execute(self._sql["next_due"], (number,)).fetchone()
+        return None if due is None else int(due)
+
+    def _alone(self, job: Job, room: Room, now: int) -> object | RelayError:
+        """One job of a group that failed: only the culprit pays."""
+        [answer] = self.commit([job], room, now)
+        return answer
+
+    def _while_full(
+        self, jobs: Sequence[Job], room: Room, now: int, reason: str
+    ) -> Sequence[object | RelayError]:
+        """Take nothing in, but let what is stored go on its way."""
+        kept = [job for job in jobs if not isinstance(job, Record | Keep)]
+        answers = iter(self._transact(kept, room, now) if kept else [])
+        return [
+            StoreFullError(reason) if isinstance(job, Record | Keep) else next(answers)
+            for job in jobs
+        ]
+
+    def _transact(self, jobs: Sequence[Job], room: Room, now: int) -> Sequence[object]:
+        self._db.execute("BEGIN IMMEDIATE")
+        accounts = Accounts()
+        self._leases += 1
+        intake = Intake(
+            self._db,
+            self._sql,
+            self._numbers,
+            accounts=accounts,
+            room=room,
+            lease=self._leases,
+        )
+        answers = [self._do(job, intake, accounts, now) for job in jobs]
+        intake.write()
+        # Claims come last: they must not see a run before its earlier deliveries are written.
+        for index, job in enumerate(jobs):
+            if isinstance(job, Claim):
+                answers[index] = self._claim(job)
+        accounts.write(self._db, self._sql, self._incarnation)
+        self._checkpoints.reach("before-commit")
+        self._db.execute("COMMIT")
+        self._checkpoints.reach("after-commit")
+        return answers
+
+    def _do(self, job: Job, intake: Intake, accounts: Accounts, now: int) -> object:
+        match job:
+            case Record(receipts=receipts):
+                return intake.take(receipts)
+            case Settle(settlements=settlements):
+                return settle(
+                    self._db,
+                    self._sql,
+                    self._numbers,
+                    settlements,
+                    accounts=accounts,
+                    now=now,
+                )
+            case Register(destinations=destinations):
+                for name, kind in destinations:
+                    self._numbers.register(name, kind)
+                return None
+            case Keep(refusals=refusals, most=most):
+                put_refusals(self._db, self._sql, refusals, most=most)
+                return None
+            case Claim():
+                return None
+
+    def _claim(self, job: Claim) -> object:
+        self._leases += 1
+        return claim(
+            self._db,
+            self._sql,
+            self._numbers,
+            destination=job.destination,
+            limit=job.limit,
+            now=job.now,
+            lease=self._leases,
+        )
+
+    def _roll_back(self) -> None:
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._numbers.reload()
+        except sqlite3.Error as error:
+            raise StoreFailedError("the store could not roll back") from error
+
+
+_FULL: Final = frozenset({sqlite3.SQLITE_FULL})
+_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_ITEM: Final = frozenset(
+    {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH}
+)
+
+
+def _translate(error: Exception) -> RelayError:
+    """What a failed group means. The low byte of the code is SQLite's primary result code."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(error, OverflowError | ValueError) or code is None:
+        return UnstorableError(f"cannot be stored: {type(error).__name__}")
+    primary = code & 0xFF
+    if primary in _FULL:
+        return StoreFullError("the disk is full")
+    if primary in _BUSY:
+        return StoreBusyError("the store is locked")
+    if primary in _ITEM:
+        return UnstorableError(f"cannot be stored: {error}")
+    # A failed fsync leaves the page cache and the disk apart: nothing after it can be trusted.
+    return StoreFailedError(f"the store failed: {error}")

@@ -1,0 +1,60 @@
+"""Settings: every knob of the relay.
+
+Owns what can be set, within which limits, and reading it from a YAML file and an environment. One
+module per section of the file; ``loading`` turns the file into ``Settings`` or into every mistake at
+once. Read by ``app`` and ``cli`` only: workers take plain arguments. Nothing here acts on a setting.
+"""
+
+from relay.settings.destinations import (
+    Destination,
+    FileDestination,
+    HttpDestination,
+    KafkaDestination,
+    Rotate,
+    Sasl,
+    Tls,
+)
+from relay.settings.forms import ListenAddress
+from relay.settings.keys import RunflowKey, SigningKey, VerifyingKey
+from relay.settings.limits import Limits
+from relay.settings.listeners import Operator, Public
+from relay.settings.loading import load, parse
+from relay.settings.log import Log
+from relay.settings.mistakes import ConfigError, Mistake, render
+from relay.settings.reference import reference
+from relay.settings.root import Settings
+from relay.settings.routes import Route
+from relay.settings.secret import Secret
+from relay.settings.sources import RunflowChannel, Source, StandardChannel
+from relay.settings.units import Duration
+
+__all__ = [
+    "ConfigError",
+    "Destination",
+    "Duration",
+    "FileDestination",
+    "HttpDestination",
+    "KafkaDestination",
+    "Limits",
+    "ListenAddress",
+    "Log",
+    "Mistake",
+    "Operator",
+    "Public",
+    "Rotate",
+    "Route",
+    "RunflowChannel",
+    "RunflowKey",
+    "Sasl",
+    "Secret",
+    "Settings",
+    "SigningKey",
+    "Source",
+    "StandardChannel",
+    "Tls",
+    "VerifyingKey",
+    "load",
+    "parse",
+    "reference",
+    "render",
+]

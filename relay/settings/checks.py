@@ -1,0 +1,139 @@
+"""Checks: mistakes that show only when several settings are seen together.
+
+Owns the rules between sources, destinations, routes and listeners. Looks at the data as it was
+written rather than at validated models, so that these mistakes are reported along with all others;
+whatever is not of the right type is passed over here, for the models report it.
+"""
+
+import posixpath
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from relay.settings.document import Data, Document
+from relay.settings.forms import ListenAddress, is_name
+from relay.settings.listeners import Operator, Public
+from relay.settings.mistakes import Where
+from relay.settings.root import DATA_DIR, STORE, store_file
+
+__all__ = ["CheckMatch", "check"]
+
+#: Judges a route's filter: what is wrong with it, or ``None``.
+CheckMatch = Callable[[object], str | None]
+
+_LISTENERS: Final = {
+    "public": Public().listen,
+    "operator": Operator().listen,
+}
+
+
+def check(document: Document, check_match: CheckMatch | None = None) -> None:
+    """Note every mistake between settings."""
+    for where, key in _lists(document):
+        _unique(document, where, key)
+    _known_destinations(document)
+    _listeners(document)
+    _files(document)
+    if check_match is not None:
+        _filters(document, check_match)
+
+
+def _lists(document: Document) -> Iterator[tuple[Where, str]]:
+    """Give every list whose entries are told apart by a key, and the key."""
+    yield ("sources",), "name"
+    yield ("destinations",), "name"
+    yield ("routes",), "name"
+    for source, _ in _entries(document, ("sources",)):
+        yield (*source, "secrets"), "id"
+        yield (*source, "channels"), "name"
+        for channel, _ in _entries(document, (*source, "channels")):
+            yield (*channel, "secrets"), "id"
+    for destination, _ in _entries(document, ("destinations",)):
+        yield (*destination, "secrets"), "id"
+
+
+def _entries(
+    document: Document, where: Where
+) -> Iterator[tuple[Where, dict[str, Data]]]:
+    """Give the mappings of a list, with their places."""
+    items = document.at(where)
+    for index, item in enumerate(items if isinstance(items, list) else []):
+        if isinstance(item, dict):
+            yield (*where, index), item
+
+
+def _unique(document: Document, where: Where, key: str) -> None:
+    seen: dict[str, Where] = {}
+    for entry, item in _entries(document, where):
+        value = item.get(key)
+        if not isinstance(value, str) or not is_name(value):
+            continue
+        place = (*entry, key)
+        if value in seen:
+            line = document.line(seen[value])
+            document.blame(
+                place, f"the {key} is already taken on line {line}", "use another"
+            )
+        seen.setdefault(value, place)
+
+
+def _known_destinations(document: Document) -> None:
+    known = {entry.get("name") for _, entry in _entries(document, ("destinations",))}
+    for where, route in _entries(document, ("routes",)):
+        names = route.get("to")
+        for index, name in enumerate(names if isinstance(names, list) else []):
+            place = (*where, "to", index)
+            if not isinstance(name, str) or not is_name(name) or name in known:
+                continue
+            shown = "" if place in document.filled else f" named `{name}`"
+            document.blame(place, f"there is no destination{shown}")
+
+
+def _listeners(document: Document) -> None:
+    addresses: list[ListenAddress] = []
+    for section, default in _LISTENERS.items():
+        text = document.at((section, "listen"))
+        try:
+            addresses.append(
+                ListenAddress.of(text) if isinstance(text, str) else default
+            )
+        except ValueError:
+            return
+    if addresses[0].clashes(addresses[1]):
+        document.blame(("operator", "listen"), "the same address as `public.listen`")
+
+
+def _files(document: Document) -> None:
+    """Two writers of one file would tear each other's lines."""
+    store = document.at(("store",))
+    taken = {
+        _normal(document, store_file(store if isinstance(store, str) else STORE)): ""
+    }
+    for where, entry in _entries(document, ("destinations",)):
+        path = entry.get("path")
+        if entry.get("kind") != "file" or not isinstance(path, str) or not path:
+            continue
+        place = (*where, "path")
+        file = _normal(document, path)
+        if file in taken:
+            owner = (
+                f"the destination on line {taken[file]}" if taken[file] else "the store"
+            )
+            document.blame(place, f"the file is already that of {owner}")
+        taken.setdefault(file, str(document.line(place)))
+
+
+def _normal(document: Document, path: str) -> str:
+    base = document.at(("data_dir",))
+    base = base if isinstance(base, str) else str(DATA_DIR)
+    return posixpath.normpath(posixpath.join(base, path))
+
+
+def _filters(document: Document, check_match: CheckMatch) -> None:
+    for where, route in _entries(document, ("routes",)):
+        match = route.get("match")
+        items = match if isinstance(match, list) else [match]
+        if not all(isinstance(item, dict) for item in items):
+            continue
+        message = check_match(match)
+        if message is not None:
+            document.blame((*where, "match"), message)

@@ -1,0 +1,258 @@
+"""Destinations: where events go.
+
+Owns ``destinations``, one model per kind. Knows nothing of how anything is sent.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+from relay.core.delivery import DEFAULT_LADDER, Policy
+from relay.settings.forms import (
+    Brokers,
+    HttpUrl,
+    Named,
+    Net,
+    Networks,
+    PathText,
+    Text,
+)
+from relay.settings.keys import (
+    KEYS_MAX,
+    SigningKey,
+    SigningSecret,
+    keys_of,
+    one_or_many,
+)
+from relay.settings.mistakes import refuse
+from relay.settings.secret import Secret, anchor_of
+from relay.settings.section import RELOADS, Section
+from relay.settings.units import Bytes, Duration, Span, Whole
+
+__all__ = [
+    "Destination",
+    "FileDestination",
+    "HttpDestination",
+    "KafkaDestination",
+    "Rotate",
+    "Sasl",
+    "Tls",
+]
+
+
+_CONNECT_TIMEOUT: Final = Duration.of("5s")
+
+
+class _Destination(Section):
+    name: Annotated[str, Named()] = Field(
+        description="Permanent: deliveries are kept under it, metrics carry it.",
+        json_schema_extra=RELOADS,
+    )
+    max_age: Annotated[Duration, Span("1s", "365d")] = Field(
+        Duration(Policy().max_age // 1000),
+        description="A delivery that failed for this long is dead (reason `expired`).",
+        json_schema_extra=RELOADS,
+    )
+
+
+class HttpDestination(_Destination):
+    """An HTTP endpoint, sent to with a Standard Webhooks signature."""
+
+    kind: Literal["http"] = Field(
+        description="An HTTP endpoint.", json_schema_extra=RELOADS
+    )
+    url: Annotated[str, HttpUrl(query=True)] = Field(
+        description="Where events are posted.", json_schema_extra=RELOADS
+    )
+    secret: SigningSecret | None = Field(
+        None,
+        description="Short for one entry of `secrets` with the id `default`.",
+        json_schema_extra=RELOADS,
+    )
+    secrets: tuple[SigningKey, ...] = Field(
+        (),
+        max_length=KEYS_MAX,
+        description="The keys; each that is in force signs every delivery.",
+        json_schema_extra=RELOADS,
+    )
+    private: Annotated[bool | tuple[Net, ...], Networks()] = Field(
+        default=False,
+        description="Whether, or in which networks, it may be at a private address.",
+        json_schema_extra=RELOADS,
+    )
+    ladder: tuple[Annotated[Duration, Span("0s", "30d")], ...] = Field(
+        tuple(Duration(us // 1000) for us in DEFAULT_LADDER),
+        min_length=1,
+        max_length=32,
+        description="Waits before the first try, the second, and so on;"
+        " the last repeats.",
+        json_schema_extra=RELOADS,
+    )
+    concurrency: Annotated[int, Whole(1, 1024)] = Field(
+        32,
+        description="Requests under way at once.",
+        json_schema_extra=RELOADS,
+    )
+    timeout: Annotated[Duration, Span("100ms", "30s")] = Field(
+        Duration.of("15s"),
+        description="How long a whole try may take.",
+        json_schema_extra=RELOADS,
+    )
+    connect_timeout: Annotated[Duration, Span("100ms", "30s")] = Field(
+        _CONNECT_TIMEOUT,
+        description="How long a connection may take to stand; part of `timeout`.",
+        json_schema_extra=RELOADS,
+    )
+    response_bytes: Annotated[int, Bytes("0B", "1MiB")] = Field(
+        16 * 1024,
+        description="How much of an answer is read and kept.",
+        json_schema_extra=RELOADS,
+    )
+
+    _secrets = field_validator("secrets")(one_or_many)
+
+    @field_validator("connect_timeout")
+    @classmethod
+    def _fits_into_timeout(
+        cls, value: Duration, info: ValidationInfo[object]
+    ) -> Duration:
+        total = info.data.get("timeout")
+        if not isinstance(total, Duration) or value <= total:
+            return value
+        if value is _CONNECT_TIMEOUT:
+            # Nobody wrote it: a short `timeout` alone is no mistake.
+            return total
+        raise refuse("must not be longer than `timeout`")
+
+    @property
+    def keys(self) -> tuple[SigningKey, ...]:
+        """The keys, however they were given."""
+        return keys_of(SigningKey, self.secret, self.secrets)
+
+
+def _readable(path: Path, info: ValidationInfo[object]) -> Path:
+    """Refuse what cannot be read now, rather than when a broker is first spoken to."""
+    try:
+        with (anchor_of(info) / path).open("rb"):
+            return path
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise refuse(
+            f"the file cannot be read: {reason}", "a relative path begins at data_dir"
+        ) from None
+
+
+ReadableFile = Annotated[Path, PathText(), AfterValidator(_readable)]
+
+
+class Tls(Section):
+    """TLS towards the brokers. `tls: {}` trusts the system's authorities."""
+
+    ca: ReadableFile | None = Field(
+        None,
+        description="PEM file of the authorities to trust instead of the system's.",
+        json_schema_extra=RELOADS,
+    )
+    cert: ReadableFile | None = Field(
+        None,
+        description="PEM file of our own certificate, for brokers that ask for one.",
+        json_schema_extra=RELOADS,
+    )
+    key: ReadableFile | None = Field(
+        None,
+        description="PEM file of the certificate's key.",
+        json_schema_extra=RELOADS,
+    )
+    check_hostname: bool = Field(
+        default=True,
+        strict=True,
+        description="Whether the broker's certificate must carry its host name.",
+        json_schema_extra=RELOADS,
+    )
+
+    @field_validator("key")
+    @classmethod
+    def _both_or_none(
+        cls, value: Path | None, info: ValidationInfo[object]
+    ) -> Path | None:
+        if "cert" in info.data and (info.data["cert"] is None) != (value is None):
+            raise refuse("`cert` and `key` go together")
+        return value
+
+
+class Sasl(Section):
+    """How the relay says to the brokers who it is."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        description="The mechanism. PLAIN sends the password itself: use it with `tls`.",
+        json_schema_extra=RELOADS,
+    )
+    username: Annotated[str, Text()] = Field(
+        description="The user.", json_schema_extra=RELOADS
+    )
+    password: Secret = Field(description="Its password.", json_schema_extra=RELOADS)
+
+
+class KafkaDestination(_Destination):
+    """A Kafka topic, keyed by run id."""
+
+    kind: Literal["kafka"] = Field(
+        description="A Kafka topic.", json_schema_extra=RELOADS
+    )
+    bootstrap_servers: Annotated[tuple[str, ...], Brokers()] = Field(
+        description="The brokers asked first.", json_schema_extra=RELOADS
+    )
+    topic: Annotated[
+        str,
+        Text(
+            249,
+            pattern=r"(?!\.{1,2}\Z)[A-Za-z0-9._-]+",
+            limits="letters, digits, `.`, `_` and `-`, up to 249",
+        ),
+    ] = Field(description="The topic. It must exist.", json_schema_extra=RELOADS)
+    tls: Tls | None = Field(None, description="Speak TLS.", json_schema_extra=RELOADS)
+    sasl: Sasl | None = Field(None, description="Log in.", json_schema_extra=RELOADS)
+    batch_timeout: Annotated[Duration, Span("1s", "60s")] = Field(
+        Duration.of("10s"),
+        description="How long a batch may take before it counts as failed.",
+        json_schema_extra=RELOADS,
+    )
+
+
+class Rotate(Section):
+    """When a file is put aside, and how many are kept."""
+
+    bytes: Annotated[int, Bytes("4KiB", "1TiB")] = Field(
+        description="A file that has reached this size is put aside.",
+        json_schema_extra=RELOADS,
+    )
+    keep: Annotated[int, Whole(1, 10_000)] = Field(
+        description="How many files put aside are kept; the oldest goes.",
+        json_schema_extra=RELOADS,
+    )
+
+
+class FileDestination(_Destination):
+    """A file of JSON Lines."""
+
+    kind: Literal["file"] = Field(
+        description="A file of JSON Lines.", json_schema_extra=RELOADS
+    )
+    path: Annotated[Path, PathText()] = Field(
+        description="The file, relative to `data_dir`.", json_schema_extra=RELOADS
+    )
+    rotate: Rotate | None = Field(
+        None, description="Put full files aside.", json_schema_extra=RELOADS
+    )
+
+
+Destination = Annotated[
+    HttpDestination | KafkaDestination | FileDestination, Discriminator("kind")
+]

@@ -1,0 +1,118 @@
+"""Root: the whole configuration.
+
+Owns ``Settings``, the settings that belong to no section, and the two things derived from them:
+where relative paths begin and where the store is.
+"""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from relay.settings.destinations import Destination
+from relay.settings.forms import Form, PathText
+from relay.settings.limits import Limits
+from relay.settings.listeners import Operator, Public
+from relay.settings.log import Log
+from relay.settings.mistakes import refuse
+from relay.settings.routes import Route
+from relay.settings.section import FIXED, RELOADS, Section
+from relay.settings.sources import Source
+
+__all__ = ["DATA_DIR", "STORE", "Settings", "store_file"]
+
+DATA_DIR: Final = Path("var")
+STORE: Final = "sqlite:///relay.db"
+
+_SQLITE: Final = "sqlite:///"
+
+
+def store_file(store: str) -> str:
+    """Give the file that a store's URL names: ``/x`` for four slashes, ``x`` for three."""
+    return store.removeprefix(_SQLITE)
+
+
+class Store(Form):
+    """The URL of a store."""
+
+    kind = "URL"
+    limits = "sqlite:///FILE below data_dir, sqlite:////FILE absolute"
+
+    def read(self, value: object) -> str:
+        """Accept the URL of a SQLite file. Never quotes it: it could hold a password."""
+        text = value if isinstance(value, str) else ""
+        if text.partition(":")[0] in {"postgres", "postgresql"}:
+            raise refuse(
+                "PostgreSQL stores are not supported by this version",
+                f"the store is SQLite, such as {STORE}",
+            )
+        if not text.startswith(_SQLITE) or not text.isprintable():
+            raise refuse(
+                "must be the URL of a SQLite file",
+                f"{STORE} is below data_dir, sqlite:////var/lib/relay.db is absolute",
+            )
+        file = store_file(text)
+        if not file or file.endswith("/") or set(file) & set("?#"):
+            raise refuse("must name a file, without `?` or `#`", f"such as {STORE}")
+        if file == ":memory:":
+            raise refuse("the store must be on disk", f"such as {STORE}")
+        return text
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    data_dir: Annotated[Path, PathText()] = Field(
+        DATA_DIR,
+        description="Where the relay keeps its files. Relative paths begin here;"
+        " it begins itself at the working directory.",
+        json_schema_extra=FIXED,
+    )
+    store: Annotated[str, Store()] = Field(
+        STORE,
+        description="Where callbacks, events and deliveries are kept.",
+        json_schema_extra=FIXED,
+    )
+    public: Public = Field(
+        Public(),
+        description="The listener that callbacks arrive at.",
+        json_schema_extra=FIXED,
+    )
+    operator: Operator = Field(
+        Operator(),
+        description="The listener for readiness and metrics.",
+        json_schema_extra=FIXED,
+    )
+    sources: tuple[Source, ...] = Field(
+        min_length=1,
+        max_length=256,
+        description="The Runflow organisations that callbacks come from.",
+        json_schema_extra=RELOADS,
+    )
+    destinations: tuple[Destination, ...] = Field(
+        min_length=1,
+        max_length=256,
+        description="Where events go.",
+        json_schema_extra=RELOADS,
+    )
+    routes: tuple[Route, ...] = Field(
+        (),
+        max_length=1024,
+        description="Which events go where. Without any, every destination gets all.",
+        json_schema_extra=RELOADS,
+    )
+    limits: Limits = Field(
+        Limits(),
+        description="Bounds on memory, disk and time.",
+        json_schema_extra=FIXED,
+    )
+    log: Log = Field(Log(), description="What is logged.", json_schema_extra=FIXED)
+
+    def anchor(self, path: Path | str) -> Path:
+        """Give a path of the configuration as one that can be opened."""
+        return self.data_dir / path
+
+    @property
+    def store_path(self) -> Path:
+        """The store's SQLite file."""
+        return self.anchor(store_file(self.store))

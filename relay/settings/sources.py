@@ -1,0 +1,158 @@
+"""Sources: the Runflow organisations that callbacks come from.
+
+Owns ``sources`` and their channels. Knows nothing of how a signature is checked.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Discriminator, Field, field_validator
+
+from relay.settings.forms import Named, Text
+from relay.settings.keys import (
+    KEYS_MAX,
+    RunflowKey,
+    RunflowSecret,
+    VerifyingKey,
+    VerifyingSecret,
+    keys_of,
+    one_or_many,
+)
+from relay.settings.section import RELOADS, Section
+from relay.settings.units import Duration, Span
+
+__all__ = [
+    "CALLBACK",
+    "Channel",
+    "RequiredField",
+    "RunflowChannel",
+    "Source",
+    "StandardChannel",
+]
+
+#: The channel that every source has by itself: ``POST /callbacks/{source}``.
+CALLBACK: Final = "callback"
+
+#: What a callback can be asked to carry, by the names of its payload.
+RequiredField = Literal[
+    "status",
+    "completed_at",
+    "created_at",
+    "duration_ms",
+    "output",
+    "metadata",
+    "client_ref",
+]
+
+
+class _Channel(Section):
+    name: Annotated[str, Named(CALLBACK)] = Field(
+        description="The last part of its URL: `/callbacks/{source}/{name}`.",
+        json_schema_extra=RELOADS,
+    )
+
+
+class RunflowChannel(_Channel):
+    """One more way in, signed as Runflow signs its callbacks."""
+
+    scheme: Literal["runflow"] = Field(
+        description="`Runflow-Signature`: HMAC-SHA256 of the body.",
+        json_schema_extra=RELOADS,
+    )
+    secret: RunflowSecret | None = Field(
+        None,
+        description="Short for one entry of `secrets` with the id `default`.",
+        json_schema_extra=RELOADS,
+    )
+    secrets: tuple[RunflowKey, ...] = Field(
+        (),
+        max_length=KEYS_MAX,
+        description="The keys, any of which may have signed.",
+        json_schema_extra=RELOADS,
+    )
+
+    _secrets = field_validator("secrets")(one_or_many)
+
+    @property
+    def keys(self) -> tuple[RunflowKey, ...]:
+        """The keys, however they were given."""
+        return keys_of(RunflowKey, self.secret, self.secrets)
+
+
+class StandardChannel(_Channel):
+    """One more way in, signed as Standard Webhooks asks."""
+
+    scheme: Literal["standard-webhooks"] = Field(
+        description="`webhook-signature`: `v1` (HMAC-SHA256) or `v1a` (ed25519).",
+        json_schema_extra=RELOADS,
+    )
+    secret: VerifyingSecret | None = Field(
+        None,
+        description="Short for one entry of `secrets` with the id `default`.",
+        json_schema_extra=RELOADS,
+    )
+    secrets: tuple[VerifyingKey, ...] = Field(
+        (),
+        max_length=KEYS_MAX,
+        description="The keys, any of which may have signed.",
+        json_schema_extra=RELOADS,
+    )
+    tolerance: Annotated[Duration, Span("1s", "24h")] = Field(
+        Duration.of("5m"),
+        description="How far `webhook-timestamp` may be from our clock.",
+        json_schema_extra=RELOADS,
+    )
+
+    _secrets = field_validator("secrets")(one_or_many)
+
+    @property
+    def keys(self) -> tuple[VerifyingKey, ...]:
+        """The keys, however they were given."""
+        return keys_of(VerifyingKey, self.secret, self.secrets)
+
+
+Channel = Annotated[RunflowChannel | StandardChannel, Discriminator("scheme")]
+
+
+class Source(Section):
+    """A Runflow organisation, and how its callbacks are signed."""
+
+    name: Annotated[str, Named()] = Field(
+        description="Permanent: it is part of the callback URL and of every event's id.",
+        json_schema_extra=RELOADS,
+    )
+    title: Annotated[str, Text(200)] | None = Field(
+        None,
+        description="What people call it.",
+        json_schema_extra=RELOADS,
+    )
+    secret: RunflowSecret | None = Field(
+        None,
+        description="Short for one entry of `secrets` with the id `default`.",
+        json_schema_extra=RELOADS,
+    )
+    secrets: tuple[RunflowKey, ...] = Field(
+        (),
+        max_length=KEYS_MAX,
+        description="Its callback secrets, any of which may have signed.",
+        json_schema_extra=RELOADS,
+    )
+    channels: tuple[Channel, ...] = Field(
+        (),
+        max_length=16,
+        description="More ways in than `/callbacks/{source}`.",
+        json_schema_extra=RELOADS,
+    )
+    require: tuple[RequiredField, ...] = Field(
+        ("status", "completed_at", "output"),
+        max_length=7,
+        description="Fields without which a callback is partial;"
+        " `output` is asked for on success only.",
+        json_schema_extra=RELOADS,
+    )
+
+    _secrets = field_validator("secrets")(one_or_many)
+
+    @property
+    def keys(self) -> tuple[RunflowKey, ...]:
+        """The keys of the channel ``callback``, however they were given."""
+        return keys_of(RunflowKey, self.secret, self.secrets)

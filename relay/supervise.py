@@ -1,0 +1,118 @@
+"""Supervise: start workers, watch them, and end them in order.
+
+Owns tasks: nothing else in the relay creates one that outlives a call. A dead worker is never silent:
+it is started again a bounded number of times, and after that the process stops and says so.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from relay.core.errors import MisconfiguredError, StoreFailedError
+from relay.core.ports import Metrics
+
+__all__ = ["Supervisor", "Worker"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+RESTARTS_MAX: Final = 5
+RESTART_WAIT_S: Final = 0.5
+#: Errors after which starting again would only make it worse.
+_FATAL: Final = (StoreFailedError, MisconfiguredError)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Something that runs until it is asked to stop.
+
+    ``stop`` is idempotent and instant, and lets ``run`` return; ``run`` returning by itself before
+    that is a crash like any other.
+    """
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    stop: Callable[[], None]
+
+
+class Supervisor:
+    """Runs workers. ``failed`` is set when one could not be kept alive."""
+
+    def __init__(self, *, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._workers: dict[str, Worker] = {}
+        self._stopping: set[str] = set()
+        self.failed = asyncio.Event()
+        self.failure: BaseException | None = None
+
+    def start(self, worker: Worker) -> None:
+        """Run a worker from now on."""
+        self._workers[worker.name] = worker
+        self._tasks[worker.name] = asyncio.create_task(
+            self._keep_alive(worker), name=worker.name
+        )
+
+    async def stop(self, names: Sequence[str], *, within_s: float) -> bool:
+        """Let workers end by themselves for ``within_s`` seconds, then cancel them.
+
+        True when every one ended by itself.
+        """
+        tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
+        for name in names:
+            self._stopping.add(name)
+            if name in self._workers:
+                self._workers.pop(name).stop()
+        if not tasks:
+            return True
+        _, late = await asyncio.wait(tasks, timeout=within_s)
+        for task in late:
+            log.warning("worker.late", worker=task.get_name(), within_s=within_s)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return not late
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Workers that are running."""
+        return list(self._tasks)
+
+    async def _keep_alive(self, worker: Worker) -> None:
+        loop = asyncio.get_running_loop()
+        crashes: list[float] = []
+        while True:
+            try:
+                await worker.run()
+                if worker.name in self._stopping:
+                    return
+                error: BaseException = RuntimeError("ended without being asked to")
+            except asyncio.CancelledError:
+                raise
+            except BaseException as caught:  # noqa: BLE001 - whatever it was, it is said and acted on
+                error = _cause(caught)
+            if worker.name in self._stopping:
+                return
+            crashes = [at for at in crashes if loop.time() - at < 60.0]
+            crashes.append(loop.time())
+            if isinstance(error, _FATAL) or len(crashes) > RESTARTS_MAX:
+                self._give_up(worker, error)
+                return
+            log.error("worker.crashed", worker=worker.name, exc_info=error)
+            self._metrics.count(
+                "runflow_relay_workers_restarted_total", reason=worker.name
+            )
+            await asyncio.sleep(RESTART_WAIT_S * 2 ** len(crashes))
+
+    def _give_up(self, worker: Worker, error: BaseException) -> None:
+        log.critical("worker.failed", worker=worker.name, exc_info=error)
+        self.failure = error
+        self.failed.set()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The first error inside a group: what a TaskGroup raises names only itself."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

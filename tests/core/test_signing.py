@@ -1,0 +1,138 @@
+"""The signature on what the relay sends, checked by the reference library and by properties."""
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from relay.core.errors import InvalidKeyError
+from relay.core.signing import StandardKey, sign
+
+NOW_S = int(datetime.now(tz=UTC).timestamp())  # noqa: TID251 - the reference library asks the real clock
+ID = "7f0c3d9e-8f0a-5c1c-9d6a-2c8f5a1f0b11"
+SECRET = bytes(range(32))
+
+
+def text_of(secret: bytes) -> str:
+    return "whsec_" + base64.b64encode(secret).decode()
+
+
+secrets = st.binary(min_size=24, max_size=64)
+bodies = st.text(st.characters(codec="utf-8"), max_size=200).map(str.encode)
+
+
+def verify(body: bytes, signature: str, secret: bytes, *, message_id: str = ID) -> None:
+    Webhook(text_of(secret)).verify(
+        body,
+        {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(NOW_S),
+            "webhook-signature": signature,
+        },
+        json_parse=False,
+    )
+
+
+def test_the_signature_is_the_one_the_specification_describes() -> None:
+    """The known answer comes from ``openssl dgst -sha256 -mac HMAC`` over id.timestamp.body."""
+    key = StandardKey.parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    actual = sign(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}', [key]
+    )
+    assert actual == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@given(secret=secrets, body=bodies)
+def test_a_signature_verifies_with_the_reference_library(
+    secret: bytes, body: bytes
+) -> None:
+    verify(body, sign(ID, NOW_S, body, [StandardKey(secret)]), secret)
+
+
+# ASCII, as the reference library reads a body as text.
+@given(
+    secret=secrets,
+    body=st.lists(st.integers(0, 127), min_size=1, max_size=200).map(bytes),
+    data=st.data(),
+)
+def test_any_changed_byte_of_the_body_fails_to_verify(
+    secret: bytes, body: bytes, data: st.DataObject
+) -> None:
+    place = data.draw(st.integers(0, len(body) - 1))
+    changed = bytearray(body)
+    changed[place] ^= data.draw(st.integers(1, 127))
+    signature = sign(ID, NOW_S, body, [StandardKey(secret)])
+    with pytest.raises(WebhookVerificationError):
+        verify(bytes(changed), signature, secret)
+
+
+@given(secret=secrets, other=secrets)
+def test_another_key_fails_to_verify(secret: bytes, other: bytes) -> None:
+    assume(secret != other)
+    signature = sign(ID, NOW_S, b"{}", [StandardKey(secret)])
+    with pytest.raises(WebhookVerificationError):
+        verify(b"{}", signature, other)
+
+
+def test_another_id_fails_to_verify() -> None:
+    signature = sign(ID, NOW_S, b"{}", [StandardKey(SECRET)])
+    with pytest.raises(WebhookVerificationError):
+        verify(b"{}", signature, SECRET, message_id=ID.upper())
+
+
+@given(st.lists(secrets, min_size=1, max_size=4, unique=True))
+def test_while_keys_rotate_each_of_them_verifies(rotating: list[bytes]) -> None:
+    signature = sign(ID, NOW_S, b"{}", [StandardKey(secret) for secret in rotating])
+    assert len(rotating) == len(signature.split(" "))
+    for secret in rotating:
+        verify(b"{}", signature, secret)
+
+
+def test_an_id_with_a_full_stop_is_not_signed() -> None:
+    with pytest.raises(ValueError, match="full stop"):
+        sign("evt.1", NOW_S, b"{}", [StandardKey(SECRET)])
+
+
+@given(secrets)
+def test_a_key_is_read_padded_or_not(secret: bytes) -> None:
+    assert StandardKey(secret) == StandardKey.parse(text_of(secret))
+    assert StandardKey(secret) == StandardKey.parse(text_of(secret).rstrip("="))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("whsec_", id="nothing behind the prefix"),
+        pytest.param(base64.b64encode(SECRET).decode(), id="no prefix"),
+        pytest.param("whpk_" + base64.b64encode(SECRET).decode(), id="a public key"),
+        pytest.param(text_of(SECRET[:23]), id="too short"),
+        pytest.param(text_of(SECRET * 2 + b"!"), id="too long"),
+        pytest.param(text_of(SECRET) + "\n", id="a newline at the end"),
+        pytest.param(text_of(SECRET)[:-3], id="a letter too few"),
+        pytest.param("whsec_" + "_-" * 20, id="the alphabet of URLs"),
+        pytest.param("whsec_" + "é" * 40, id="not ASCII"),
+    ],
+)
+def test_a_key_of_another_form_is_refused_without_being_shown(text: str) -> None:
+    with pytest.raises(InvalidKeyError) as caught:
+        StandardKey.parse(text)
+    payload = text.partition("_")[2].strip() or text
+    assert not payload or payload not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@given(secrets)
+def test_a_key_never_shows_itself(secret: bytes) -> None:
+    key = StandardKey(secret)
+    assert [repr(key), str(key), f"{key}"] == ["StandardKey(***)"] * 3
+
+
+def test_keys_are_equal_when_their_bytes_are() -> None:
+    assert StandardKey(SECRET) == StandardKey(SECRET)
+    assert hash(StandardKey(SECRET)) == hash(StandardKey(SECRET))
+    assert StandardKey(SECRET) != StandardKey(SECRET[::-1])
+    assert StandardKey(SECRET) != SECRET

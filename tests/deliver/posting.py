@@ -1,0 +1,111 @@
+"""What the tests of the HTTP sender share: senders, sending, whole answers, and a scripted resolver."""
+
+import base64
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from relay.core.delivery import Failed, Outcome
+from relay.core.egress import EgressPolicy
+from relay.core.signing import StandardKey
+from relay.deliver.http import HttpOptions, HttpSender
+from tests.deliver.conformance import FixedClock, first, parcel
+
+__all__ = [
+    "KEYS",
+    "NEW",
+    "OLD",
+    "SHORT_S",
+    "Names",
+    "fail",
+    "said",
+    "send",
+    "sender_to",
+]
+
+OLD, NEW = (
+    "whsec_" + base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)
+)
+KEYS = (StandardKey.parse(NEW), StandardKey.parse(OLD))
+#: Short enough for a test to wait for, long enough for a busy machine to answer within.
+SHORT_S = 0.3
+
+
+def sender_to(
+    url: str,
+    *,
+    keys: tuple[StandardKey, ...] = KEYS,
+    concurrency: int = 4,
+    total_timeout_s: float = 5.0,
+    response_bytes: int = 1024,
+    clock: FixedClock | None = None,
+    tls: ssl.SSLContext | None = None,
+    resolver: AbstractResolver | None = None,
+    policy: EgressPolicy | None = None,
+) -> HttpSender:
+    return HttpSender(
+        options=HttpOptions(
+            url=url,
+            keys=keys,
+            concurrency=concurrency,
+            total_timeout_s=total_timeout_s,
+            response_bytes=response_bytes,
+        ),
+        policy=policy or EgressPolicy(private=True),
+        clock=clock or FixedClock(),
+        version="1.2.3",
+        tls=tls,
+        resolver=resolver,
+    )
+
+
+async def send(sender: HttpSender, number: int = 1) -> Outcome:
+    return first(await sender.send([parcel(number)]))
+
+
+async def fail(sender: HttpSender) -> Failed:
+    outcome = await send(sender)
+    assert isinstance(outcome, Failed)
+    return outcome
+
+
+def said(status: int, *headers: str, body: bytes = b"") -> bytes:
+    """A whole answer."""
+    lines = [f"HTTP/1.1 {status} Word", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Names(AbstractResolver):
+    """Gives scripted addresses for names, another answer each time until the last, which stays."""
+
+    def __init__(self, answers: Mapping[str, Sequence[Sequence[str]]]) -> None:
+        self._answers = {name: list(given) for name, given in answers.items()}
+        self.asked: list[str] = []
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - the port of aiohttp has it
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        left = self._answers.get(host)
+        if left is None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        addresses = left.pop(0) if len(left) > 1 else left[0]
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses
+        ]
+
+    async def close(self) -> None:
+        pass

@@ -1,0 +1,193 @@
+"""No address is dialled that the policy does not permit, however it is written or found."""
+
+import socket
+from ipaddress import ip_network
+
+import pytest
+from aiohttp import ClientConnectorError, ClientSession, TCPConnector
+from aiohttp.abc import AbstractResolver
+
+from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
+from relay.core.egress import EgressPolicy
+from relay.deliver.egress import BlockedAddressError, guarded_connector
+from tests.deliver.conformance import first
+from tests.deliver.endpoint import Endpoint
+from tests.deliver.posting import Names, send, sender_to
+
+PUBLIC_ONLY = EgressPolicy()
+PRIVATE = EgressPolicy(private=True)
+EVERYTHING = EgressPolicy(
+    private=True, allow=(ip_network("0.0.0.0/0"), ip_network("::/0"))
+)
+
+
+async def send_to(
+    url: str, policy: EgressPolicy, resolver: AbstractResolver | None = None
+) -> Outcome:
+    sender = sender_to(url, policy=policy, resolver=resolver)
+    try:
+        return await send(sender)
+    finally:
+        await sender.close()
+
+
+@pytest.fixture
+def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hosts that a socket was asked to connect to, in order."""
+    hosts: list[str] = []
+    connect = socket.socket.connect
+
+    def note(self: socket.socket, address: tuple[str, int]) -> None:
+        hosts.append(address[0])
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", note)
+    return hosts
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.8.8.8",
+        "10.0.0.1",
+        "192.168.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",  # noqa: S104 - an address to refuse, not to bind
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::127.0.0.1]",
+        "[2002:7f00:1::]",
+        "[fd00:ec2::254]",
+        "[fe80::1]",
+        "[fe80::1%25lo]",
+        "[fc00::1]",
+        "2130706433",
+        "0177.0.0.1",
+        "127.1",
+        "0x7f.0.0.1",
+        "0x7f000001",
+        "①②⑦.0.0.1",
+        "localhost",
+    ],
+)
+async def test_a_literal_address_is_judged_in_every_spelling(
+    host: str, dialled: list[str]
+) -> None:
+    async with Endpoint() as endpoint:
+        outcome = await send_to(f"http://{host}:{endpoint.port}/", PUBLIC_ONLY)
+        assert endpoint.connections == []
+    assert dialled == []
+    if isinstance(outcome, Failed):
+        # No address at all, to this machine's resolver.
+        assert (outcome.reason, outcome.fault) == ("dns", Fault.DESTINATION)
+    else:
+        assert isinstance(outcome, Refused)
+        assert outcome.reason in {"blocked_address", "bad_url"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.170.2",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+    ],
+)
+@pytest.mark.parametrize("policy", [PRIVATE, EVERYTHING], ids=["private", "all"])
+async def test_metadata_is_never_dialled(
+    address: str, policy: EgressPolicy, dialled: list[str]
+) -> None:
+    """Neither as a literal nor behind a name, whatever the destination's configuration says."""
+    literal = f"[{address}]" if ":" in address else address
+    resolver = Names({"metadata.test": [[address]]})
+    for host in (literal, "metadata.test"):
+        outcome = await send_to(f"http://{host}/", policy, resolver)
+        assert isinstance(outcome, Refused)
+        assert outcome.reason == "blocked_address"
+    assert dialled == []
+
+
+async def test_private_opens_a_private_address(dialled: list[str]) -> None:
+    async with Endpoint() as endpoint:
+        assert isinstance(await send_to(endpoint.url, PRIVATE), Delivered)
+    assert dialled == ["127.0.0.1"]
+
+
+async def test_a_named_network_opens_a_private_address() -> None:
+    policy = EgressPolicy(allow=(ip_network("127.0.0.0/30"),))
+    async with Endpoint() as endpoint:
+        assert isinstance(await send_to(endpoint.url, policy), Delivered)
+
+
+async def test_of_two_addresses_only_the_permitted_one_is_dialled(
+    dialled: list[str],
+) -> None:
+    policy = EgressPolicy(allow=(ip_network("127.0.0.1/32"),))
+    resolver = Names({"orders.test": [["10.0.0.1", "fd00::1", "127.0.0.1"]]})
+    async with Endpoint() as endpoint:
+        url = f"http://orders.test:{endpoint.port}/"
+        assert isinstance(await send_to(url, policy, resolver), Delivered)
+    assert dialled == ["127.0.0.1"]
+
+
+async def test_a_name_with_no_permitted_address_is_refused(dialled: list[str]) -> None:
+    resolver = Names({"orders.test": [["10.0.0.1", "127.0.0.1", "fd00::1"]]})
+    outcome = await send_to("http://orders.test/", PUBLIC_ONLY, resolver)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason == "blocked_address"
+    assert outcome.detail == "private address 10.0.0.1"
+    assert dialled == []
+
+
+async def test_a_name_that_changes_its_answer_is_judged_again(
+    dialled: list[str],
+) -> None:
+    """DNS rebinding: permitted when first asked, this machine's own service the next time."""
+    policy = EgressPolicy(allow=(ip_network("127.0.0.1/32"),))
+    resolver = Names({"orders.test": [["127.0.0.1"], ["10.0.0.1"]]})
+    async with Endpoint() as endpoint:
+        sender = sender_to(
+            f"http://orders.test:{endpoint.port}/", policy=policy, resolver=resolver
+        )
+        assert isinstance(await send(sender), Delivered)
+        connector = sender._session.connector
+        assert isinstance(connector, TCPConnector)
+        connector.clear_dns_cache()
+        first(endpoint.connections).reset()
+        outcome = await send(sender)
+        await sender.close()
+    assert isinstance(outcome, Refused)
+    assert dialled == ["127.0.0.1"]
+
+
+async def test_what_gets_past_the_resolver_is_stopped_at_the_dial(
+    dialled: list[str],
+) -> None:
+    """The socket itself is judged, so that no way to an address goes round the judgement."""
+    connector = guarded_connector(PUBLIC_ONLY, limit=1)
+    connector._resolver = Names({"orders.test": [["127.0.0.1", "10.0.0.1", "::1"]]})
+    async with Endpoint() as endpoint, ClientSession(connector=connector) as session:
+        with pytest.raises(ClientConnectorError) as caught:
+            await session.post(f"http://orders.test:{endpoint.port}/")
+    assert isinstance(caught.value.os_error, BlockedAddressError)
+    assert dialled == []
+
+
+@pytest.mark.parametrize(
+    "host", ["nowhere.test", "silent.test", "a..b.test", "x" * 300 + ".b.test"]
+)
+async def test_a_name_that_gives_no_address_is_a_failure(host: str) -> None:
+    # The system's resolver stumbles over the last two before it asks anyone.
+    resolver = Names({"silent.test": [[]]}) if host.count(".") == 1 else None
+    outcome = await send_to(f"http://{host}/", PUBLIC_ONLY, resolver)
+    assert isinstance(outcome, Failed)
+    assert (outcome.reason, outcome.fault) == ("dns", Fault.DESTINATION)
