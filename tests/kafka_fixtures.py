@@ -8,19 +8,20 @@ import asyncio
 import itertools
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trustme
 from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import ConsumerRecord
 from cryptography.hazmat.primitives import serialization
 
+from relay.deliver.kafka import KafkaOptions, KafkaSender
 from relay.sandbox.kafka import Listener, LocalKafka
 
-__all__ = ["Kafka", "kafka", "kafka_of_session", "read_topic", "topic"]
+__all__ = ["Kafka", "kafka", "kafka_of_session", "read_topic", "senders", "topic"]
 
 LISTENERS = (
     Listener(),
@@ -29,6 +30,7 @@ LISTENERS = (
     Listener(name="TLS", tls=True),
     Listener(name="MTLS", tls=True, client_certificate=True),
 )
+USERNAME, PASSWORD = "relay", "open0sesame"
 _NUMBERS = itertools.count(1)
 
 
@@ -40,8 +42,8 @@ class Kafka:
     ca_file: Path
     certificate_file: Path
     key_file: Path
-    username: str = "relay"
-    password: str = "open0sesame"
+    username: str
+    password: str
 
 
 def _pkcs8(certificate: trustme.LeafCert) -> bytes:
@@ -72,7 +74,7 @@ def kafka_of_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka
     broker = LocalKafka(
         directory=home / "broker",
         listeners=LISTENERS,
-        users={Kafka.username: Kafka.password},
+        users={USERNAME: PASSWORD},
         key_store=home / "server.pem",
         trust_store=home / "ca.pem",
     )
@@ -82,6 +84,8 @@ def kafka_of_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka
             ca_file=home / "ca.pem",
             certificate_file=home / "client.pem",
             key_file=home / "client.key",
+            username=USERNAME,
+            password=PASSWORD,
         )
 
 
@@ -94,22 +98,37 @@ def kafka(kafka_of_session: Kafka) -> Iterator[Kafka]:
 
 
 @pytest.fixture
-async def topic(kafka: Kafka) -> AsyncIterator[str]:
+async def topic(kafka: Kafka) -> str:
     """A topic of its own for each test, with three partitions."""
     name = f"runs-{next(_NUMBERS)}"
     await kafka.broker.create_topic(name, partitions=3)
-    yield name
+    return name
+
+
+@pytest.fixture
+async def senders() -> AsyncIterator[Callable[[KafkaOptions], KafkaSender]]:
+    """Makes senders, and closes them after the test."""
+    made: list[KafkaSender] = []
+
+    def make(options: KafkaOptions) -> KafkaSender:
+        made.append(KafkaSender(options=options))
+        return made[-1]
+
+    yield make
+    for sender in made:
+        await sender.close()
 
 
 async def read_topic(kafka: Kafka, topic: str) -> list[ConsumerRecord]:
     """Every record, in order within each partition, and by time of arrival across them."""
-    address = kafka.broker.address("INTERNAL")
+    reader = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=kafka.broker.address("INTERNAL"),
+        auto_offset_reset="earliest",
+    )
     records: list[ConsumerRecord] = []
-    async with asyncio.timeout(15), AIOKafkaConsumer(bootstrap_servers=address) as reader:
-        numbers = reader.partitions_for_topic(topic) or set()
-        partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-        reader.assign(partitions)
-        await reader.seek_to_beginning(*partitions)
+    async with asyncio.timeout(15), reader:
+        partitions = reader.assignment()
         ends = await reader.end_offsets(partitions)
         while any([await reader.position(tp) < end for tp, end in ends.items()]):
             for found in (await reader.getmany(timeout_ms=1000)).values():

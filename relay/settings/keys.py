@@ -10,6 +10,7 @@ secret, ``whpk_`` and base64 of 32 bytes for an ed25519 public key.
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Final, TypeVar
@@ -38,6 +39,8 @@ KEYS_MAX: Final = 16
 
 _SHORT_ID: Final = "default"
 _RUNFLOW_MIN: Final = 8
+#: 32 bytes in padded base64.
+_PUBLIC: Final = re.compile(r"whpk_[A-Za-z0-9+/]{43}=")
 
 
 class Instant(Form):
@@ -77,18 +80,20 @@ def _runflow(secret: Secret) -> Secret:
     return secret
 
 
-def _decoded(text: str, prefix: str) -> int:
-    """Count the bytes that stand in base64 after the prefix; -1 when they do not."""
-    if not text.startswith(prefix):
-        return -1
+def _is_shared(text: str) -> bool:
+    """Whether this is a shared secret: ``whsec_`` and standard base64, padded or not."""
+    if not text.startswith("whsec_"):
+        return False
+    encoded = text.removeprefix("whsec_").rstrip("=")
     try:
-        return len(base64.b64decode(text.removeprefix(prefix), validate=True))
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError):
-        return -1
+        return False
+    return 24 <= len(key) <= 64
 
 
 def _signing(secret: Secret) -> Secret:
-    if not 24 <= _decoded(secret.reveal(), "whsec_") <= 64:
+    if not _is_shared(secret.reveal()):
         raise refuse(
             "must be `whsec_` and the base64 of 24 to 64 bytes",
             "make one: echo whsec_$(openssl rand -base64 32)",
@@ -98,7 +103,7 @@ def _signing(secret: Secret) -> Secret:
 
 def _verifying(secret: Secret) -> Secret:
     text = secret.reveal()
-    if _decoded(text, "whpk_") != 32 and not 24 <= _decoded(text, "whsec_") <= 64:
+    if not _is_shared(text) and not _PUBLIC.fullmatch(text):
         raise refuse(
             "must be `whsec_` and the base64 of 24 to 64 bytes,"
             " or `whpk_` and the base64 of an ed25519 public key"

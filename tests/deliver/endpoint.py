@@ -69,6 +69,7 @@ class Endpoint:
         self.asked = asyncio.Event()
         self._reads = reads
         self._server: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -84,6 +85,9 @@ class Endpoint:
         self._server.close()
         for connection in self.connections:
             connection.reset()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks)
         await self._server.wait_closed()
         for connection in self.connections:
             with suppress(ConnectionError):
@@ -106,7 +110,13 @@ class Endpoint:
     ) -> None:
         connection = Connection(reader=reader, writer=writer)
         self.connections.append(connection)
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.append(task)
+        # Cancelled only at the end of the test, where nobody is left to be told.
+        with suppress(
+            ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
+        ):
             while True:
                 request = await self._read(reader)
                 self.requests.append(request)

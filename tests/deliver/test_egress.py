@@ -191,3 +191,10 @@ async def test_a_name_that_gives_no_address_is_a_failure(host: str) -> None:
     outcome = await send_to(f"http://{host}/", PUBLIC_ONLY, resolver)
     assert isinstance(outcome, Failed)
     assert (outcome.reason, outcome.fault) == ("dns", Fault.DESTINATION)
+
+
+async def test_a_name_is_asked_once_a_try() -> None:
+    """Only a connection that lay idle earns a second go."""
+    resolver = Names({})
+    await send_to("http://nowhere.test/", PUBLIC_ONLY, resolver)
+    assert resolver.asked == ["nowhere.test"]

@@ -298,8 +298,10 @@ class TestFaults:
             synced.append((stat.st_ino, stat.st_size))
 
         monkeypatch.setattr(os, "fsync", note)
-        await sender.send(parcels(3))
-        assert [(path.stat().st_ino, path.stat().st_size)] == synced
+        for _ in range(2):
+            await sender.send(parcels(3))
+            assert (path.stat().st_ino, path.stat().st_size) == synced[-1]
+        assert len(synced) == 2
 
     async def test_a_short_write_goes_on(
         self, sender: FileSender, path: Path, monkeypatch: pytest.MonkeyPatch

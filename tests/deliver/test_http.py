@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 
 from relay.core.delivery import Delivered, Fault, Refused
 from relay.deliver.http import HttpOptions, HttpSender
+from relay.deliver.verdict import retry_after_us
 from tests.deliver.conformance import (
     NOW_US,
     FixedClock,
@@ -226,6 +227,8 @@ class TestWhatAnAnswerMeans:
             ("Sun, 01 Mar 2026 12:00:30 GMT", 30_000_000),
             ("Sun, 01 Mar 2026 13:00:30 +0100", 30_000_000),
             ("Sunday, 01-Mar-26 12:00:30 GMT", 30_000_000),
+            ("Sun, 01 Mar 2026 12:00:30 -0000", 30_000_000),
+            ("Sun Mar  1 12:00:30 2026", 30_000_000),
             ("Sun, 01 Mar 2026 11:00:00 GMT", 0),
             ("-1", None),
             ("1.5", None),
@@ -245,6 +248,19 @@ class TestWhatAnAnswerMeans:
     ) -> None:
         endpoint.answer = answering(said(status, f"Retry-After: {text}"))
         assert wait_us == (await fail(sender)).retry_after_us
+
+    def test_a_date_is_read_the_same_everywhere(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A date without a zone is UTC, wherever the relay runs."""
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        try:
+            for text in ("Sun, 01 Mar 2026 12:00:30 -0000", "Sun Mar  1 12:00:30 2026"):
+                assert retry_after_us(text, now_us=NOW_US) == 30_000_000
+        finally:
+            monkeypatch.undo()
+            time.tzset()
 
     @pytest.mark.parametrize("status", [301, 400, 500])
     async def test_retry_after_counts_only_where_it_may(

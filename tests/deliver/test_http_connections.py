@@ -3,11 +3,13 @@
 import asyncio
 import gzip
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 
 import pytest
 import trustme
+from aiohttp.abc import ResolveResult
 
 from relay.core.delivery import Delivered, Failed, Fault, Released
 from relay.deliver.http import HttpSender
@@ -284,6 +286,32 @@ class TestConnections:
         await sender.close()
         assert (outcome.reason, outcome.fault) == ("connect", Fault.DESTINATION)
         assert "ECONNREFUSED" in outcome.detail
+
+    async def test_a_name_that_is_long_in_coming_is_given_up(self) -> None:
+        class Silent(Names):
+            async def resolve(
+                self,
+                host: str,
+                port: int = 0,
+                family: socket.AddressFamily = socket.AF_UNSPEC,
+            ) -> list[ResolveResult]:
+                await asyncio.Event().wait()
+                return await super().resolve(host, port, family)
+
+        sender = sender_to(
+            "http://orders.test/", connect_timeout_s=0.1, resolver=Silent({})
+        )
+        outcome = await fail(sender)
+        await sender.close()
+        assert (outcome.reason, outcome.fault) == ("connect_timeout", Fault.DESTINATION)
+
+    async def test_a_handshake_that_is_long_in_coming_is_given_up(self) -> None:
+        async with Endpoint() as endpoint:
+            url = endpoint.url.replace("http:", "https:")
+            sender = sender_to(url, connect_timeout_s=0.1)
+            outcome = await fail(sender)
+            await sender.close()
+        assert outcome.reason == "connect_timeout"
 
     async def test_closing_gives_back_what_is_under_way(
         self, sender: HttpSender, endpoint: Endpoint
