@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := relay tests bench
+SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-fast lint format lock clean

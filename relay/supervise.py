@@ -18,7 +18,10 @@ __all__ = ["Supervisor", "Worker"]
 
 log: Final = structlog.stdlib.get_logger(__name__)
 
+#: More crashes than this within WITHIN_S seconds, and the worker is given up.
 RESTARTS_MAX: Final = 5
+WITHIN_S: Final = 60.0
+#: Doubled with each crash.
 RESTART_WAIT_S: Final = 0.5
 #: Errors after which starting again would only make it worse.
 _FATAL: Final = (StoreFailedError, MisconfiguredError)
@@ -44,15 +47,19 @@ class Supervisor:
         self._metrics = metrics
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._workers: dict[str, Worker] = {}
-        self._stopping: set[str] = set()
+        #: By name; set when the worker has been asked to stop.
+        self._stopping: dict[str, asyncio.Event] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self.failed = asyncio.Event()
         self.failure: BaseException | None = None
 
     def start(self, worker: Worker) -> None:
         """Run a worker from now on."""
+        stopping = asyncio.Event()
         self._workers[worker.name] = worker
+        self._stopping[worker.name] = stopping
         self._tasks[worker.name] = asyncio.create_task(
-            self._keep_alive(worker), name=worker.name
+            self._keep_alive(worker, stopping), name=worker.name
         )
 
     async def stop(self, names: Sequence[str], *, within_s: float) -> bool:
@@ -62,39 +69,38 @@ class Supervisor:
         """
         tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
         for name in names:
-            self._stopping.add(name)
             if name in self._workers:
+                self._stopping.pop(name).set()
                 self._workers.pop(name).stop()
         if not tasks:
             return True
+        self._ending.update(tasks)
         _, late = await asyncio.wait(tasks, timeout=within_s)
         for task in late:
             log.warning("worker.late", worker=task.get_name(), within_s=within_s)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._ending.difference_update(tasks)
         return not late
+
+    def hurry(self) -> None:
+        """Cancel the workers that are being waited for now, instead of waiting longer."""
+        for task in self._ending:
+            task.cancel()
 
     @property
     def names(self) -> Sequence[str]:
         """Workers that are running."""
         return list(self._tasks)
 
-    async def _keep_alive(self, worker: Worker) -> None:
+    async def _keep_alive(self, worker: Worker, stopping: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         crashes: list[float] = []
         while True:
-            try:
-                await worker.run()
-                if worker.name in self._stopping:
-                    return
-                error: BaseException = RuntimeError("ended without being asked to")
-            except asyncio.CancelledError:
-                raise
-            except BaseException as caught:  # noqa: BLE001 - whatever it was, it is said and acted on
-                error = _cause(caught)
-            if worker.name in self._stopping:
+            error = await _run(worker)
+            if stopping.is_set():
                 return
-            crashes = [at for at in crashes if loop.time() - at < 60.0]
+            crashes = [at for at in crashes if loop.time() - at < WITHIN_S]
             crashes.append(loop.time())
             if isinstance(error, _FATAL) or len(crashes) > RESTARTS_MAX:
                 self._give_up(worker, error)
@@ -103,12 +109,33 @@ class Supervisor:
             self._metrics.count(
                 "runflow_relay_workers_restarted_total", reason=worker.name
             )
-            await asyncio.sleep(RESTART_WAIT_S * 2 ** len(crashes))
+            # Asked to stop meanwhile, it runs once more all the same: that is how it gives back
+            # what it holds.
+            await _pause(stopping, RESTART_WAIT_S * 2 ** len(crashes))
 
     def _give_up(self, worker: Worker, error: BaseException) -> None:
         log.critical("worker.failed", worker=worker.name, exc_info=error)
         self.failure = error
         self.failed.set()
+
+
+async def _run(worker: Worker) -> BaseException:
+    """Run a worker until it ends; gives what ended it."""
+    try:
+        await worker.run()
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it was, it is said and acted on
+        return _cause(error)
+    return RuntimeError("ended without being asked to")
+
+
+async def _pause(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        pass
 
 
 def _cause(error: BaseException) -> BaseException:

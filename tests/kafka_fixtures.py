@@ -21,7 +21,15 @@ from cryptography.hazmat.primitives import serialization
 from relay.deliver.kafka import KafkaOptions, KafkaSender
 from relay.sandbox.kafka import Listener, LocalKafka
 
-__all__ = ["Kafka", "kafka", "kafka_of_session", "read_topic", "senders", "topic"]
+__all__ = [
+    "Kafka",
+    "kafka",
+    "kafka_of_session",
+    "narrow",
+    "read_topic",
+    "senders",
+    "topic",
+]
 
 LISTENERS = (
     Listener(),
@@ -102,6 +110,14 @@ async def topic(kafka: Kafka) -> str:
     """A topic of its own for each test, with three partitions."""
     name = f"runs-{next(_NUMBERS)}"
     await kafka.broker.create_topic(name, partitions=3)
+    return name
+
+
+@pytest.fixture
+async def narrow(kafka: Kafka) -> str:
+    """A topic with one partition."""
+    name = f"narrow-{next(_NUMBERS)}"
+    await kafka.broker.create_topic(name)
     return name
 
 

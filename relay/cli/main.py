@@ -2,7 +2,7 @@
 
 import typer
 
-from relay.cli import inspect, sandbox, serve
+from relay.cli import demo, inspect, sandbox, serve
 
 __all__ = ["main"]
 
@@ -18,6 +18,7 @@ app.command("serve")(serve.serve)
 app.command("check")(inspect.check)
 app.command("ledger")(inspect.ledger)
 app.command("sandbox")(sandbox.sandbox)
+app.command("demo")(demo.demo)
 app.command("version")(inspect.version)
 
 

@@ -123,7 +123,7 @@ class HttpSender:
             return Failed(reason="unknown_builder", fault=Fault.EVENT)
         if self._url is None:
             return Refused(reason="bad_url")
-        request = self._request(str(event.id), event.structured)
+        request = self._request(str(event.attributes["id"]), event.structured)
         try:
             answer = await self._post(self._url, request, started)
         except FAULTS as error:
@@ -135,7 +135,7 @@ class HttpSender:
             now_us=self._clock.now_us,
             duration_us=self._since(started),
             # An endpoint that echoes its request shows what authorised it.
-            hidden=(
+            hidden=lambda: (
                 *self._authorization.values(),
                 *request.headers.get(_SIGNATURE, "").split(),
             ),

@@ -86,7 +86,8 @@ def _disconnect(client: AIOKafkaClient) -> Tasks:
             tasks.add(connection._read_task)
         if connection._writer is not None:
             connection._writer.transport.abort()
-        connection.close()
+        # What it gives back to wait for is done when the aborted transport is.
+        _ = connection.close()
     for task in tasks:
         task.cancel()
     return tasks

@@ -69,7 +69,9 @@ class Record(NamedTuple):
     @property
     def size(self) -> int:
         """The most that it can take as a batch of its own, in bytes, before compression."""
-        return DefaultRecordBatchBuilder.estimate_size_in_bytes(*self)
+        return DefaultRecordBatchBuilder.estimate_size_in_bytes(
+            self.key, self.value, self.headers
+        )
 
 
 class LineError(RelayError):
@@ -115,29 +117,36 @@ class Line:
         """
         sent: list[asyncio.Future[RecordMetadata]] = []
         try:
-            async with asyncio.timeout_at(deadline) as self._bound:
-                for record in records:
-                    # The next record goes in when this one is in: order rests on it.
-                    future = await self._producer.send(
-                        self._topic,
-                        record.value,
-                        record.key,
-                        headers=record.headers,
-                    )
-                    sent.append(future)
-                    self._unanswered.add(future)
-                    future.add_done_callback(self._answered)
-                if sent:
-                    await asyncio.wait(sent)
+            async with asyncio.timeout_at(deadline) as bound:
+                await self._send(records, sent, bound)
         except Exception as error:  # noqa: BLE001 - whatever a client raises, the records stay unsure
             self._fail(error)
         except BaseException:
             self.cut()
             raise
-        finally:
-            self._bound = None
         done = [_is_acknowledged(future) for future in sent]
         return done + [False] * (len(records) - len(sent))
+
+    async def _send(
+        self,
+        records: Sequence[Record],
+        sent: list[asyncio.Future[RecordMetadata]],
+        bound: asyncio.Timeout,
+    ) -> None:
+        self._bound = bound
+        try:
+            for record in records:
+                # The next record goes in when this one is in: order rests on it.
+                future = await self._producer.send(
+                    self._topic, record.value, record.key, headers=record.headers
+                )
+                sent.append(future)
+                self._unanswered.add(future)
+                future.add_done_callback(self._answered)
+            if sent:
+                await asyncio.wait(sent)
+        finally:
+            self._bound = None
 
     async def end(self) -> None:
         """Cut, and wait until what was cancelled has ended; a second at the most."""
@@ -149,6 +158,7 @@ class Line:
         if self._is_cut:
             return
         self._is_cut = True
+        # Whoever waits for an answer need not: expired, or made to be.
         if self._bound is not None and not self._bound.expired():
             self._bound.reschedule(asyncio.get_running_loop().time())
         for future in list(self._unanswered):
@@ -186,6 +196,11 @@ async def open_line(options: KafkaOptions) -> Line:
         return await _start(options, access, min(taken, options.record_bytes_max))
     except LineError:
         raise
+    except KafkaConnectionError as error:
+        # The client says why in its log only, never in what it raises.
+        servers = ", ".join(options.bootstrap_servers)
+        detail = f"no way in at {servers}: see the log of aiokafka for the reason"
+        raise LineError("connect", detail[:_DETAIL_MAX]) from error
     except Exception as error:
         raise LineError.of(error) from error
 

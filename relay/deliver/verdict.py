@@ -82,12 +82,12 @@ def outcome_of_answer(
     *,
     now_us: Callable[[], int],
     duration_us: int,
-    hidden: Iterable[str],
+    hidden: Callable[[], Iterable[str]],
 ) -> Outcome:
     """Give the outcome of a try that was answered.
 
-    ``now_us`` is asked only where a ``Retry-After`` counts; each text of ``hidden`` is taken out of
-    the excerpt.
+    ``now_us`` is asked only where a ``Retry-After`` counts, ``hidden`` only after a failure: each of
+    its texts is taken out of the excerpt.
     """
     status = answer.status
     fault = fault_of(status)
@@ -97,7 +97,7 @@ def outcome_of_answer(
     if answer.retry_after is not None and status in (429, 503):
         wait = retry_after_us(answer.retry_after, now_us=now_us())
     excerpt = answer.excerpt
-    for text in hidden:
+    for text in hidden():
         excerpt = excerpt.replace(text.encode(), _HIDDEN)
     return Failed(
         reason=f"status_{status}" if status <= 599 else "status_unknown",

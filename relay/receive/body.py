@@ -20,6 +20,8 @@ class BodyFault(Enum):
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
     MALFORMED = "malformed"
+    #: The sender hung up before the end; no one is there to be answered.
+    GONE = "gone"
     NO_ROOM = "no_room"
 
 
@@ -49,29 +51,20 @@ async def read_body(
 
     What is returned stays reserved in ``in_flight``; a fault leaves nothing reserved.
     """
-    declared = request.content_length
-    if declared is not None and declared > limit:
+    declared = request.content_length or 0
+    if declared > limit:
         return BodyFault.TOO_LARGE
     content = request.content
     if content.is_eof():
         # The usual case: head and body came in one piece, so there is nothing to wait for.
         body: bytes = content.read_nowait(-1)
+        if len(body) > limit:
+            return BodyFault.TOO_LARGE
         return body if in_flight.take(len(body)) else BodyFault.NO_ROOM
-    reserved = declared or 0
-    if not in_flight.take(reserved):
+    if not in_flight.take(declared):
         return BodyFault.NO_ROOM
-    reader = _Reader(content, limit=limit, in_flight=in_flight, reserved=reserved)
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await reader.read()
-    except TimeoutError:
-        return reader.fail(BodyFault.TOO_SLOW)
-    except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
-        return reader.fail(BodyFault.MALFORMED)
-    except BaseException:
-        # The sender went away, or the process stops.
-        reader.fail(BodyFault.MALFORMED)
-        raise
+    reader = _Reader(content, limit=limit, in_flight=in_flight, reserved=declared)
+    return await reader.read_within(timeout_s)
 
 
 class _Reader:
@@ -85,21 +78,36 @@ class _Reader:
         self._in_flight = in_flight
         self._reserved = reserved
 
-    async def read(self) -> bytes | BodyFault:
+    async def read_within(self, timeout_s: float) -> bytes | BodyFault:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._read()
+        except TimeoutError:
+            return self._fail(BodyFault.TOO_SLOW)
+        except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
+            return self._fail(BodyFault.MALFORMED)
+        except ConnectionError:
+            return self._fail(BodyFault.GONE)
+        except BaseException:
+            # The process stops.
+            self._fail(BodyFault.GONE)
+            raise
+
+    async def _read(self) -> bytes | BodyFault:
         chunks: list[bytes] = []
         size = 0
         while not self._content.at_eof():
             chunk = await self._content.readany()
             size += len(chunk)
             if size > self._limit:
-                return self.fail(BodyFault.TOO_LARGE)
+                return self._fail(BodyFault.TOO_LARGE)
             if not self._reserve(size):
-                return self.fail(BodyFault.NO_ROOM)
+                return self._fail(BodyFault.NO_ROOM)
             chunks.append(chunk)
         self._in_flight.give(self._reserved - size)
         return b"".join(chunks)
 
-    def fail(self, fault: BodyFault) -> BodyFault:
+    def _fail(self, fault: BodyFault) -> BodyFault:
         """Give back all room."""
         self._in_flight.give(self._reserved)
         self._reserved = 0

@@ -1,14 +1,17 @@
 """Listener: a public HTTP server that no sender can hold open.
 
-Owns what aiohttp leaves out: deadlines for the request's head, a limit on connections, and dull
-constant answers to what is not HTTP. Knows nothing of callbacks.
+Owns what aiohttp leaves out: deadlines for the request's head and for taking the answer, a limit on
+connections, dull constant answers to what is not HTTP, and reading the bodies that are under way when
+it stops. Knows nothing of callbacks.
 
 aiohttp closes idle keep-alive connections and bounds each header, but gives a slow sender all the
-time it likes; and it inflates a compressed body before anyone can verify the bytes that were signed.
+time it likes; it inflates a compressed body before anyone can verify the bytes that were signed; and
+when it stops it no longer reads, so that a body half sent waits for nothing.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,8 +24,10 @@ __all__ = ["Listener", "ListenerOptions", "Respond"]
 
 Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-#: How often connections are looked over for heads that never end.
+#: How often, at least, connections are looked over for heads that never end.
 SWEEP_S: Final = 1.0
+#: How long a sender may leave answers unread when its connection can take no more.
+UNREAD_S: Final = 10.0
 #: What a refused body may still send before the connection is closed under it.
 LINGER_S: Final = 2.0
 _TOO_MANY: Final = (
@@ -46,12 +51,15 @@ class ListenerOptions:
 
 
 class _Connection(RequestHandler):
-    """One connection that knows since when it has owed the rest of a request's head."""
+    """One connection that knows since when it has been waiting for its sender."""
 
-    __slots__ = ("head_since",)
+    __slots__ = ("head_since", "unread_since")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        #: Since when the sender has owed the rest of a head; None while it owes none.
         self.head_since: float | None = self._loop.time()
+        #: Since when the sender has not read what it was answered.
+        self.unread_since: float | None = None
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -60,6 +68,40 @@ class _Connection(RequestHandler):
             self.head_since = None
         elif self.head_since is None and self._waiter is not None:
             self.head_since = self._loop.time()
+
+    def pause_writing(self) -> None:
+        self.unread_since = self._loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self.unread_since = None
+        super().resume_writing()
+
+    def is_late(self, now: float, *, head_s: float, unread_s: float) -> bool:
+        """Whether the sender has had its time."""
+        return (self.head_since is not None and now - self.head_since >= head_s) or (
+            self.unread_since is not None and now - self.unread_since >= unread_s
+        )
+
+    def close(self) -> None:
+        """Take no further request; a body under way is still read."""
+        request = self._current_request
+        if request is None or request.content.is_eof():
+            super().close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
+        """Let the request under way be answered, then close; within twice ``timeout``."""
+        loop = asyncio.get_running_loop()
+        allowed = timeout or 0.0
+        until = loop.time() + allowed
+        request = self._current_request
+        if request is not None and not request.content.is_eof():
+            # However the body ends, its reader hears of it too.
+            with suppress(Exception):
+                async with asyncio.timeout(allowed):
+                    await request.content.wait_eof()
+        # aiohttp waits up to this long for the answer, and as long again for what it cancels.
+        await super().shutdown((allowed + max(0.0, until - loop.time())) / 2)
 
     def handle_error(
         self,
@@ -110,14 +152,19 @@ class _Server(web.Server):
             transport.write(_TOO_MANY)
             transport.close()
 
-    def close_slow_heads(self, now: float) -> None:
-        """Close connections that have owed the rest of a head for too long."""
-        limit = now - self._options.header_timeout_s
+    def close_late(self, now: float) -> None:
+        """Close connections whose sender has had its time."""
         for connection, transport in list(self._connections.items()):
-            if not isinstance(connection, _Connection):
-                continue
-            if connection.head_since is not None and connection.head_since <= limit:
-                transport.close()
+            if isinstance(connection, _Connection) and connection.is_late(
+                now, head_s=self._options.header_timeout_s, unread_s=UNREAD_S
+            ):
+                # Not close(): that would wait until what is unread is read.
+                transport.abort()
+
+    def abort(self) -> None:
+        """Hang up on everyone."""
+        for transport in list(self._connections.values()):
+            transport.abort()
 
 
 class Listener:
@@ -142,7 +189,9 @@ class Listener:
         """
         self._server = _Server(self._respond, self._options)
         self._runner = web.ServerRunner(
-            self._server, shutdown_timeout=self._stop_timeout_s
+            # A connection's shutdown may take this long twice.
+            self._server,
+            shutdown_timeout=self._stop_timeout_s / 2,
         )
         await self._runner.setup()
         site = web.TCPSite(
@@ -163,20 +212,29 @@ class Listener:
     async def run(self) -> None:
         """Look after connections until :meth:`stop`."""
         loop = asyncio.get_running_loop()
+        every = min(SWEEP_S, self._options.header_timeout_s / 2)
         while not self._stopped.is_set():
             try:
-                async with asyncio.timeout(SWEEP_S):
+                async with asyncio.timeout(every):
                     await self._stopped.wait()
             except TimeoutError:
                 if self._server is not None:
-                    self._server.close_slow_heads(loop.time())
+                    self._server.close_late(loop.time())
 
     def stop(self) -> None:
         """Let :meth:`run` end. Idempotent."""
         self._stopped.set()
 
+    def hurry(self) -> None:
+        """Hang up on everyone, so that :meth:`close` has no one to wait for."""
+        if self._server is not None:
+            self._server.abort()
+
     async def close(self) -> None:
-        """Stop listening, let requests under way be answered, close. Idempotent and bounded."""
+        """Stop listening, let requests under way be answered, close.
+
+        Idempotent; takes at most ``stop_timeout_s``.
+        """
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()

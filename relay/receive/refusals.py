@@ -70,12 +70,15 @@ class RefusalBook:
 
     async def run(self) -> None:
         """Flush every few seconds until :meth:`stop`, and once more then."""
-        while not self._stopping:
+        stopping = False
+        while not stopping:
             try:
                 async with asyncio.timeout(FLUSH_S):
                     await self._wake.wait()
             except TimeoutError:
                 pass
+            # Looked at before the flush: what comes during it is flushed as well.
+            stopping = self._stopping
             await self.flush()
 
     def stop(self) -> None:
@@ -84,7 +87,7 @@ class RefusalBook:
         self._wake.set()
 
     async def flush(self) -> None:
-        """Write what was summed up; kept for the next time when the store cannot take it."""
+        """Log and write what was summed up. What the store cannot take is in the log alone."""
         if not self._lines:
             return
         lines, self._lines = self._lines, {}

@@ -139,9 +139,9 @@ class Webhook:
             return _closing(_answer(405, "method_not_allowed", Allow="POST"))
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             return _closing(_answer(415, "unsupported_content_encoding"))
-        if request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         started = self._monotonic()
+        if "Expect" in request.headers:
+            await self._encourage(request)
         body = await read_body(
             request,
             limit=self._options.body_bytes,
@@ -161,6 +161,12 @@ class Webhook:
             "runflow_relay_callback_seconds", self._monotonic() - started
         )
         return response
+
+    async def _encourage(self, request: web.BaseRequest) -> None:
+        """Let a sender go on who waits to be asked for the body, unless it is too large anyway."""
+        expected = request.headers["Expect"].lower() == "100-continue"
+        if expected and (request.content_length or 0) <= self._options.body_bytes:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _verified(
         self, request: web.BaseRequest, source: Source, channel: Channel, body: bytes
@@ -273,7 +279,7 @@ class Webhook:
                 return _closing(_answer(413, "too_large"))
             case BodyFault.TOO_SLOW:
                 return _closing(_answer(408, "too_slow"))
-            case BodyFault.MALFORMED:
+            case BodyFault.MALFORMED | BodyFault.GONE:
                 return _closing(_answer(400, "bad_request"))
             case BodyFault.NO_ROOM:
                 return _closing(self._unavailable("limits.in_flight_bytes", source))

@@ -71,8 +71,10 @@ class Grouper(Generic[Job]):
             StoreFailedError: the store has failed.
         """
         if self.failure is not None:
-            raise self.failure
-        if self._closing or (not urgent and len(self._tickets) >= self._waiting_max):
+            raise StoreFailedError(str(self.failure)) from self.failure
+        if self._closing:
+            raise StoreBusyError("the store is closing")
+        if not urgent and len(self._tickets) >= self._waiting_max:
             raise StoreBusyError("too much is waiting for a commit")
         loop = asyncio.get_running_loop()
         since = math.inf if urgent else loop.time()
@@ -89,6 +91,17 @@ class Grouper(Generic[Job]):
         Raises:
             StoreFailedError: the store can no longer be trusted.
         """
+        try:
+            await self._run()
+        except StoreFailedError as error:
+            self.failure = error
+            self._fail_the_rest(error)
+            raise
+        except asyncio.CancelledError:
+            self._fail_the_rest(StoreBusyError("the store is closing"))
+            raise
+
+    async def _run(self) -> None:
         while True:
             await self._wake.wait()
             if not self._tickets:
@@ -115,18 +128,24 @@ class Grouper(Generic[Job]):
         except RelayError as error:
             answers = [error] * len(group)
             if isinstance(error, StoreFailedError):
-                self.failure = error
-        finally:
-            self._under_way = ()
+                self._answer(group, answers)
+                raise
+        except BaseException as error:
+            # Whatever it was, nobody may be left waiting for an answer that never comes.
+            told = StoreBusyError(f"the commit ended in {type(error).__name__}")
+            told.__cause__ = error
+            self._answer(group, [told] * len(group))
+            raise
         self._metrics.observe("runflow_relay_commit_seconds", loop.time() - started)
         self._metrics.observe("runflow_relay_commit_size", len(group))
+        self._answer(group, answers)
+
+    def _answer(self, group: Sequence[_Ticket[Job]], answers: Sequence[Answer]) -> None:
+        self._under_way = ()
         for ticket, answer in zip(group, answers, strict=True):
             _resolve(ticket.answer, answer)
-        if self.failure is not None:
-            self._fail_the_rest(self.failure)
-            raise self.failure
 
-    def _fail_the_rest(self, failure: StoreFailedError) -> None:
+    def _fail_the_rest(self, failure: RelayError) -> None:
         while self._tickets:
             _resolve(self._tickets.popleft().answer, failure)
 

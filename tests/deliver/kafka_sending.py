@@ -1,11 +1,14 @@
 """What the tests of the Kafka sender share: senders to the real broker, parcels, records read back."""
 
 import asyncio
+import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import ConsumerRecord
 
 from relay.core.event import Attribute, Event
@@ -23,6 +26,8 @@ __all__ = [
     "run_and_revision",
 ]
 
+
+RECORD_LIMIT = "max.message.bytes"
 
 Senders = Callable[[KafkaOptions], KafkaSender]
 
@@ -58,8 +63,32 @@ def event_of(record: ConsumerRecord) -> Event:
     attributes["confirmed"] = {"true": True, "false": False}[texts["ce_confirmed"]]
     attributes["revision"] = int(texts["ce_revision"])
     return Event(
-        id=uuid.UUID(texts["ce_id"]), attributes=attributes, data=record.value or b""
+        uuid.UUID(texts["ce_id"]), attributes=attributes, data=record.value or b""
     )
+
+
+def noise(size: int) -> str:
+    """A JSON text of ``size`` bytes that shrinks by no more than half."""
+    return f'"{hashlib.shake_256(b"noise").hexdigest(size)[: size - 2]}"'
+
+
+async def alter(kafka: Kafka, topic: str, record_bytes: int) -> None:
+    """Let the topic take batches up to this size from now on."""
+    text = str(record_bytes)
+    asked = ConfigResource(ConfigResourceType.TOPIC, topic, {RECORD_LIMIT: text})
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.broker.bootstrap_servers)
+    await admin.start()
+    try:
+        (answer,) = await admin.alter_configs([asked])
+        assert [found[0] for found in answer.resources] == [0]
+        async with asyncio.timeout(10):
+            # The controller knows it first, the broker a moment later.
+            seen = ""
+            while seen != text:
+                (described,) = await admin.describe_configs([asked])
+                seen = str(described.resources[0][4][0][1])
+    finally:
+        await admin.close()
 
 
 class KafkaRig:

@@ -169,12 +169,17 @@ async def test_a_name_that_changes_its_answer_is_judged_again(
     assert dialled == ["127.0.0.1"]
 
 
+@pytest.mark.parametrize(
+    "addresses",
+    [["127.0.0.1"], ["127.0.0.1", "10.0.0.1", "::1"], ["127.1"], ["localhost"]],
+    ids=" ".join,
+)
 async def test_what_gets_past_the_resolver_is_stopped_at_the_dial(
-    dialled: list[str],
+    addresses: list[str], dialled: list[str]
 ) -> None:
     """The socket itself is judged, so that no way to an address goes round the judgement."""
     connector = guarded_connector(PUBLIC_ONLY, limit=1)
-    connector._resolver = Names({"orders.test": [["127.0.0.1", "10.0.0.1", "::1"]]})
+    connector._resolver = Names({"orders.test": [addresses]})
     async with Endpoint() as endpoint, ClientSession(connector=connector) as session:
         with pytest.raises(ClientConnectorError) as caught:
             await session.post(f"http://orders.test:{endpoint.port}/")

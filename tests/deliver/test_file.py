@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from blockbuster import blockbuster_ctx
 from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,16 +96,6 @@ async def test_newlines_inside_an_event_become_spaces(
     one, _ = lines_of(path)
     assert b'"output":{    "a": [     1.10   ] }' in one
     assert json.loads(pretty.letter.event.structured) == json.loads(one)
-
-
-async def test_nothing_blocks_the_loop(thread: Thread, path: Path) -> None:
-    with blockbuster_ctx("relay"):
-        sender = await FileSender.open(
-            options=FileOptions(path=path, rotate_bytes=1, keep=1), executor=thread
-        )
-        for _ in range(3):
-            assert isinstance(first(await sender.send([parcel()])), Delivered)
-        await sender.close()
 
 
 async def test_a_large_batch_arrives_whole(sender: FileSender, path: Path) -> None:

@@ -2,14 +2,11 @@
 
 import asyncio
 import dataclasses
-import hashlib
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 import uvloop
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
@@ -19,6 +16,8 @@ from tests.deliver.conformance import Rig, SenderLaw, first, parcel, parcels
 from tests.deliver.kafka_sending import (
     KafkaRig,
     Senders,
+    alter,
+    noise,
     options_for,
     revision_of,
     run_and_revision,
@@ -39,34 +38,6 @@ def sender(kafka: Kafka, topic: str, senders: Senders) -> KafkaSender:
     return senders(options_for(kafka, topic))
 
 
-@pytest.fixture
-async def narrow(kafka: Kafka, topic: str) -> str:
-    """A topic with one partition."""
-    name = f"{topic}-narrow"
-    await kafka.broker.create_topic(name)
-    return name
-
-
-async def alter(kafka: Kafka, topic: str, record_bytes: int) -> None:
-    """Let the topic take batches up to this size."""
-    settings = {"max.message.bytes": str(record_bytes)}
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic, settings)
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.broker.bootstrap_servers)
-    await admin.start()
-    try:
-        (answer,) = await admin.alter_configs([resource])
-        assert [found[0] for found in answer.resources] == [0]
-    finally:
-        await admin.close()
-
-
-def noise(size: int) -> str:
-    """A JSON text of ``size`` bytes that hardly shrinks."""
-    rounds = range(size // 64 + 1)
-    digits = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in rounds)
-    return f'"{digits[: size - 2]}"'
-
-
 async def learn_limit(sender: KafkaSender) -> None:
     """Let it make its producer without writing a record."""
     outcome = first(await sender.send([parcel(1, output=noise(2_000_000))]))
@@ -78,10 +49,10 @@ class TestLaw(SenderLaw):
 
     @pytest.fixture
     async def rig(
-        self, kafka: Kafka, topic: str, senders: Senders
+        self, kafka: Kafka, narrow: str, senders: Senders
     ) -> AsyncIterator[Rig]:
-        sender = senders(options_for(kafka, topic, limit_s=SHORT_S))
-        yield KafkaRig(sender, kafka, topic)
+        sender = senders(options_for(kafka, narrow, limit_s=SHORT_S))
+        yield KafkaRig(sender, kafka, narrow)
         kafka.broker.resume()
 
 

@@ -8,6 +8,8 @@ import fcntl
 import os
 import secrets
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -65,11 +67,7 @@ def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
         raise MisconfiguredError(
             f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed"
         )
-    try:
-        connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
-        _check_owner(connection, path)
+    with _opened(str(path), path) as connection:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -77,9 +75,7 @@ def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA cache_size = -32768")
         connection.execute("PRAGMA temp_store = MEMORY")
-    except sqlite3.Error as error:
-        raise MisconfiguredError(f"cannot open the store {path}: {error}") from error
-    return connection
+        return connection
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
@@ -90,15 +86,33 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise MisconfiguredError(f"there is no store at {path} yet")
-    connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=ro",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.execute("PRAGMA query_only = ON")
-    _check_owner(connection, path)
-    return connection
+    with _opened(f"file:{quote(str(path))}?mode=ro", path) as connection:
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+
+@contextmanager
+def _opened(address: str, path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a store of ours; closed again where anything is wrong with it."""
+    connection = None
+    try:
+        connection = sqlite3.connect(
+            address,
+            uri=address.startswith("file:"),
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        _check_owner(connection, path)
+        yield connection
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise MisconfiguredError(
+                f"cannot open the store {path}: {error}"
+            ) from error
+        raise
 
 
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:

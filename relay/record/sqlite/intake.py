@@ -28,6 +28,7 @@ class _Row:
     """A run as this group sees it: as stored, then as each of its receipts left it."""
 
     __slots__ = (
+        "answered",
         "asked_by",
         "first_seen",
         "is_new",
@@ -47,10 +48,12 @@ class _Row:
         self.origin = origin
         self.first_seen = first_seen
         self.is_new = is_new
-        #: The receipt that left the run waiting, and when it came.
+        #: Whether what the run was stored as waiting for has come.
+        self.answered = False
+        #: The receipt that opened what the run waits for, and when it came.
         self.asked_by = (0, 0)
-        #: Receipts of this group by digest: number and verdict code.
-        self.seen: dict[bytes, tuple[int, int]] = {}
+        #: Receipts of this group by digest and verdict code.
+        self.seen: dict[tuple[bytes, int], int] = {}
 
 
 class Intake:
@@ -63,14 +66,15 @@ class Intake:
         numbers: Numbers,
         *,
         accounts: Accounts,
-        room: Mapping[str, int],
+        room: dict[str, int],
         lease: int,
     ) -> None:
+        """``room`` is spent as leases are given."""
         self._db = connection
         self._sql = sql
         self._numbers = numbers
         self._accounts = accounts
-        self._room = dict(room)
+        self._room = room
         self._lease = lease
         self._rows: dict[tuple[int, int, bytes], _Row] = {}
         self._quarantined: dict[tuple[int, bytes], int] = {}
@@ -95,8 +99,9 @@ class Intake:
             ("update_run", self._changed_runs()),
             ("insert_receipt", self._receipts),
             ("repeat_receipt", self._repeats),
+            # A run may have its answer and be contradicted again within one group.
+            ("drop_waiting", self._answered_runs()),
             ("put_waiting", self._waiting_runs()),
-            ("drop_waiting", self._arrived_runs()),
             ("insert_event", self._events),
             ("insert_delivery", self._deliveries),
         ):
@@ -129,12 +134,8 @@ class Intake:
             if (waiting := row.known.waiting) and waiting is not row.stored.waiting
         ]
 
-    def _arrived_runs(self) -> list[tuple[object, ...]]:
-        return [
-            (row.number,)
-            for row in self._rows.values()
-            if row.stored.waiting is not None and row.known.waiting is None
-        ]
+    def _answered_runs(self) -> list[tuple[object, ...]]:
+        return [(row.number,) for row in self._rows.values() if row.answered]
 
     def _quarantine(self, receipt: Receipt, unreadable: Unreadable) -> Recorded:
         source = self._numbers.source(receipt.source)
@@ -164,7 +165,9 @@ class Intake:
         waiting = ruling.known.waiting
         reasons = waiting.reasons if waiting else ()
         number = self._file(receipt, source, row, ruling.verdict, reasons)
-        if waiting is not before.waiting:
+        if waiting is None:
+            row.answered |= row.stored.waiting is not None
+        elif before.waiting is None:
             row.asked_by = (number, receipt.received_at)
         self._count(source, ruling, before)
         if ruling.publication is None:
@@ -223,21 +226,24 @@ class Intake:
         reasons: Sequence[str],
     ) -> int:
         """Keep a receipt, or count it where equal bytes with the same verdict are kept already."""
-        code = VERDICT_CODES[verdict]
-        equal = row.seen.get(receipt.digest)
-        if equal is None and not row.is_new:
-            equal = self._db.execute(
-                self._sql["find_equal_receipt"], (row.number, receipt.digest)
-            ).fetchone()
         # The repeat of a first receipt is a duplicate, and is counted on the first one's row.
-        if equal is not None and (
-            equal[1] == code or (equal[1] == _FIRST and code == _DUPLICATE)
-        ):
-            self._repeats.append((receipt.received_at, equal[0]))
-            return int(equal[0])
-        number = self._keep(receipt, source, row.number, verdict, reasons)
-        row.seen.setdefault(receipt.digest, (number, code))
+        code = _DUPLICATE if verdict is Verdict.FIRST else VERDICT_CODES[verdict]
+        number = row.seen.get((receipt.digest, code))
+        if number is None and not row.is_new:
+            number = self._find_equal(row, receipt.digest, code)
+        if number is None:
+            number = self._keep(receipt, source, row.number, verdict, reasons)
+        else:
+            self._repeats.append((receipt.received_at, number))
+        row.seen[receipt.digest, code] = number
         return number
+
+    def _find_equal(self, row: _Row, digest: bytes, code: int) -> int | None:
+        found = self._db.execute(
+            self._sql["find_equal_receipt"],
+            (row.number, digest, code, _FIRST if code == _DUPLICATE else code),
+        ).fetchone()
+        return found[0] if found else None
 
     def _keep(
         self,

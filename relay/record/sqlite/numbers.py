@@ -65,7 +65,10 @@ class Numbers:
         """Make sure that a destination has a number."""
         if name in self.destinations:
             return
-        self._connection.execute(
-            "INSERT INTO destinations (name, kind) VALUES (?, ?)", (name, kind)
-        )
-        self.reload()
+        # Not a reload: the group may have taken numbers that are not in the tables yet.
+        [(number, epoch)] = self._connection.execute(
+            "INSERT INTO destinations (name, kind) VALUES (?, ?) RETURNING number, epoch",
+            (name, kind),
+        ).fetchall()
+        self.destinations[name] = number
+        self._epochs[number] = epoch

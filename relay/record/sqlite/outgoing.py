@@ -40,7 +40,8 @@ def claim(
 ) -> Sequence[Parcel]:
     """Lease due deliveries, oldest first, and read what their events are made of."""
     number = numbers.destinations.get(destination)
-    if number is None:
+    # SQLite takes a negative limit for none at all.
+    if number is None or limit < 1:
         return []
     claimed = connection.execute(
         sql["claim"],
@@ -161,7 +162,8 @@ def _keep_attempt(
             outcome.duration_us,
             outcome.reason,
             outcome.status,
-            outcome.detail,
+            # What happened is written, whatever a destination's words are made of.
+            outcome.detail.encode(errors="backslashreplace").decode(),
             excerpt or None,
         ),
     )

@@ -4,15 +4,23 @@ Owns opening and closing, and turning calls into jobs that ride with the next gr
 job does is the writer's; who waits is the grouping's.
 """
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from relay.core.errors import RelayError, StoreFailedError, UnstorableError
+from relay.core.delivery import Policy, Released, Step, Tried, follow
+from relay.core.errors import (
+    MisconfiguredError,
+    RelayError,
+    StoreFailedError,
+    UnstorableError,
+)
 from relay.core.ledger import Ledger
 from relay.core.ports import (
     Checkpoints,
@@ -86,7 +94,6 @@ class SqliteStore:
         self._limits = limits
         self._synchronous = synchronous
         self._lock = LockFile(path)
-        self._sql = statements("sqlite")
         self._connection: sqlite3.Connection | None = None
         self._writer: Writer | None = None
         self._measured_at: int | None = None
@@ -147,7 +154,13 @@ class SqliteStore:
     ) -> Sequence[Parcel]:
         """See :class:`relay.core.ports.Outbox`."""
         job = Claim(destination, limit, now)
-        return cast("Sequence[Parcel]", await self._grouper.submit(job, urgent=True))
+        answer = self._grouper.submit(job, urgent=True)
+        try:
+            return cast("Sequence[Parcel]", await asyncio.shield(answer))
+        except asyncio.CancelledError:
+            # It is committed all the same, and nobody is left to deliver what it leases.
+            answer.add_done_callback(self._give_back)
+            raise
 
     async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[bool]:
         """See :class:`relay.core.ports.Outbox`."""
@@ -180,6 +193,22 @@ class SqliteStore:
         if writer.wants_checkpoint:
             await self._executor.run(writer.checkpoint)
 
+    def _give_back(self, claimed: asyncio.Future[object]) -> None:
+        """Release what was claimed for a caller that has gone."""
+        if claimed.cancelled() or claimed.exception() is not None:
+            return
+        now = self._clock.now_us()
+        settlements = [
+            Settlement(parcel=parcel, outcome=Released(), step=_released(parcel, now))
+            for parcel in cast("Sequence[Parcel]", claimed.result())
+        ]
+        if settlements:
+            # A store that closes or has failed is opened again, and that voids every lease.
+            with suppress(RelayError):
+                self._grouper.submit(
+                    Settle(settlements), urgent=True
+                ).add_done_callback(_look_away)
+
     def _hand_over(self, answers: Sequence[object]) -> None:
         parcels: list[Parcel] = []
         stored: set[str] = set()
@@ -200,42 +229,51 @@ class SqliteStore:
         return self._open_writer().commit(jobs, room, self._clock.now_us())
 
     def _open(self, destinations: Sequence[tuple[str, str]]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
         try:
-            connection = connect(self._path, synchronous=self._synchronous)
-            self._connection = connection
-            migrate(connection)
-            self.installation = installation(connection)
-            [(self.incarnation,)] = connection.execute(
-                self._sql["insert_incarnation"], (self._clock.now_us(),)
-            ).fetchall()
-            connection.execute(self._sql["void_leases"])
-            self._writer = Writer(
-                connection,
-                self._sql,
-                path=self._path,
-                incarnation=self.incarnation,
-                checkpoints=self._checkpoints,
-                is_full=self._is_full,
-            )
-            [failure] = self._writer.commit(
-                [Register(destinations)], {}, self._clock.now_us()
-            )
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+            self._prepare(destinations)
+        except (OSError, sqlite3.Error) as error:
+            self._close()
+            raise MisconfiguredError(
+                f"cannot open the store {self._path}: {error}"
+            ) from error
         except BaseException:
             self._close()
             raise
+
+    def _prepare(self, destinations: Sequence[tuple[str, str]]) -> None:
+        sql = statements("sqlite")
+        now = self._clock.now_us()
+        connection = connect(self._path, synchronous=self._synchronous)
+        self._connection = connection
+        migrate(connection)
+        self.installation = installation(connection)
+        [(self.incarnation,)] = connection.execute(
+            sql["insert_incarnation"], (now,)
+        ).fetchall()
+        connection.execute(sql["void_leases"])
+        self._writer = Writer(
+            connection,
+            sql,
+            path=self._path,
+            incarnation=self.incarnation,
+            checkpoints=self._checkpoints,
+            is_full=self._is_full,
+        )
+        [failure] = self._writer.commit([Register(destinations)], {}, now)
         if isinstance(failure, RelayError):
-            self._close()
             raise failure
 
     def _close(self) -> None:
         self._writer = None
-        if self._connection is not None:
-            # The last connection to close moves the log into the file and removes it.
-            self._connection.close()
+        try:
+            if self._connection is not None:
+                # The last connection to close moves the log into the file and removes it.
+                self._connection.close()
+        finally:
             self._connection = None
-        self._lock.release()
+            self._lock.release()
 
     def _open_writer(self) -> Writer:
         if self._writer is None:
@@ -251,8 +289,12 @@ class SqliteStore:
         return self._full
 
     def _measure(self) -> str | None:
-        free = shutil.disk_usage(self._path.parent).free
-        size = self._path.stat().st_size
+        try:
+            free = shutil.disk_usage(self._path.parent).free
+            size = self._path.stat().st_size
+        except OSError as error:
+            # What is written to a file without a name is gone when the process ends.
+            raise StoreFailedError(f"the store's file is gone: {error}") from error
         self._metrics.gauge("runflow_relay_disk_free_bytes", free)
         self._metrics.gauge("runflow_relay_store_bytes", size)
         if free < self._limits.min_free_disk:
@@ -260,6 +302,17 @@ class SqliteStore:
         if size >= self._limits.store_bytes:
             return "limits.store_bytes is reached"
         return None
+
+
+def _released(parcel: Parcel, now: int) -> Step:
+    tried = Tried(created_at=parcel.created_at, attempts=parcel.attempts, seed=b"")
+    return follow(tried, Released(), policy=Policy(), now=now, gate_open=False)
+
+
+def _look_away(answer: asyncio.Future[object]) -> None:
+    """Nobody asks for this answer; its error is not one that was forgotten."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def read_ledger_of(path: Path, *, verify: bool = False) -> Ledger:

@@ -101,19 +101,12 @@ class Writer:
         Raises:
             StoreFailedError: the file can no longer be trusted.
         """
+        # Spent as leases are given, also by what is tried again alone.
+        left = dict(room)
         full = self._is_full()
         if full is not None:
-            return self._while_full(jobs, room, now, full)
-        try:
-            return self._transact(jobs, room, now)
-        except (sqlite3.Error, OverflowError, ValueError) as error:
-            self._roll_back()
-            failure = _translate(error)
-            if isinstance(failure, UnstorableError) and len(jobs) > 1:
-                return [self._alone(job, room, now) for job in jobs]
-            if isinstance(failure, StoreFailedError):
-                raise failure from error
-            return [failure] * len(jobs)
+            return self._while_full(jobs, left, now, full)
+        return self._attempt(jobs, left, now)
 
     @property
     def wants_checkpoint(self) -> bool:
@@ -134,42 +127,72 @@ class Writer:
                 f"PRAGMA wal_checkpoint({'TRUNCATE' if large else 'PASSIVE'})"
             ).fetchone()
         except sqlite3.Error as error:
-            raise _translate(error) from error
+            failure = _translate(error)
+            if isinstance(failure, StoreFailedError):
+                raise failure from error
+            # No room in the file, or a reader in the way: the log keeps it until the next time.
 
     def next_due(self, destination: str) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
         number = self._numbers.destinations.get(destination)
         if number is None:
             return None
-        [due] = self._db.execute(self._sql["next_due"], (number,)).fetchone()
+        try:
+            [due] = self._db.execute(self._sql["next_due"], (number,)).fetchone()
+        except sqlite3.Error as error:
+            raise _translate(error) from error
         return None if due is None else int(due)
 
-    def _alone(self, job: Job, room: Room, now: int) -> object | RelayError:
-        """One job of a group that failed: only the culprit pays."""
-        [answer] = self.commit([job], room, now)
-        return answer
+    def _attempt(
+        self, jobs: Sequence[Job], room: dict[str, int], now: int
+    ) -> Sequence[object | RelayError]:
+        """Try a group; where it fails, find out who has to pay for it."""
+        try:
+            answers = self._transact(jobs, room, now)
+        except Exception as error:
+            self._roll_back()
+            failure = _translate(error)
+            if isinstance(failure, StoreFailedError):
+                raise failure from error
+            failure.__cause__ = error
+            return self._after(failure, jobs, room, now)
+        # What is raised from here on must not undo, or do again, what is on disk.
+        self._checkpoints.reach("after-commit")
+        return answers
+
+    def _after(
+        self, failure: RelayError, jobs: Sequence[Job], room: dict[str, int], now: int
+    ) -> Sequence[object | RelayError]:
+        """A group was undone: nothing of it is on disk."""
+        if isinstance(failure, StoreFullError) and any(map(_is_intake, jobs)):
+            return self._while_full(jobs, room, now, str(failure))
+        if isinstance(failure, UnstorableError) and len(jobs) > 1:
+            return [self._attempt([job], room, now)[0] for job in jobs]
+        return [failure] * len(jobs)
 
     def _while_full(
-        self, jobs: Sequence[Job], room: Room, now: int, reason: str
+        self, jobs: Sequence[Job], room: dict[str, int], now: int, reason: str
     ) -> Sequence[object | RelayError]:
         """Take nothing in, but let what is stored go on its way."""
-        kept = [job for job in jobs if not isinstance(job, Record | Keep)]
-        answers = iter(self._transact(kept, room, now) if kept else [])
+        kept = [job for job in jobs if not _is_intake(job)]
+        answers = iter(self._attempt(kept, room, now) if kept else [])
         return [
-            StoreFullError(reason) if isinstance(job, Record | Keep) else next(answers)
-            for job in jobs
+            StoreFullError(reason) if _is_intake(job) else next(answers) for job in jobs
         ]
 
-    def _transact(self, jobs: Sequence[Job], room: Room, now: int) -> Sequence[object]:
+    def _transact(
+        self, jobs: Sequence[Job], room: dict[str, int], now: int
+    ) -> Sequence[object]:
         self._db.execute("BEGIN IMMEDIATE")
         accounts = Accounts()
+        left = dict(room)
         self._leases += 1
         intake = Intake(
             self._db,
             self._sql,
             self._numbers,
             accounts=accounts,
-            room=room,
+            room=left,
             lease=self._leases,
         )
         answers = [self._do(job, intake, accounts, now) for job in jobs]
@@ -181,7 +204,7 @@ class Writer:
         accounts.write(self._db, self._sql, self._incarnation)
         self._checkpoints.reach("before-commit")
         self._db.execute("COMMIT")
-        self._checkpoints.reach("after-commit")
+        room.update(left)
         return answers
 
     def _do(self, job: Job, intake: Intake, accounts: Accounts, now: int) -> object:
@@ -228,6 +251,11 @@ class Writer:
             raise StoreFailedError("the store could not roll back") from error
 
 
+def _is_intake(job: Job) -> bool:
+    """Whether a job makes the store grow by what comes from outside."""
+    return isinstance(job, Record | Keep)
+
+
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL})
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _ITEM: Final = frozenset(
@@ -237,8 +265,11 @@ _ITEM: Final = frozenset(
 
 def _translate(error: Exception) -> RelayError:
     """What a failed group means. The low byte of the code is SQLite's primary result code."""
+    if isinstance(error, StoreFailedError):
+        return error
     code = getattr(error, "sqlite_errorcode", None)
-    if isinstance(error, OverflowError | ValueError) or code is None:
+    if code is None:
+        # Not the file's fault: whoever brought this into the group.
         return UnstorableError(f"cannot be stored: {type(error).__name__}")
     primary = code & 0xFF
     if primary in _FULL:

@@ -1,8 +1,10 @@
+from collections.abc import Sequence
+
 class DefaultRecordBatchBuilder:
     @classmethod
     def estimate_size_in_bytes(
         cls,
         key: bytes | None,
         value: bytes | None,
-        headers: list[tuple[str, bytes | None]],
+        headers: Sequence[tuple[str, bytes | None]],
     ) -> int: ...

@@ -24,7 +24,7 @@ ON CONFLICT (run) DO UPDATE SET outcome = excluded.outcome, reasons = excluded.r
 DELETE FROM waiting WHERE run = ?
 
 -- name: find_equal_receipt
-SELECT number, verdict FROM receipts WHERE run = ? AND digest = ?
+SELECT number FROM receipts WHERE run = ? AND digest = ? AND verdict IN (?, ?)
 
 -- name: find_quarantined
 SELECT number FROM receipts WHERE run IS NULL AND source = ? AND digest = ?
@@ -124,15 +124,20 @@ ON CONFLICT (incarnation, destination) DO UPDATE SET
     dead = dead + excluded.dead, discarded = discarded + excluded.discarded
 
 -- name: ledger_sources
-SELECT s.name, SUM(c.receipts), SUM(c.first), SUM(c.duplicate), SUM(c.stale), SUM(c.conflict),
-       SUM(c.quarantined), SUM(c.opened), SUM(c.events), SUM(c.waiting), SUM(c.held),
-       SUM(c.collapsed), SUM(c.closed), SUM(c.unrouted)
-FROM source_counters AS c JOIN sources AS s ON s.number = c.source GROUP BY s.name ORDER BY s.name
+-- Who is known has a line, also without counters: a recount must not find more than this.
+SELECT s.name, COALESCE(SUM(c.receipts), 0), COALESCE(SUM(c.first), 0),
+       COALESCE(SUM(c.duplicate), 0), COALESCE(SUM(c.stale), 0), COALESCE(SUM(c.conflict), 0),
+       COALESCE(SUM(c.quarantined), 0), COALESCE(SUM(c.opened), 0), COALESCE(SUM(c.events), 0),
+       COALESCE(SUM(c.waiting), 0), COALESCE(SUM(c.held), 0), COALESCE(SUM(c.collapsed), 0),
+       COALESCE(SUM(c.closed), 0), COALESCE(SUM(c.unrouted), 0)
+FROM sources AS s LEFT JOIN source_counters AS c ON c.source = s.number
+GROUP BY s.name ORDER BY s.name
 
 -- name: ledger_destinations
-SELECT d.name, SUM(c.created), SUM(c.delivered), SUM(c.pending), SUM(c.held), SUM(c.dead),
-       SUM(c.discarded)
-FROM destination_counters AS c JOIN destinations AS d ON d.number = c.destination
+SELECT d.name, COALESCE(SUM(c.created), 0), COALESCE(SUM(c.delivered), 0),
+       COALESCE(SUM(c.pending), 0), COALESCE(SUM(c.held), 0), COALESCE(SUM(c.dead), 0),
+       COALESCE(SUM(c.discarded), 0)
+FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
 GROUP BY d.name ORDER BY d.name
 
 -- name: recount_sources

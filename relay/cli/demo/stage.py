@@ -1,0 +1,205 @@
+"""Stage: sandbox, relay, endpoint, file and (if asked for) Kafka, joined by a real configuration file.
+
+Owns starting them in order, dispatching the runs as a customer's program would, and reading at the end
+what each sink holds. Decides nothing and draws nothing.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+import aiohttp
+
+from relay.app import Service
+from relay.cli.demo.compare import Expected, Heard, differences
+from relay.cli.demo.endpoint import Endpoint, heard_of
+from relay.cli.demo.topic import Topic
+from relay.core.ledger import Ledger
+from relay.record.sqlite.store import read_ledger_of
+from relay.sandbox import Faults, Retries, Sandbox, Truth
+from relay.settings import Settings, load
+
+__all__ = ["ENDPOINT_SECRET", "FAULTS", "SOURCE", "Counts", "Stage", "StageOptions"]
+
+SOURCE: Final = "acme"
+#: Local and for show: guards nothing.
+CALLBACK_SECRET: Final = "whsec_demo-callbacks"  # noqa: S105 - guards nothing
+ENDPOINT_SECRET: Final = "whsec_ZGVtby1lbmRwb2ludC1zZWNyZXQtZGVtby1lbmRw"  # noqa: S105
+TOPIC: Final = "runflow.runs"
+FAULTS: Final = Faults(
+    drop=0.15,
+    double=0.15,
+    partial=0.05,
+    failed=0.1,
+    cancelled=0.05,
+    partial_succeeded=0.05,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageOptions:
+    """What the demo is asked to do."""
+
+    directory: Path
+    runs: int = 200
+    seed: int = 7
+    kafka: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Where everything stands right now."""
+
+    dispatched: int
+    ended: int
+    tries: int
+    tries_lost: int
+    ledger: Ledger
+    endpoint: int
+    endpoint_repeats: int
+
+
+class Stage:
+    """Everything that plays. ``async with`` starts and ends it."""
+
+    def __init__(self, options: StageOptions, *, endpoint: Endpoint) -> None:
+        self.options = options
+        self.endpoint = endpoint
+        self.topic = Topic(TOPIC) if options.kafka else None
+        self.sandbox = Sandbox(
+            secret=CALLBACK_SECRET,
+            seed=options.seed,
+            faults=FAULTS,
+            run_seconds=(0.2, 6.0),
+            retry=Retries(max_attempts=6),
+        )
+        self._stack = AsyncExitStack()
+        self.service: Service
+        self.settings: Settings
+
+    @property
+    def config(self) -> Path:
+        """The configuration that the relay of the demo runs on."""
+        return self.options.directory / "relay.yaml"
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        if self.topic is not None:
+            await self.topic.start()
+            self._stack.push_async_callback(self.topic.close)
+        await self.endpoint.start()
+        self._stack.push_async_callback(self.endpoint.close)
+        self.settings = await asyncio.to_thread(self._configure)
+        self.service = await self._stack.enter_async_context(Service(self.settings))
+        await self._stack.enter_async_context(self.sandbox)
+
+    def _configure(self) -> Settings:
+        self.config.write_text(self._configuration())
+        return load(self.config, {})
+
+    def _configuration(self) -> str:
+        hook = f"http://127.0.0.1:{self.endpoint.port}/hooks"
+        lines = [
+            "# The relay of `relay demo`.",
+            f"data_dir: {self.options.directory}",
+            'public:   {listen: "127.0.0.1:0"}',
+            'operator: {listen: "127.0.0.1:0"}',
+            "limits:   {min_free_disk: 64MiB}",
+            "sources:",
+            f'  - {{name: {SOURCE}, secret: "{CALLBACK_SECRET}"}}',
+            "destinations:",
+            "  - name: endpoint",
+            "    kind: http",
+            f"    url: {hook}",
+            "    private: true",
+            f'    secret: "{ENDPOINT_SECRET}"',
+            "  - {name: audit, kind: file, path: events.jsonl}",
+        ]
+        if self.topic is not None:
+            lines += [
+                "  - name: lake",
+                "    kind: kafka",
+                f'    bootstrap_servers: "{self.topic.servers}"',
+                f"    topic: {TOPIC}",
+            ]
+        return "\n".join(lines) + "\n"
+
+    async def dispatch(self) -> None:
+        """Create the runs through the sandbox's API, as a customer's program would."""
+        url = f"{self.sandbox.url}/v1/models/acme/demo/runs"
+        callback = f"http://127.0.0.1:{self.service.public.port}/callbacks/{SOURCE}"
+        headers = {"Authorization": f"Bearer {self.sandbox.token}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            for number in range(self.options.runs):
+                order = {
+                    "input": {"prompt": f"demo {number}"},
+                    "client_ref": f"order-{number:04}",
+                    "callback_url": callback,
+                }
+                async with session.post(url, json=order, raise_for_status=True):
+                    pass
+
+    async def counts(self) -> Counts:
+        """Where everything stands."""
+        truth = self.sandbox.runs()
+        return Counts(
+            dispatched=len(truth),
+            ended=sum(run.outcome is not None for run in truth),
+            tries=sum(run.attempts for run in truth),
+            tries_lost=sum(run.attempts_dropped for run in truth),
+            ledger=await self.ledger(),
+            endpoint=self.endpoint.distinct,
+            endpoint_repeats=len(self.endpoint.heard) - self.endpoint.distinct,
+        )
+
+    async def ledger(self) -> Ledger:
+        """The relay's own account."""
+        return await asyncio.to_thread(read_ledger_of, self.settings.store_path)
+
+    async def verify(self) -> list[str]:
+        """Everything in which what the sinks hold differs from what the sandbox knows."""
+        truth = self.sandbox.runs()
+        expected = [_expected(run) for run in truth if not run.partial]
+        partial = sum(run.partial for run in truth)
+        account = await self.ledger()
+        waiting = account.sources[SOURCE].waiting if SOURCE in account.sources else 0
+        recounted = await asyncio.to_thread(
+            read_ledger_of, self.settings.store_path, verify=True
+        )
+        found = [
+            *differences("the endpoint", SOURCE, expected, self.endpoint.heard),
+            *differences("the file", SOURCE, expected, await self._file()),
+            *account.balance().faults,
+        ]
+        if self.topic is not None:
+            records = await self.topic.read()
+            found += differences("the topic", SOURCE, expected, records)
+        if waiting != partial:
+            found.append(f"{partial} callbacks were partial, but {waiting} runs wait")
+        if account != recounted:
+            found.append("the ledger's counters differ from its rows")
+        if self.endpoint.refused:
+            found.append(f"the endpoint refused {self.endpoint.refused} requests")
+        return found
+
+    async def _file(self) -> Sequence[Heard]:
+        path = self.options.directory / "events.jsonl"
+        lines = (await asyncio.to_thread(path.read_bytes)).splitlines()
+        return [heard_of(line) for line in lines]
+
+
+def _expected(run: Truth) -> Expected:
+    return Expected(run_id=run.id, outcome=run.outcome or "", output=run.output)

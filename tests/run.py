@@ -1,0 +1,48 @@
+"""Every test, in the order in which failures are cheapest, and then what they covered.
+
+One door for people and CI. The in-process tests run in Python's development mode and under coverage;
+those that start processes or Kafka run without either, because both change timing too much.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+#: What must be covered, in percent: what decides must be whole.
+OVERALL = 95
+WHOLE = ("relay/core/*", "relay/supervise.py")
+
+
+def main() -> int:
+    """Run all of it; the exit code is that of the first part that failed."""
+    os.chdir(ROOT)
+    for old in ROOT.glob(".coverage*"):
+        old.unlink()
+    environ = {**os.environ, "PYTHONHASHSEED": "0"}
+    environ.setdefault("HYPOTHESIS_PROFILE", "ci")
+    python = sys.executable
+    for command in (
+        [python, "tests/install_tools.py"],
+        [python, "-X", "dev", "-m", "coverage", "run", "-m", "pytest", "-q",
+         "-m", "not process and not kafka and not long"],
+        [python, "-m", "pytest", "-q", "-m", "(process or kafka) and not long"],
+        [python, "-m", "coverage", "combine", "--quiet"],
+        [python, "-m", "coverage", "report", f"--fail-under={OVERALL}"],
+        [python, "-m", "coverage", "report", "--fail-under=100", f"--include={','.join(WHOLE)}"],
+    ):  # fmt: skip
+        code = _run(command, environ)
+        if code != 0:
+            return code
+    return 0
+
+
+def _run(command: Sequence[str], environ: dict[str, str]) -> int:
+    print("+", " ".join(command[1:]), flush=True)  # noqa: T201 - a script that says what it does
+    return subprocess.run(command, env=environ, check=False).returncode  # noqa: S603 - our own
+
+
+if __name__ == "__main__":
+    sys.exit(main())
