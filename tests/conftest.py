@@ -7,6 +7,10 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from tests.kafka_fixtures import kafka, kafka_of_session, narrow, senders, topic
+
+__all__ = ["kafka", "kafka_of_session", "narrow", "senders", "topic"]
+
 # A red build must be repeatable; by hand, other examples are tried each time.
 settings.register_profile(
     "ci",

@@ -75,8 +75,8 @@ class Failed:
     """Not delivered, worth another try.
 
     ``reason`` is a closed, low-cardinality word (``timeout``, ``status_503``); ``detail`` may be
-    longer, is already redacted and capped, and never carries a secret. ``unknown`` says that the
-    destination may have it all the same.
+    longer, is already redacted and capped, and never carries a secret. The destination may have it
+    all the same: a try that timed out is not a try that did not arrive.
     """
 
     reason: str

@@ -86,7 +86,10 @@ class LineError(RelayError):
     def of(cls, error: BaseException | None) -> "LineError":
         """Translate what aiokafka raised."""
         fits = (reason for kind, reason in _REASONS if isinstance(error, kind))
-        detail = str(error) or type(error).__name__
+        if isinstance(error, TimeoutError):
+            detail = "the brokers did not answer within the time limit"
+        else:
+            detail = str(error) or type(error).__name__
         return cls(next(fits, "broker"), detail[:_DETAIL_MAX])
 
 

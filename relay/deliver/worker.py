@@ -9,7 +9,7 @@ process left, what found no room) is polled. A hint makes the poll happen sooner
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +43,8 @@ log: Final = structlog.stdlib.get_logger(__name__)
 
 #: The store is asked at least this often, whatever the hints say.
 POLL_S: Final = 1.0
+#: What became due this long ago should have been claimed; also the shortest time between polls.
+OVERDUE_S: Final = 0.05
 #: Parcels asked of the store in one claim.
 CLAIM_MAX: Final = 256
 #: Outcomes that may wait for their commit before the slots wait too.
@@ -89,8 +91,12 @@ class Courier:
         self._settle_wake = asyncio.Event()
         self._settled = asyncio.Condition()
         self._poll_wake = asyncio.Event()
+        #: Whether more waits in the store than was last claimed.
+        self._backlog = False
+        #: Whether something there is overdue behind an earlier event of its run.
+        self._blocked = False
         self._stopping = False
-        self._slots_left = 0
+        self._tasks_left = 0
 
     # --- what the commit sees ---------------------------------------------------------------------
 
@@ -102,12 +108,16 @@ class Courier:
         return max(0, self._options.ready_max - len(self._ready))
 
     def hand(self, parcel: Parcel) -> None:
-        """Take a parcel leased to this process."""
+        """Take a parcel leased to this process; back it goes when no try may follow."""
+        if self.gate.open or self._stopping:
+            self._give_back([parcel])
+            return
         self._ready.append(parcel)
         self._wake_slot()
 
     def hint(self) -> None:
         """Something waits in the store."""
+        self._backlog = True
         self._poll_wake.set()
 
     # --- life -------------------------------------------------------------------------------------
@@ -116,16 +126,16 @@ class Courier:
         """Deliver until :meth:`stop`; then finish what is under way and give the rest back."""
         self._metrics.gauge("runflow_relay_destination_up", 1, destination=self.name)
         slots = self._sender.concurrency
-        self._slots_left = slots
+        self._tasks_left = slots + 1
         self._idle.clear()
         # After a crash: what was being tried may have arrived; it goes again with the same id.
         self._give_back([*self._trying.values()])
         self._trying.clear()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._settler())
-            tasks.create_task(self._poller())
+            tasks.create_task(self._until_last(self._poller))
             for _ in range(slots):
-                tasks.create_task(self._slot())
+                tasks.create_task(self._until_last(self._slot))
 
     def stop(self) -> None:
         """Start no further try. Idempotent."""
@@ -134,24 +144,28 @@ class Courier:
         while self._idle:
             _wake(self._idle.popleft())
 
+    async def _until_last(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do the work of a task that sends; the last to end gives back what none has tried."""
+        try:
+            await work()
+        finally:
+            self._tasks_left -= 1
+            if self._tasks_left == 0:
+                self._give_back_ready()
+                self._settle_wake.set()
+
     # --- slots ------------------------------------------------------------------------------------
 
     async def _slot(self) -> None:
-        try:
-            while not self._stopping:
-                if not self._ready:
-                    await self._wait_for_parcels()
-                    continue
-                count = min(self._sender.batch, len(self._ready))
-                parcels = [self._ready.popleft() for _ in range(count)]
-                if len(self._ready) < self._options.ready_max // 2:
-                    self._poll_wake.set()
-                await self._deliver(parcels, probe=False)
-        finally:
-            self._slots_left -= 1
-            if self._slots_left == 0:
-                self._give_back_ready()
-                self._settle_wake.set()
+        while not self._stopping:
+            if not self._ready:
+                await self._wait_for_parcels()
+                continue
+            count = min(self._sender.batch, len(self._ready))
+            parcels = [self._ready.popleft() for _ in range(count)]
+            if self._backlog and len(self._ready) <= self._options.ready_max // 2:
+                self._poll_wake.set()
+            await self._deliver(parcels, probe=False)
 
     async def _wait_for_parcels(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -257,19 +271,25 @@ class Courier:
                 return 0.0
             return POLL_S
         free = min(CLAIM_MAX, self._options.ready_max - len(self._ready))
-        if free < min(CLAIM_MAX, self._options.ready_max) // 2:
+        if free < max(1, min(CLAIM_MAX, self._options.ready_max) // 2):
             return POLL_S
+        # Forgotten before the look, so that a hint during it is not.
+        self._backlog = False
         parcels = await self._claim(free)
         for parcel in parcels:
             self.hand(parcel)
         if len(parcels) == free:
+            self._backlog = True
             return 0.0
-        due = await self._outbox.next_due(self.name)
-        return POLL_S if due is None else self._until(due)
+        return self._until(await self._outbox.next_due(self.name))
 
-    def _until(self, due: int) -> float:
-        """Seconds until ``due``, at most a poll; at least a moment, for what is due but must wait."""
-        return min(POLL_S, max(0.05, (due - self._clock.now_us()) / 1e6))
+    def _until(self, due: int | None) -> float:
+        """Seconds until it is worth asking again, at most a poll."""
+        wait = POLL_S if due is None else (due - self._clock.now_us()) / 1e6
+        # What is overdue and yet could not be claimed stands behind an earlier event of its run;
+        # the settlement of that one wakes the poller.
+        self._blocked = wait < -OVERDUE_S
+        return POLL_S if self._blocked else min(POLL_S, max(OVERDUE_S, wait))
 
     async def _claim(self, limit: int) -> Sequence[Parcel]:
         try:
@@ -282,10 +302,10 @@ class Courier:
     # --- settler ----------------------------------------------------------------------------------
 
     async def _settler(self) -> None:
-        """Write outcomes, all that wait at once; ends when the last slot has ended."""
+        """Write outcomes, all that wait at once; ends after everyone who makes any."""
         while True:
             if not self._done:
-                if self._slots_left == 0:
+                if self._tasks_left == 0:
                     return
                 self._settle_wake.clear()
                 await self._settle_wake.wait()
@@ -315,6 +335,8 @@ class Courier:
                         destination=self.name,
                         delivery=settlement.parcel.number,
                     )
+            if self._blocked:
+                self._poll_wake.set()
             return
 
     # --- what is said of it -----------------------------------------------------------------------

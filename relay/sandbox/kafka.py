@@ -192,6 +192,13 @@ class LocalKafka:
             KafkaUnavailableError: the broker refuses, or takes more than 10 s.
         """
         topic = NewTopic(name, partitions, 1, topic_configs=dict(settings or {}))
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                # After a pause the broker may have been fenced: it answers, and names no broker.
+                while not await self._is_unfenced():
+                    pass
+        except TimeoutError as error:
+            raise KafkaUnavailableError(f"cannot create {name}: no broker") from error
         admin = self._admin()
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):

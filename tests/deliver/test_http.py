@@ -56,8 +56,9 @@ class HttpRig:
         self._endpoint.answer = answering(OK)
 
     def hold(self) -> None:
-        async def wait(_request: Request, _connection: Connection) -> None:
+        async def wait(_request: Request, connection: Connection) -> None:
             await self._going.wait()
+            await connection.say(OK)
 
         self._endpoint.answer = wait
 
