@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format lock clean
+.PHONY: help install demo test test-fast lint format lock docs bench bench-long profile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,10 @@ test: lint ## all that CI runs: lint, then every test, then coverage
 
 test-fast: $(VENV)/.test ## the in-process tests, without coverage
 	$(BIN)/python -m pytest -q -m "not process and not kafka"
+
+docs: $(VENV)/.test ## write the generated pages anew
+	$(BIN)/python docs/generate_settings.py
+	$(BIN)/python docs/generate_metrics.py
 
 clean: ## forget the environment and what tests left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov var

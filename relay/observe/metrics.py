@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 
 from relay.core.ports import MetricName
@@ -86,6 +92,8 @@ class PrometheusMetrics:
     """The Metrics port on ``prometheus-client``, in a registry of its own."""
 
     def __init__(self) -> None:
+        # A second series per counter that says when the process started tells nothing new.
+        disable_created_metrics()
         self._registry = CollectorRegistry()
         self._metrics: dict[str, Counter | Gauge | Histogram] = {
             name: self._make(name, definition)
