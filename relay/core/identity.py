@@ -20,10 +20,12 @@ __all__ = [
     "RunKey",
     "UnusableIdError",
     "event_id",
+    "event_id_bytes",
 ]
 
 #: The namespace of every event id; part of the public contract, never changed.
 EVENT_NAMESPACE: Final = uuid.UUID("8a0def7b-d79e-47aa-8d40-2bccf4a180cb")
+_NAMESPACE: Final = EVENT_NAMESPACE.bytes
 ID_BYTES_MAX: Final = 255
 
 _UUID: Final = re.compile(
@@ -125,12 +127,15 @@ def event_id(key: RunKey, outcome: Outcome, revision: int) -> uuid.UUID:
 
     The same source, run, outcome and revision give the same id on every machine and for ever.
     """
-    name = "\n".join((key.source, key.kind.value, key.id, outcome.value, str(revision)))
+    return uuid.UUID(bytes=event_id_bytes(key, outcome, revision))
+
+
+def event_id_bytes(key: RunKey, outcome: Outcome, revision: int) -> bytes:
+    """The same as 16 bytes."""
+    name = f"{key.source}\n{key.kind.value}\n{key.id}\n{outcome.value}\n{revision}"
     digest = bytearray(
-        hashlib.sha1(
-            EVENT_NAMESPACE.bytes + name.encode(), usedforsecurity=False
-        ).digest()[:16]
+        hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16]
     )
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
-    return uuid.UUID(bytes=bytes(digest))
+    return bytes(digest)

@@ -118,7 +118,9 @@ class Courier:
     def hint(self) -> None:
         """Something waits in the store."""
         self._backlog = True
-        self._poll_wake.set()
+        # While the gate is open the next probe is due when it is due.
+        if not self.gate.open:
+            self._poll_wake.set()
 
     # --- life -------------------------------------------------------------------------------------
 

@@ -4,22 +4,29 @@ Owns names, units, labels and buckets. The names are a type in ``core.ports``; t
 ``docs/metrics.md`` are held to it by tests.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, Literal
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
 )
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from relay.core.ports import MetricName
 
 __all__ = ["DEFINITIONS", "Definition", "PrometheusMetrics"]
+
+#: A metric and the values of its labels, in the order of its definition.
+Key = tuple[str, ...]
 
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0)
 _SLOW: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
@@ -88,66 +95,95 @@ DEFINITIONS: Final[Mapping[MetricName, Definition]] = {
 }
 
 
-class PrometheusMetrics:
-    """The Metrics port on ``prometheus-client``, in a registry of its own."""
+class PrometheusMetrics(Collector):
+    """The Metrics port, in plain dictionaries.
+
+    Counting is on the way to every acknowledgement. Prometheus's own objects, which
+    lock and look up labels at each call, are made only when somebody asks.
+    """
 
     def __init__(self) -> None:
-        # A second series per counter that says when the process started tells nothing new.
-        disable_created_metrics()
+        self._counters: dict[Key, float] = {}
+        self._gauges: dict[Key, float] = {}
+        self._histograms: dict[Key, _Histogram] = {}
         self._registry = CollectorRegistry()
-        self._metrics: dict[str, Counter | Gauge | Histogram] = {
-            name: self._make(name, definition)
-            for name, definition in DEFINITIONS.items()
-        }
-        #: Children by name and label values: looking them up anew would cost more than counting.
-        self._children: dict[tuple[str, ...], Counter | Gauge | Histogram] = {}
+        self._registry.register(self)
 
     def count(self, name: MetricName, /, amount: float = 1, **labels: str) -> None:
         """See :class:`relay.core.ports.Metrics`."""
-        child = self._child(name, labels)
-        assert isinstance(child, Counter)  # noqa: S101 - the table says so
-        child.inc(amount)
+        key = (name, *labels.values())
+        self._counters[key] = self._counters.get(key, 0) + amount
 
     def observe(self, name: MetricName, value: float, /, **labels: str) -> None:
         """See :class:`relay.core.ports.Metrics`."""
-        child = self._child(name, labels)
-        assert isinstance(child, Histogram)  # noqa: S101 - the table says so
-        child.observe(value)
+        key = (name, *labels.values())
+        histogram = self._histograms.get(key)
+        if histogram is None:
+            histogram = _Histogram(DEFINITIONS[name].buckets)
+            self._histograms[key] = histogram
+        histogram.observe(value)
 
     def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
         """See :class:`relay.core.ports.Metrics`."""
-        child = self._child(name, labels)
-        assert isinstance(child, Gauge)  # noqa: S101 - the table says so
-        child.set(value)
+        self._gauges[name, *labels.values()] = value
 
     def exposition(self) -> bytes:
         """Everything, in Prometheus's text format."""
         return generate_latest(self._registry)
 
-    def _make(self, name: str, definition: Definition) -> Counter | Gauge | Histogram:
-        if definition.kind == "counter":
-            return Counter(
-                name, definition.help, definition.labels, registry=self._registry
-            )
-        if definition.kind == "gauge":
-            return Gauge(
-                name, definition.help, definition.labels, registry=self._registry
-            )
-        return Histogram(
-            name,
-            definition.help,
-            definition.labels,
-            registry=self._registry,
-            buckets=definition.buckets,
-        )
+    def describe(self) -> Iterable[Metric]:
+        """What Prometheus asks for when the registry is made: nothing has been counted yet."""
+        return []
 
-    def _child(
-        self, name: MetricName, labels: Mapping[str, str]
-    ) -> Counter | Gauge | Histogram:
-        key = (name, *labels.values())
-        child = self._children.get(key)
-        if child is None:
-            metric = self._metrics[name]
-            child = metric.labels(**labels) if labels else metric
-            self._children[key] = child
-        return child
+    def collect(self) -> Iterable[Metric]:
+        """The families as they stand."""
+        for name, definition in DEFINITIONS.items():
+            match definition.kind:
+                case "counter":
+                    yield self._simple(name, CounterMetricFamily, self._counters)
+                case "gauge":
+                    yield self._simple(name, GaugeMetricFamily, self._gauges)
+                case "histogram":
+                    yield self._histogram(name)
+
+    def _simple(
+        self,
+        name: MetricName,
+        family: type[CounterMetricFamily | GaugeMetricFamily],
+        values: Mapping[Key, float],
+    ) -> Metric:
+        definition = DEFINITIONS[name]
+        made = family(name, definition.help, labels=definition.labels)
+        for (found, *labels), value in list(values.items()):
+            if found == name:
+                made.add_metric(labels, value)
+        return made
+
+    def _histogram(self, name: MetricName) -> Metric:
+        definition = DEFINITIONS[name]
+        made = HistogramMetricFamily(name, definition.help, labels=definition.labels)
+        for (found, *labels), histogram in list(self._histograms.items()):
+            if found == name:
+                made.add_metric(labels, histogram.cumulated(), histogram.total)
+        return made
+
+
+class _Histogram:
+    """Observations by bucket; the last one has no upper bound."""
+
+    __slots__ = ("_bounds", "_counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value in the first bucket that it is not above."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+    def cumulated(self) -> list[tuple[str, float]]:
+        """Upper bounds with how many were at most that, as Prometheus counts."""
+        labels = [*map(floatToGoString, self._bounds), "+Inf"]
+        return list(zip(labels, accumulate(map(float, self._counts)), strict=True))

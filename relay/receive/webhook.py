@@ -20,7 +20,7 @@ keeps them.
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,16 +57,18 @@ __all__ = ["Webhook", "WebhookOptions"]
 log: Final = structlog.stdlib.get_logger(__name__)
 
 #: Headers kept with a receipt: what a later dispute needs, and nothing that opens a door.
-KEPT_HEADERS: Final = (
-    "Content-Type",
-    "User-Agent",
-    "Runflow-Signature",
-    "Runflow-Request-Id",
-    "webhook-id",
-    "webhook-timestamp",
-    "webhook-signature",
+KEPT_HEADERS: Final = frozenset(
+    {
+        b"content-type",
+        b"user-agent",
+        b"runflow-signature",
+        b"runflow-request-id",
+        b"webhook-id",
+        b"webhook-timestamp",
+        b"webhook-signature",
+    }
 )
-KEPT_HEADER_CHARACTERS: Final = 512
+KEPT_HEADER_BYTES: Final = 512
 
 _ACCEPTED: Final = b'{"result":"accepted"}'
 _DUPLICATE: Final = b'{"result":"duplicate"}'
@@ -189,15 +191,7 @@ class Webhook:
             reading=read(body, source=source.name, require=source.require),
             body=body,
             digest=hashlib.sha256(body).digest()[:16],
-            headers=_encode(
-                {
-                    name: headers[name][:KEPT_HEADER_CHARACTERS]
-                    .encode(errors="backslashreplace")
-                    .decode()
-                    for name in KEPT_HEADERS
-                    if name in headers
-                }
-            ),
+            headers=_kept(request.raw_headers),
             secret=verdict.secret,
             received_at=now,
             router=self._current.catalog.router,
@@ -290,6 +284,17 @@ class Webhook:
         base = self._options.retry_after_s
         seconds = str(math.ceil(base * (1 + self._dice.unit())))
         return _answer(503, "unavailable", **{"Retry-After": seconds})
+
+
+def _kept(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The headers worth keeping, as JSON; what is no UTF-8 is written with escapes."""
+    return _encode(
+        {
+            name.decode(): value[:KEPT_HEADER_BYTES].decode(errors="backslashreplace")
+            for name, value in headers
+            if name.lower() in KEPT_HEADERS
+        }
+    )
 
 
 def _health(request: web.BaseRequest) -> web.Response:

@@ -7,53 +7,24 @@ runs, events and deliveries with one statement per table. Decides nothing about 
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from relay.core.callback import Reading, Unreadable
 from relay.core.event import Facts
-from relay.core.identity import RunKey, event_id
+from relay.core.identity import event_id_bytes
 from relay.core.ports import Letter, Parcel, Receipt, Recorded
-from relay.core.run import NOTHING, Known, Publication, Ruling, Verdict, Waiting, judge
-from relay.record.codes import OUTCOME_CODES, OUTCOMES, VERDICT_CODES
+from relay.core.run import Known, Publication, Ruling, Verdict, judge
+from relay.record.codes import OUTCOME_CODES, VERDICT_CODES
 from relay.record.sqlite.accounts import Accounts
 from relay.record.sqlite.numbers import Numbers
+from relay.record.sqlite.rows import write_many
+from relay.record.sqlite.runs import RunRow, RunRows
 
 __all__ = ["Intake"]
 
 _FIRST: Final = VERDICT_CODES[Verdict.FIRST]
 _DUPLICATE: Final = VERDICT_CODES[Verdict.DUPLICATE]
-
-
-class _Row:
-    """A run as this group sees it: as stored, then as each of its receipts left it."""
-
-    __slots__ = (
-        "answered",
-        "asked_by",
-        "first_seen",
-        "is_new",
-        "known",
-        "number",
-        "origin",
-        "seen",
-        "stored",
-    )
-
-    def __init__(
-        self, number: int, known: Known, *, origin: str, first_seen: int, is_new: bool
-    ) -> None:
-        self.number = number
-        self.known = known
-        self.stored = known
-        self.origin = origin
-        self.first_seen = first_seen
-        self.is_new = is_new
-        #: Whether what the run was stored as waiting for has come.
-        self.answered = False
-        #: The receipt that opened what the run waits for, and when it came.
-        self.asked_by = (0, 0)
-        #: Receipts of this group by digest and verdict code.
-        self.seen: dict[tuple[bytes, int], int] = {}
 
 
 class Intake:
@@ -76,15 +47,23 @@ class Intake:
         self._accounts = accounts
         self._room = room
         self._lease = lease
-        self._rows: dict[tuple[int, int, bytes], _Row] = {}
+        self._runs = RunRows(connection, sql, numbers)
         self._quarantined: dict[tuple[int, bytes], int] = {}
         self._receipts: list[tuple[object, ...]] = []
         self._repeats: list[tuple[int, int]] = []
         self._events: list[tuple[object, ...]] = []
         self._deliveries: list[tuple[object, ...]] = []
 
+    def load(self, receipts: Iterable[Receipt]) -> None:
+        """Find out what is known of every run that these receipts speak of, at once."""
+        self._runs.load(
+            receipt.reading.key
+            for receipt in receipts
+            if isinstance(receipt.reading, Reading)
+        )
+
     def take(self, receipts: Iterable[Receipt]) -> Sequence[Recorded]:
-        """Judge receipts in order; nothing is written before :meth:`write`."""
+        """Judge loaded receipts in order; nothing is written before :meth:`write`."""
         return [
             self._quarantine(receipt, receipt.reading)
             if isinstance(receipt.reading, Unreadable)
@@ -93,49 +72,21 @@ class Intake:
         ]
 
     def write(self) -> None:
-        """Write everything gathered, one statement per table, in the open transaction."""
-        for name, values in (
-            ("insert_run", self._new_runs()),
-            ("update_run", self._changed_runs()),
-            ("insert_receipt", self._receipts),
+        """Write everything gathered, table by table, in the open transaction."""
+        db, sql, runs = self._db, self._sql, self._runs
+        write_many(db, sql["insert_run"], runs.new())
+        write_many(db, sql["insert_receipt"], self._receipts)
+        write_many(db, sql["insert_event"], self._events)
+        write_many(db, sql["insert_delivery"], self._deliveries)
+        for name, rows in (
+            ("update_run", runs.changed()),
             ("repeat_receipt", self._repeats),
             # A run may have its answer and be contradicted again within one group.
-            ("drop_waiting", self._answered_runs()),
-            ("put_waiting", self._waiting_runs()),
-            ("insert_event", self._events),
-            ("insert_delivery", self._deliveries),
+            ("drop_waiting", runs.answered()),
+            ("put_waiting", runs.waiting()),
         ):
-            if values:
-                self._db.executemany(self._sql[name], values)
-
-    def _new_runs(self) -> list[tuple[object, ...]]:
-        return [
-            (row.number, *key, *_known_columns(row.known), row.origin, row.first_seen)
-            for key, row in self._rows.items()
-            if row.is_new
-        ]
-
-    def _changed_runs(self) -> list[tuple[object, ...]]:
-        return [
-            (*_known_columns(row.known), row.number)
-            for row in self._rows.values()
-            if not row.is_new and row.known is not row.stored
-        ]
-
-    def _waiting_runs(self) -> list[tuple[object, ...]]:
-        return [
-            (
-                row.number,
-                OUTCOME_CODES[waiting.outcome] if waiting.outcome else None,
-                json.dumps(waiting.reasons),
-                *row.asked_by,
-            )
-            for row in self._rows.values()
-            if (waiting := row.known.waiting) and waiting is not row.stored.waiting
-        ]
-
-    def _answered_runs(self) -> list[tuple[object, ...]]:
-        return [(row.number,) for row in self._rows.values() if row.answered]
+            if rows:
+                db.executemany(sql[name], rows)
 
     def _quarantine(self, receipt: Receipt, unreadable: Unreadable) -> Recorded:
         source = self._numbers.source(receipt.source)
@@ -158,7 +109,7 @@ class Intake:
 
     def _admit(self, receipt: Receipt, reading: Reading) -> Recorded:
         source = self._numbers.source(receipt.source)
-        row = self._row(source, reading.key, receipt)
+        row = self._runs.of(reading.key, receipt)
         before = row.known
         ruling = judge(before, reading)
         row.known = ruling.known
@@ -182,46 +133,11 @@ class Intake:
             source=source,
         )
 
-    def _row(self, source: int, key: RunKey, receipt: Receipt) -> _Row:
-        identity = (source, int(key.namespace), key.stored)
-        row = self._rows.get(identity)
-        if row is not None:
-            return row
-        found = self._db.execute(self._sql["find_run"], identity).fetchone()
-        if found is None:
-            row = _Row(
-                self._numbers.take("runs"),
-                NOTHING,
-                origin=receipt.origin,
-                first_seen=receipt.received_at,
-                is_new=True,
-            )
-        else:
-            number, ref, outcome, revision, origin, first_seen, waits, named, why = (
-                found
-            )
-            waiting = (
-                Waiting(OUTCOMES[named] if named else None, tuple(json.loads(why)))
-                if waits
-                else None
-            )
-            known = Known(
-                client_ref=ref,
-                outcome=OUTCOMES[outcome] if outcome else None,
-                revision=revision,
-                waiting=waiting,
-            )
-            row = _Row(
-                number, known, origin=origin, first_seen=first_seen, is_new=False
-            )
-        self._rows[identity] = row
-        return row
-
     def _file(
         self,
         receipt: Receipt,
         source: int,
-        row: _Row,
+        row: RunRow,
         verdict: Verdict,
         reasons: Sequence[str],
     ) -> int:
@@ -238,7 +154,7 @@ class Intake:
         row.seen[receipt.digest, code] = number
         return number
 
-    def _find_equal(self, row: _Row, digest: bytes, code: int) -> int | None:
+    def _find_equal(self, row: RunRow, digest: bytes, code: int) -> int | None:
         found = self._db.execute(
             self._sql["find_equal_receipt"],
             (row.number, digest, code, _FIRST if code == _DUPLICATE else code),
@@ -276,7 +192,7 @@ class Intake:
         self,
         receipt: Receipt,
         reading: Reading,
-        row: _Row,
+        row: RunRow,
         *,
         receipt_number: int,
         verdict: Verdict,
@@ -301,12 +217,12 @@ class Intake:
                 event,
                 row.number,
                 publication.revision,
-                event_id(reading.key, publication.outcome, publication.revision).bytes,
+                event_id_bytes(reading.key, publication.outcome, publication.revision),
                 OUTCOME_CODES[publication.outcome],
                 int(publication.confirmed),
                 receipt_number,
                 letter.facts.builder,
-                json.dumps(list(destinations.values()), separators=(",", ":")),
+                _listed(tuple(destinations.values())),
                 receipt.received_at,
             )
         )
@@ -327,7 +243,7 @@ class Intake:
         )
 
     def _destinations(
-        self, receipt: Receipt, letter: Letter, row: _Row, publication: Publication
+        self, receipt: Receipt, letter: Letter, row: RunRow, publication: Publication
     ) -> dict[str, int]:
         """Where the event goes: what its routes name, and who had an earlier revision."""
         numbers = self._numbers.destinations
@@ -344,7 +260,7 @@ class Intake:
         self,
         receipt: Receipt,
         letter: Letter,
-        row: _Row,
+        row: RunRow,
         *,
         event: int,
         destination: tuple[str, int],
@@ -392,6 +308,7 @@ class Intake:
         )
 
 
-def _known_columns(known: Known) -> tuple[str | None, int | None, int]:
-    outcome = OUTCOME_CODES[known.outcome] if known.outcome else None
-    return known.client_ref, outcome, known.revision
+@cache
+def _listed(numbers: tuple[int, ...]) -> str:
+    """A JSON list of destinations' numbers."""
+    return json.dumps(numbers, separators=(",", ":"))

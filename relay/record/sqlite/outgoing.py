@@ -16,6 +16,7 @@ from relay.core.ports import Letter, Parcel, Settlement
 from relay.record.codes import OUTCOMES
 from relay.record.sqlite.accounts import Accounts
 from relay.record.sqlite.numbers import Numbers
+from relay.record.sqlite.rows import ask_many
 
 __all__ = ["claim", "settle"]
 
@@ -111,33 +112,45 @@ def settle(
     now: int,
 ) -> Sequence[bool]:
     """Write what became of tries whose lease still holds."""
+    written = {
+        number
+        for (number,) in ask_many(
+            connection, sql["settle"], [_columns(item, now) for item in settlements]
+        )
+    }
     answers = []
-    statement = sql["settle"]
     for settlement in settlements:
-        parcel, step = settlement.parcel, settlement.step
-        settled_at = None if step.state.is_open else now
-        changed = connection.execute(
-            statement,
-            (
-                int(step.state),
-                step.attempts,
-                step.due_at,
-                settled_at,
-                _status(settlement.outcome),
-                step.reason,
-                parcel.number,
-                parcel.lease,
-            ),
-        ).rowcount
-        answers.append(changed == 1)
-        if changed != 1:
-            continue
-        if step.state is not State.PENDING:
-            counts = accounts.destinations[numbers.destinations[parcel.destination]]
-            counts["pending"] -= 1
-            counts[_COUNTERS[step.state]] += 1
-        _keep_attempt(connection, sql, settlement, now)
+        held = settlement.parcel.number in written
+        answers.append(held)
+        if held:
+            # A parcel given twice in one call is settled once.
+            written.discard(settlement.parcel.number)
+            _count(settlement, numbers, accounts)
+            _keep_attempt(connection, sql, settlement, now)
     return answers
+
+
+def _columns(settlement: Settlement, now: int) -> tuple[object, ...]:
+    parcel, step = settlement.parcel, settlement.step
+    return (
+        parcel.number,
+        parcel.lease,
+        int(step.state),
+        step.attempts,
+        step.due_at,
+        None if step.state.is_open else now,
+        _status(settlement.outcome),
+        step.reason,
+    )
+
+
+def _count(settlement: Settlement, numbers: Numbers, accounts: Accounts) -> None:
+    state = settlement.step.state
+    if state is not State.PENDING:
+        number = numbers.destinations[settlement.parcel.destination]
+        counts = accounts.destinations[number]
+        counts["pending"] -= 1
+        counts[_COUNTERS[state]] += 1
 
 
 def _status(outcome: Outcome) -> int | None:

@@ -195,6 +195,12 @@ class Writer:
             room=left,
             lease=self._leases,
         )
+        intake.load(
+            receipt
+            for job in jobs
+            if isinstance(job, Record)
+            for receipt in job.receipts
+        )
         answers = [self._do(job, intake, accounts, now) for job in jobs]
         intake.write()
         # Claims come last: they must not see a run before its earlier deliveries are written.

@@ -3,11 +3,13 @@
 -- name: insert_incarnation
 INSERT INTO incarnations (started_at) VALUES (?) RETURNING number
 
--- name: find_run
-SELECT r.number, r.client_ref, r.outcome, r.revision, r.origin, r.first_seen,
-       w.run IS NOT NULL, w.outcome, w.reasons
-FROM runs AS r LEFT JOIN waiting AS w ON w.run = r.number
-WHERE r.source = ? AND r.namespace = ? AND r.id = ?
+-- name: find_runs
+WITH wanted (source, namespace, id) AS (VALUES (?, ?, ?))
+SELECT r.source, r.namespace, r.id, r.number, r.client_ref, r.outcome, r.revision, r.origin,
+       r.first_seen, w.run IS NOT NULL, w.outcome, w.reasons
+FROM wanted AS k
+CROSS JOIN runs AS r ON r.source = k.source AND r.namespace = k.namespace AND r.id = k.id
+LEFT JOIN waiting AS w ON w.run = r.number
 
 -- name: insert_run
 INSERT INTO runs (number, source, namespace, id, client_ref, outcome, revision, origin, first_seen)
@@ -73,9 +75,14 @@ JOIN receipts AS c ON c.number = e.receipt
 WHERE d.number = ?
 
 -- name: settle
+WITH done (number, lease, state, attempts, due_at, settled_at, status, reason)
+    AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?))
 UPDATE deliveries
-SET state = ?, attempts = ?, due_at = ?, settled_at = ?, status = ?, reason = ?, lease = NULL
-WHERE number = ? AND lease = ?
+SET state = done.state, attempts = done.attempts, due_at = done.due_at,
+    settled_at = done.settled_at, status = done.status, reason = done.reason, lease = NULL
+FROM done
+WHERE deliveries.number = done.number AND deliveries.lease = done.lease
+RETURNING number
 
 -- name: insert_attempt
 INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
