@@ -77,7 +77,7 @@ local function link(id, number)
 end
 
 local function outputs(id)
-  if random(4) == 1 then return link(id, 1) .. "," .. link(id, 2) end
+  if random(8) == 1 then return link(id, 1) .. "," .. link(id, 2) end
   return link(id, 1)
 end
 
@@ -104,8 +104,8 @@ local function callback()
       .. '{"order":%d,"sku":"%06x","prompt":"%s","attempt":%d,"note":"%s"}}',
     id, reference(), outputs(id), random(0, 0x7fffffff), random(1, 90), random(0, 99),
     random(900, 90000), stamp, micros, stamp, micros, random(1, 99999999),
-    random(0, 0xffffff), sub(WORDS, 1, random(40, #WORDS)), random(1, 3),
-    rep("x", random(0, 60)))
+    random(0, 0xffffff), sub(WORDS, 1, random(20, #WORDS)), random(1, 3),
+    rep("x", random(0, 40)))
 end
 
 local threads = {}

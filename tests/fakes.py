@@ -112,6 +112,11 @@ class ScriptedCheckpoints:
             else:
                 self._hooks[name] = hook
 
+    def clear(self) -> None:
+        """Nothing hangs anywhere any more."""
+        with self._lock:
+            self._hooks.clear()
+
 
 class ScriptedHandover:
     """Has the room that it was told to have, and keeps what it was handed.
@@ -134,3 +139,8 @@ class ScriptedHandover:
 
     def hint(self, destinations: Iterable[str], /) -> None:
         self.hinted.extend(destinations)
+
+    def forget(self) -> None:
+        """What a process has in memory is gone with it."""
+        self.handed.clear()
+        self.hinted.clear()

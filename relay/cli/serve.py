@@ -1,6 +1,7 @@
 """``relay serve``: run until told to stop."""
 
 import asyncio
+import gc
 import signal
 from typing import Final
 
@@ -22,6 +23,9 @@ from relay.settings import Settings
 from relay.version import VERSION
 
 __all__ = ["serve", "serve_until_stopped"]
+
+#: Allocations between collections of the youngest generation; a callback makes about a hundred.
+GC_YOUNG: Final = 20_000
 
 log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -51,6 +55,7 @@ async def serve_until_stopped(make: type[Service], settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     async with service:
+        _settle_memory()
         _announce(service, settings)
         async with asyncio.TaskGroup() as tasks:
             waits = [
@@ -62,6 +67,17 @@ async def serve_until_stopped(make: type[Service], settings: Settings) -> int:
                 wait.cancel()
     log.info("relay.stopped", failed=service.supervisor.failure is not None)
     return DONE if service.supervisor.failure is None else FAILED
+
+
+def _settle_memory() -> None:
+    """Let the collector pass over what start-up made.
+
+    It lives as long as the process; walking it again and again held every callback up for some
+    40 ms, which was the whole of the slowest percentile.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_YOUNG, 20, 100)
 
 
 def _announce(service: Service, settings: Settings) -> None:

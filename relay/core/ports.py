@@ -10,11 +10,11 @@ from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
-from relay.core.callback import Reading, Unreadable
 from relay.core.delivery import Outcome, Step
 from relay.core.errors import UnstorableError
-from relay.core.event import Event, Facts, Origin, build
-from relay.core.route import Router
+from relay.core.event import Event, Facts, build
+from relay.core.identity import RunKey
+from relay.core.receipt import Receipt
 from relay.core.run import Verdict
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "Metrics",
     "Outbox",
     "Parcel",
-    "Receipt",
     "Recorded",
     "Refusal",
     "RefusalLog",
@@ -187,30 +186,12 @@ class Metrics(Protocol):
         ...
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A verified callback, ready to be recorded."""
-
-    source: str
-    channel: str
-    #: ``callback`` or ``webhook``; the run's first receipt fixes its events' origin.
-    origin: Origin
-    reading: Reading | Unreadable
-    body: bytes
-    #: First 16 bytes of the body's SHA-256.
-    digest: bytes
-    #: Kept headers as a JSON object, bounded and without credentials.
-    headers: bytes
-    #: Which of the source's secrets matched.
-    secret: str
-    received_at: int
-    #: The routes in force when it came.
-    router: Router
-
-
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished commit made of a receipt."""
 
     verdict: Verdict
+    #: The run or batch that it speaks of; None in quarantine.
+    key: RunKey | None = None
     #: The event that came of it, in this commit.
     letter: Letter | None = None
     #: Deliveries already leased to this process.

@@ -18,9 +18,8 @@ keeps them.
 | 503 | our own fault: no commit, no room, no usable secret |
 """
 
-import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +27,6 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from relay.core.callback import Unreadable, read
 from relay.core.catalog import CALLBACK, Channel, Current, Source
 from relay.core.errors import (
     StoreBusyError,
@@ -43,9 +41,9 @@ from relay.core.ports import (
     Dice,
     Inbox,
     Metrics,
-    Receipt,
     Recorded,
 )
+from relay.core.receipt import Receipt
 from relay.core.run import Verdict
 from relay.core.signature import Refused
 from relay.receive.body import BodyFault, InFlight, read_body
@@ -55,20 +53,6 @@ from relay.receive.refusals import RefusalBook
 __all__ = ["Webhook", "WebhookOptions"]
 
 log: Final = structlog.stdlib.get_logger(__name__)
-
-#: Headers kept with a receipt: what a later dispute needs, and nothing that opens a door.
-KEPT_HEADERS: Final = frozenset(
-    {
-        b"content-type",
-        b"user-agent",
-        b"runflow-signature",
-        b"runflow-request-id",
-        b"webhook-id",
-        b"webhook-timestamp",
-        b"webhook-signature",
-    }
-)
-KEPT_HEADER_BYTES: Final = 512
 
 _ACCEPTED: Final = b'{"result":"accepted"}'
 _DUPLICATE: Final = b'{"result":"duplicate"}'
@@ -188,13 +172,12 @@ class Webhook:
             source=source.name,
             channel=channel.name,
             origin=channel.origin,
-            reading=read(body, source=source.name, require=source.require),
             body=body,
-            digest=hashlib.sha256(body).digest()[:16],
-            headers=_kept(request.raw_headers),
+            headers=request.raw_headers,
             secret=verdict.secret,
             received_at=now,
             router=self._current.catalog.router,
+            require=source.require,
         )
         return await self._record(receipt, source)
 
@@ -205,7 +188,7 @@ class Webhook:
             [recorded] = await self._inbox.record([receipt])
             if isinstance(recorded, UnstorableError):
                 # What can never be stored as a run's end is stored as bytes.
-                odd = msgspec.structs.replace(receipt, reading=Unreadable("unstorable"))
+                odd = msgspec.structs.replace(receipt, unstorable=True)
                 [recorded] = await self._inbox.record([odd])
         except (StoreBusyError, StoreFullError, StoreFailedError) as error:
             return "unavailable", self._unavailable(str(error), source)
@@ -219,12 +202,11 @@ class Webhook:
     def _say(self, receipt: Receipt, recorded: Recorded) -> None:
         if recorded.verdict is Verdict.FIRST and recorded.letter is not None:
             return
-        key = None if isinstance(receipt.reading, Unreadable) else receipt.reading.key
         log.info(
             "callback.recorded",
             source=receipt.source,
             channel=receipt.channel,
-            run_id=key.id if key else None,
+            run_id=recorded.key.id if recorded.key else None,
             verdict=recorded.verdict.value,
             reasons=list(recorded.reasons),
         )
@@ -284,17 +266,6 @@ class Webhook:
         base = self._options.retry_after_s
         seconds = str(math.ceil(base * (1 + self._dice.unit())))
         return _answer(503, "unavailable", **{"Retry-After": seconds})
-
-
-def _kept(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The headers worth keeping, as JSON; what is no UTF-8 is written with escapes."""
-    return _encode(
-        {
-            name.decode(): value[:KEPT_HEADER_BYTES].decode(errors="backslashreplace")
-            for name, value in headers
-            if name.lower() in KEPT_HEADERS
-        }
-    )
 
 
 def _health(request: web.BaseRequest) -> web.Response:

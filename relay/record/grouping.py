@@ -109,6 +109,8 @@ class Grouper(Generic[Job]):
                     return
                 self._wake.clear()
                 continue
+            if len(self._tickets) < self._group_size:
+                await _turn()
             size = min(len(self._tickets), self._group_size)
             await self._run_group([self._tickets.popleft() for _ in range(size)])
             await self._between()
@@ -164,6 +166,18 @@ class Grouper(Generic[Job]):
         self._timer = None
         if oldest is not None and oldest != math.inf:
             self._timer = loop.call_at(oldest + self._timeout_s, self._expire)
+
+
+async def _turn() -> None:
+    """Let the loop turn once: whoever is at the door already comes along.
+
+    After a commit its callers' next requests arrive one by one; without this the first of them
+    would have a commit, and an fsync, to itself.
+    """
+    loop = asyncio.get_running_loop()
+    turned = loop.create_future()
+    loop.call_soon(loop.call_soon, _resolve, turned, None)
+    await turned
 
 
 def _resolve(answer: asyncio.Future[Answer], value: Answer) -> None:

@@ -13,7 +13,8 @@ from typing import Final
 from relay.core.callback import Reading, Unreadable
 from relay.core.event import Facts
 from relay.core.identity import event_id_bytes
-from relay.core.ports import Letter, Parcel, Receipt, Recorded
+from relay.core.ports import Letter, Parcel, Recorded
+from relay.core.receipt import Opened, Receipt
 from relay.core.run import Known, Publication, Ruling, Verdict, judge
 from relay.record.codes import OUTCOME_CODES, VERDICT_CODES
 from relay.record.sqlite.accounts import Accounts
@@ -54,21 +55,19 @@ class Intake:
         self._events: list[tuple[object, ...]] = []
         self._deliveries: list[tuple[object, ...]] = []
 
-    def load(self, receipts: Iterable[Receipt]) -> None:
+    def load(self, opened: Iterable[Opened]) -> None:
         """Find out what is known of every run that these receipts speak of, at once."""
         self._runs.load(
-            receipt.reading.key
-            for receipt in receipts
-            if isinstance(receipt.reading, Reading)
+            item.reading.key for item in opened if isinstance(item.reading, Reading)
         )
 
-    def take(self, receipts: Iterable[Receipt]) -> Sequence[Recorded]:
+    def take(self, opened: Iterable[Opened]) -> Sequence[Recorded]:
         """Judge loaded receipts in order; nothing is written before :meth:`write`."""
         return [
-            self._quarantine(receipt, receipt.reading)
-            if isinstance(receipt.reading, Unreadable)
-            else self._admit(receipt, receipt.reading)
-            for receipt in receipts
+            self._quarantine(item, item.reading)
+            if isinstance(item.reading, Unreadable)
+            else self._admit(item, item.reading)
+            for item in opened
         ]
 
     def write(self) -> None:
@@ -88,16 +87,17 @@ class Intake:
             if rows:
                 db.executemany(sql[name], rows)
 
-    def _quarantine(self, receipt: Receipt, unreadable: Unreadable) -> Recorded:
+    def _quarantine(self, opened: Opened, unreadable: Unreadable) -> Recorded:
+        receipt = opened.receipt
         source = self._numbers.source(receipt.source)
-        known = (source, receipt.digest)
+        known = (source, opened.digest)
         number = self._quarantined.get(known)
         if number is None:
             found = self._db.execute(self._sql["find_quarantined"], known).fetchone()
             number = found[0] if found else None
         if number is None:
             number = self._keep(
-                receipt, source, None, Verdict.QUARANTINED, [unreadable.reason]
+                opened, source, None, Verdict.QUARANTINED, [unreadable.reason]
             )
         else:
             self._repeats.append((receipt.received_at, number))
@@ -107,7 +107,8 @@ class Intake:
         counts["quarantined"] += 1
         return Recorded(verdict=Verdict.QUARANTINED, reasons=(unreadable.reason,))
 
-    def _admit(self, receipt: Receipt, reading: Reading) -> Recorded:
+    def _admit(self, opened: Opened, reading: Reading) -> Recorded:
+        receipt = opened.receipt
         source = self._numbers.source(receipt.source)
         row = self._runs.of(reading.key, receipt)
         before = row.known
@@ -115,14 +116,14 @@ class Intake:
         row.known = ruling.known
         waiting = ruling.known.waiting
         reasons = waiting.reasons if waiting else ()
-        number = self._file(receipt, source, row, ruling.verdict, reasons)
+        number = self._file(opened, source, row, ruling.verdict, reasons)
         if waiting is None:
             row.answered |= row.stored.waiting is not None
         elif before.waiting is None:
             row.asked_by = (number, receipt.received_at)
         self._count(source, ruling, before)
         if ruling.publication is None:
-            return Recorded(verdict=ruling.verdict, reasons=reasons)
+            return Recorded(verdict=ruling.verdict, key=reading.key, reasons=reasons)
         return self._publish(
             receipt,
             reading,
@@ -135,7 +136,7 @@ class Intake:
 
     def _file(
         self,
-        receipt: Receipt,
+        opened: Opened,
         source: int,
         row: RunRow,
         verdict: Verdict,
@@ -144,14 +145,14 @@ class Intake:
         """Keep a receipt, or count it where equal bytes with the same verdict are kept already."""
         # The repeat of a first receipt is a duplicate, and is counted on the first one's row.
         code = _DUPLICATE if verdict is Verdict.FIRST else VERDICT_CODES[verdict]
-        number = row.seen.get((receipt.digest, code))
+        number = row.seen.get((opened.digest, code))
         if number is None and not row.is_new:
-            number = self._find_equal(row, receipt.digest, code)
+            number = self._find_equal(row, opened.digest, code)
         if number is None:
-            number = self._keep(receipt, source, row.number, verdict, reasons)
+            number = self._keep(opened, source, row.number, verdict, reasons)
         else:
-            self._repeats.append((receipt.received_at, number))
-        row.seen[receipt.digest, code] = number
+            self._repeats.append((opened.receipt.received_at, number))
+        row.seen[opened.digest, code] = number
         return number
 
     def _find_equal(self, row: RunRow, digest: bytes, code: int) -> int | None:
@@ -163,12 +164,13 @@ class Intake:
 
     def _keep(
         self,
-        receipt: Receipt,
+        opened: Opened,
         source: int,
         run: int | None,
         verdict: Verdict,
         reasons: Sequence[str],
     ) -> int:
+        receipt = opened.receipt
         number = self._numbers.take("receipts")
         self._receipts.append(
             (
@@ -179,10 +181,10 @@ class Intake:
                 json.dumps(reasons) if reasons else None,
                 receipt.channel,
                 receipt.secret,
-                receipt.digest,
+                opened.digest,
                 receipt.received_at,
                 receipt.received_at,
-                receipt.headers,
+                opened.headers,
                 receipt.body,
             )
         )
@@ -237,6 +239,7 @@ class Intake:
         }
         return Recorded(
             verdict=verdict,
+            key=reading.key,
             letter=letter,
             parcels=tuple(parcel for parcel in deliveries.values() if parcel),
             stored_for=tuple(name for name, parcel in deliveries.items() if not parcel),

@@ -112,6 +112,12 @@ def settle(
     now: int,
 ) -> Sequence[bool]:
     """Write what became of tries whose lease still holds."""
+    if len({item.parcel.number for item in settlements}) < len(settlements):
+        # Twice the same delivery in one statement: which of the two counts is anybody's guess.
+        return [
+            settle(connection, sql, numbers, [item], accounts=accounts, now=now)[0]
+            for item in settlements
+        ]
     written = {
         number
         for (number,) in ask_many(
@@ -123,8 +129,6 @@ def settle(
         held = settlement.parcel.number in written
         answers.append(held)
         if held:
-            # A parcel given twice in one call is settled once.
-            written.discard(settlement.parcel.number)
             _count(settlement, numbers, accounts)
             _keep_attempt(connection, sql, settlement, now)
     return answers

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from relay.core.identity import RunKey
-from relay.core.ports import Receipt
+from relay.core.receipt import Receipt
 from relay.core.run import NOTHING, Known, Waiting
 from relay.record.codes import OUTCOME_CODES, OUTCOMES
 from relay.record.sqlite.numbers import Numbers

@@ -29,12 +29,12 @@ from relay.core.ports import (
     Handover,
     Metrics,
     Parcel,
-    Receipt,
     Recorded,
     Refusal,
     Room,
     Settlement,
 )
+from relay.core.receipt import Receipt
 from relay.record.grouping import Grouper
 from relay.record.sqlite.accounts import read_ledger, recount
 from relay.record.sqlite.connection import (

@@ -7,6 +7,7 @@ who waits for the answers.
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,8 @@ from relay.core.errors import (
     StoreFullError,
     UnstorableError,
 )
-from relay.core.ports import Checkpoints, Receipt, Room, Settlement
+from relay.core.ports import Checkpoints, Room, Settlement
+from relay.core.receipt import Receipt, open_receipt
 from relay.record.sqlite.accounts import Accounts
 from relay.record.sqlite.intake import Intake
 from relay.record.sqlite.numbers import Numbers
@@ -29,7 +31,7 @@ from relay.record.sqlite.refusals import Refusal, put_refusals
 __all__ = ["Claim", "Job", "Keep", "Record", "Register", "Settle", "Writer"]
 
 #: Rows changed since the last checkpoint that make the next one due (some 16 MiB of log).
-CHECKPOINT_ROWS: Final = 20_000
+CHECKPOINT_ROWS: Final = 8_000
 #: A log beyond this size is restarted even if that makes readers wait.
 WAL_BYTES_MAX: Final = 512 * 1024 * 1024
 
@@ -195,13 +197,18 @@ class Writer:
             room=left,
             lease=self._leases,
         )
-        intake.load(
-            receipt
-            for job in jobs
+        opened = {
+            index: [open_receipt(receipt) for receipt in job.receipts]
+            for index, job in enumerate(jobs)
             if isinstance(job, Record)
-            for receipt in job.receipts
-        )
-        answers = [self._do(job, intake, accounts, now) for job in jobs]
+        }
+        intake.load(chain.from_iterable(opened.values()))
+        answers = [
+            intake.take(opened[index])
+            if index in opened
+            else self._do(job, accounts, now)
+            for index, job in enumerate(jobs)
+        ]
         intake.write()
         # Claims come last: they must not see a run before its earlier deliveries are written.
         for index, job in enumerate(jobs):
@@ -213,10 +220,8 @@ class Writer:
         room.update(left)
         return answers
 
-    def _do(self, job: Job, intake: Intake, accounts: Accounts, now: int) -> object:
+    def _do(self, job: Job, accounts: Accounts, now: int) -> object:
         match job:
-            case Record(receipts=receipts):
-                return intake.take(receipts)
             case Settle(settlements=settlements):
                 return settle(
                     self._db,
@@ -233,7 +238,7 @@ class Writer:
             case Keep(refusals=refusals, most=most):
                 put_refusals(self._db, self._sql, refusals, most=most)
                 return None
-            case Claim():
+            case Claim() | Record():
                 return None
 
     def _claim(self, job: Claim) -> object:

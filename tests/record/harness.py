@@ -1,0 +1,347 @@
+"""The harness: a store in a fresh place, and a world around it that does as it is told.
+
+Owns starting, killing and reopening a store, holding its commits, and looking at its rows behind its
+back. A second adapter subclasses :class:`StoreHarness` and says how its own are made, left for dead and
+looked at; the law and the state machine need no more than this.
+"""
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from relay.core.delivery import Delivered, Outcome, Policy, State
+from relay.core.errors import RelayError
+from relay.core.gate import Gate, GatePolicy
+from relay.core.courier import settlements
+from relay.core.identity import Kind, RunKey, event_id
+from relay.core.identity import Outcome as RunOutcome
+from relay.core.ledger import Ledger
+from relay.core.ports import (
+    Inbox,
+    Outbox,
+    Parcel,
+    Recorded,
+    RefusalLog,
+    Settlement,
+)
+from relay.core.receipt import Receipt
+from relay.record.codes import OUTCOME_CODES, VERDICTS
+from tests.fakes import (
+    FakeClock,
+    RecordingMetrics,
+    ScriptedCheckpoints,
+    ScriptedHandover,
+)
+
+__all__ = ["DESTINATIONS", "Bounds", "Delivery", "Died", "Store", "StoreHarness", "settle_as"]
+
+DESTINATIONS = (("lake", "file"), ("orders", "http"))
+_GATE = Gate(policy=GatePolicy())
+
+
+class Died(BaseException):  # noqa: N818 - not an error: the end of the process
+    """The process is killed here. No ``except Exception`` may survive it."""
+
+
+class Store(Inbox, Outbox, RefusalLog, Protocol):
+    """What every adapter is."""
+
+    incarnation: int
+    installation: str
+
+    async def open(self, destinations: Sequence[tuple[str, str]]) -> None: ...
+    async def run(self) -> None: ...
+    def stop(self) -> None: ...
+    async def close(self) -> None: ...
+    async def register(self, destinations: Sequence[tuple[str, str]]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What bounds a store; large enough to be in nobody's way."""
+
+    group_size: int = 512
+    waiting: int = 4096
+    ack_timeout_s: float = 20.0
+    refusals_kept: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A delivery's row."""
+
+    number: int
+    run: str
+    revision: int
+    destination: str
+    state: State
+    attempts: int
+    due_at: int
+    leased: bool
+    reason: str | None
+
+
+class Hold:
+    """A commit that stands before its end until it is let go."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._going = threading.Event()
+
+    def stand(self) -> None:
+        """Called on the store's thread."""
+        self._loop.call_soon_threadsafe(self._arrived.set)
+        self._going.wait(20)
+
+    async def reached(self) -> None:
+        """A commit stands."""
+        async with asyncio.timeout(10):
+            await self._arrived.wait()
+
+    def let_go(self) -> None:
+        self._going.set()
+
+
+class StoreHarness(ABC):
+    """One store after another in the same place: each is an incarnation."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.metrics = RecordingMetrics()
+        self.handover = ScriptedHandover()
+        self.checkpoints = ScriptedCheckpoints()
+        self.bounds = Bounds()
+        self.destinations = DESTINATIONS
+        self.store: Store
+        self.running: asyncio.Task[None] | None = None
+
+    # --- what an adapter has to say ---------------------------------------------------------------
+
+    @abstractmethod
+    def make(self) -> Store:
+        """A new store object for the place, with this harness's fakes and bounds."""
+
+    @abstractmethod
+    async def abandon(self) -> None:
+        """The process is gone: whatever was not on disk is lost, locks and leases stay as they are."""
+
+    @abstractmethod
+    async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Look at the rows behind the store's back."""
+
+    @abstractmethod
+    async def execute(self, sql: str, *values: object) -> None:
+        """Change the rows behind the store's back, while no store is open."""
+
+    @abstractmethod
+    def committed(self, table: str) -> int:
+        """How many rows anyone else can see now. Callable on any thread."""
+
+    @abstractmethod
+    async def ledger(self) -> Ledger:
+        """The account as the counters have it."""
+
+    @abstractmethod
+    async def recount(self) -> Ledger:
+        """The account as the rows have it."""
+
+    @abstractmethod
+    async def vanish(self) -> None:
+        """The tests are over: give everything back."""
+
+    # --- life -------------------------------------------------------------------------------------
+
+    async def open(self) -> Store:
+        """Open a store and let it commit."""
+        self.store = self.make()
+        await self.store.open(self.destinations)
+        self.running = asyncio.get_running_loop().create_task(self.store.run())
+        return self.store
+
+    async def reopen(self) -> Store:
+        """The process dies without closing anything, and another one starts."""
+        self.checkpoints.clear()
+        await self.finish_running()
+        await self.abandon()
+        self.handover.forget()
+        return await self.open()
+
+    async def restart(self) -> Store:
+        """The process ends as it should, and another one starts."""
+        await self.close()
+        self.handover.forget()
+        return await self.open()
+
+    async def close(self) -> None:
+        """Stop as the relay does: commit what waits, then close."""
+        self.store.stop()
+        if self.running is not None:
+            with suppress(RelayError, Died):
+                async with asyncio.timeout(10):
+                    await self.running
+            self.running = None
+        await self.store.close()
+
+    async def finish_running(self) -> None:
+        if self.running is not None:
+            self.running.cancel()
+            with suppress(asyncio.CancelledError, RelayError, Died):
+                await self.running
+            self.running = None
+
+    # --- what tests do ----------------------------------------------------------------------------
+
+    @contextmanager
+    def held(self) -> Iterator[Hold]:
+        """Commits stand before their end for as long as this lasts."""
+        hold = Hold()
+        self.checkpoints.at("before-commit", hold.stand)
+        try:
+            yield hold
+        finally:
+            self.checkpoints.at("before-commit", None)
+            hold.let_go()
+
+    @asynccontextmanager
+    async def one_group(self) -> AsyncIterator[None]:
+        """What is asked for inside shares one commit."""
+        with self.held() as hold:
+            first = asyncio.ensure_future(self.store.register(()))  # noqa: TID251 - ends below
+            await hold.reached()
+            yield
+        await first
+
+    async def together(self, *jobs: Any) -> list[Any]:
+        """Ask for all of these in one group; what failed is among the answers."""
+        async with self.one_group():
+            answers = asyncio.gather(*jobs, return_exceptions=True)
+            # Everyone gets to say what he wants before the group begins.
+            for _ in range(3):
+                await asyncio.wait([answers], timeout=0)
+        return await answers
+
+    async def one(self, receipt: Receipt) -> Recorded:
+        """Record a single receipt that can be stored."""
+        [recorded] = await self.store.record([receipt])
+        assert isinstance(recorded, Recorded)
+        return recorded
+
+    async def claim(self, destination: str = "lake", limit: int = 100) -> list[Parcel]:
+        found = await self.store.claim(destination, limit=limit, now=self.clock.now_us())
+        return list(found)
+
+    async def settle(self, *parcels: Parcel, outcome: Outcome | None = None) -> list[bool]:
+        """Settle as a courier would; delivered unless told otherwise."""
+        what = settle_as(outcome or Delivered(), *parcels, now=self.clock.now_us())
+        return list(await self.store.settle(what))
+
+    async def deliver_all(self, destination: str = "lake") -> list[Parcel]:
+        """Claim and deliver until nothing is left to claim."""
+        done: list[Parcel] = []
+        while parcels := await self.claim(destination):
+            assert all(await self.settle(*parcels))
+            done += parcels
+        return done
+
+    async def revise(self, run: str, outcome: RunOutcome, *, to: Sequence[str]) -> None:
+        """Give a run its next event behind the store's back, as a confirmed revision would.
+
+        No callback alone can do this yet. It is as if another process had done it: this one dies.
+        """
+        await self.finish_running()
+        await self.abandon()
+        [(event, number, revision, receipt, source)] = await self.rows(
+            "SELECT MAX(e.number), r.number, r.revision, MAX(e.receipt), r.source FROM events AS e"
+            " JOIN runs AS r ON r.number = e.run WHERE r.id = ? GROUP BY r.number",
+            run.encode(),
+        )
+        [(last_event,)] = await self.rows("SELECT MAX(number) FROM events")
+        [(last,)] = await self.rows("SELECT MAX(number) FROM deliveries")
+        key = RunKey("acme", Kind.RUN, run)
+        identifier = event_id(key, outcome, revision + 1).bytes
+        await self.execute(
+            "INSERT INTO events SELECT ?, run, ?, ?, ?, confirmed, ?, builder, routed, created_at"
+            " FROM events WHERE number = ?",
+            last_event + 1, revision + 1, identifier, OUTCOME_CODES[outcome], receipt, event,
+        )  # fmt: skip
+        await self.execute(
+            "UPDATE runs SET revision = ?, outcome = ? WHERE number = ?",
+            revision + 1, OUTCOME_CODES[outcome], number,
+        )  # fmt: skip
+        await self.execute(
+            "INSERT INTO source_counters (incarnation, source, opened, events) VALUES (?, ?, 1, 1)",
+            -last_event, source,
+        )  # fmt: skip
+        for offset, name in enumerate(to, start=1):
+            [(destination,)] = await self.rows(
+                "SELECT number FROM destinations WHERE name = ?", name
+            )
+            await self.execute(
+                "INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,"
+                " created_at, due_at) VALUES (?, ?, ?, ?, 1, 1, 0, ?, ?)",
+                last + offset, last_event + 1, number, destination,
+                self.clock.now_us(), self.clock.now_us(),
+            )  # fmt: skip
+            await self.execute(
+                "INSERT INTO destination_counters (incarnation, destination, created, pending)"
+                " VALUES (?, ?, 1, 1)",
+                -last_event, destination,
+            )  # fmt: skip
+        self.handover.forget()
+        await self.open()
+
+    # --- what tests look at -----------------------------------------------------------------------
+
+    async def audit(self) -> Ledger:
+        """The ledger balances, and the rows counted anew give the same."""
+        ledger = await self.ledger()
+        assert ledger.balance().faults == ()
+        assert await self.recount() == ledger
+        return ledger
+
+    async def count(self, table: str) -> int:
+        [(found,)] = await self.rows(f"SELECT COUNT(*) FROM {table}")  # noqa: S608 - a test's own word
+        return int(found)
+
+    async def deliveries(self) -> list[Delivery]:
+        found = await self.rows(
+            "SELECT d.number, r.id, e.revision, n.name, d.state, d.attempts, d.due_at, d.lease,"
+            " d.reason FROM deliveries AS d JOIN events AS e ON e.number = d.event"
+            " JOIN runs AS r ON r.number = d.run"
+            " JOIN destinations AS n ON n.number = d.destination ORDER BY d.number"
+        )
+        return [
+            Delivery(
+                number=number,
+                run=bytes(run).decode(),
+                revision=revision,
+                destination=name,
+                state=State(state),
+                attempts=attempts,
+                due_at=due_at,
+                leased=lease is not None,
+                reason=reason,
+            )
+            for number, run, revision, name, state, attempts, due_at, lease, reason in found
+        ]
+
+    async def receipts(self) -> list[tuple[str, int]]:
+        """Verdict and count of every receipt kept, in order."""
+        found = await self.rows("SELECT verdict, count FROM receipts ORDER BY number")
+        return [(VERDICTS[verdict].value, count) for verdict, count in found]
+
+
+def settle_as(outcome: Outcome, *parcels: Parcel, now: int) -> list[Settlement]:
+    """What a courier would write of these, the gate closed and the ladder short."""
+    return settlements(
+        parcels,
+        [outcome] * len(parcels),
+        policy=Policy(ladder=(0, 5_000_000), jitter=0.0),
+        gate=_GATE,
+        now_us=now,
+    )
