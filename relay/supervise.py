@@ -5,7 +5,7 @@ it is started again a bounded number of times, and after that the process stops 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,10 +83,11 @@ class Supervisor:
         self._ending.difference_update(tasks)
         return not late
 
-    def hurry(self) -> None:
-        """Cancel the workers that are being waited for now, instead of waiting longer."""
+    def hurry(self, names: Collection[str]) -> None:
+        """Cancel these workers where they are being waited for, instead of waiting longer."""
         for task in self._ending:
-            task.cancel()
+            if task.get_name() in names:
+                task.cancel()
 
     @property
     def names(self) -> Sequence[str]:

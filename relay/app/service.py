@@ -5,7 +5,7 @@ fails half way; each step of stopping has a budget, and their sum is bounded.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -37,10 +37,13 @@ __all__ = ["Service", "ServiceOptions", "stop_budget_s"]
 
 log: Final = structlog.stdlib.get_logger(__name__)
 
-#: What closing may take beyond `public.stop_timeout`, step by step (seconds).
-SENDERS_CLOSE_S: Final = 3.0
-STORE_CLOSE_S: Final = 5.0
-OPERATOR_CLOSE_S: Final = 2.0
+#: How long each step of stopping may take beyond `public.stop_timeout`, in seconds.
+_LISTENER_S: Final = 1.0
+_REFUSALS_S: Final = 2.0
+_OPERATOR_S: Final = 2.0
+_SENDERS_S: Final = 3.0
+_COMMITS_S: Final = 5.0
+_STORE_S: Final = 5.0
 
 
 def stop_budget_s(settings: Settings) -> float:
@@ -50,9 +53,12 @@ def stop_budget_s(settings: Settings) -> float:
         public.drain_delay.seconds
         # Requests under way and deliveries under way end one after the other.
         + 2 * public.stop_timeout.seconds
-        + SENDERS_CLOSE_S
-        + STORE_CLOSE_S
-        + OPERATOR_CLOSE_S
+        + _LISTENER_S
+        + _REFUSALS_S
+        + _OPERATOR_S
+        + _SENDERS_S
+        + _COMMITS_S
+        + _STORE_S
     )
 
 
@@ -77,7 +83,10 @@ class Service:
         self._system = system or System.real()
         self._options = options or ServiceOptions()
         self._stack = AsyncExitStack()
-        self._draining = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._senders: list[Sender] = []
+        #: What stopping does, in reverse order, and how long each step may take (seconds).
+        self.stop_steps: dict[str, float] = {}
         self.metrics = PrometheusMetrics()
         self.supervisor = Supervisor(metrics=self.metrics)
         self.current = Current(build_catalog(settings))
@@ -113,7 +122,10 @@ class Service:
         await self.stop()
 
     async def stop(self) -> None:
-        """Unready first, then everything in reverse order of starting. Idempotent and bounded."""
+        """Unready first, then everything in reverse order of starting.
+
+        Idempotent; takes at most :func:`stop_budget_s`.
+        """
         if self.state == "ready":
             self.state = "draining"
             log.info("relay.draining")
@@ -121,8 +133,10 @@ class Service:
         await self._stack.aclose()
 
     def hurry(self) -> None:
-        """End the drain delay now."""
-        self._draining.set()
+        """Wait for no sender and no destination any more; what is recorded stays recorded."""
+        self._hurried.set()
+        self.public.hurry()
+        self.supervisor.hurry(self._dispatch.workers)
 
     async def failed(self) -> BaseException | None:
         """Wait until a worker could not be kept alive; gives its error."""
@@ -159,15 +173,14 @@ class Service:
             synchronous=self._options.synchronous,
         )
         await self.store.open([(d.name, d.kind) for d in settings.destinations])
-        self._stack.push_async_callback(self.store.close)
+        self._at_stop("store", self.store.close, within_s=_STORE_S)
         self.supervisor.start(
             Worker(name="store", run=self.store.run, stop=self.store.stop)
         )
-        self._stack.push_async_callback(
-            partial(self.supervisor.stop, ["store"], within_s=STORE_CLOSE_S)
-        )
+        self._at_stop_end("commits", ["store"], within_s=_COMMITS_S)
 
     async def _open_destinations(self) -> list[Courier]:
+        self._at_stop("senders", self._close_senders, within_s=_SENDERS_S)
         couriers = []
         for destination in self._settings.destinations:
             sender = await build_sender(
@@ -176,7 +189,7 @@ class Service:
                 system=self._system,
                 executor=self._thread,
             )
-            self._stack.push_async_callback(partial(_close_sender, sender))
+            self._senders.append(sender)
             couriers.append(
                 build_courier(
                     destination,
@@ -196,17 +209,12 @@ class Service:
 
     def _employ(self, couriers: Sequence[Courier]) -> None:
         self._dispatch.employ(couriers)
-        names = []
-        for courier in couriers:
-            name = f"deliver.{courier.name}"
+        for name, courier in self._dispatch.workers.items():
             self.supervisor.start(Worker(name, courier.run, courier.stop))
-            names.append(name)
-        self._stack.push_async_callback(
-            partial(
-                self.supervisor.stop,
-                names,
-                within_s=self._settings.public.stop_timeout.seconds,
-            )
+        self._at_stop_end(
+            "deliveries",
+            list(self._dispatch.workers),
+            within_s=self._settings.public.stop_timeout.seconds,
         )
 
     async def _open_operator(self) -> None:
@@ -222,24 +230,25 @@ class Service:
                 partial(read_ledger_of, self._settings.store_path)
             ),
         )
+        self._at_stop("operator", self.operator.close, within_s=_OPERATOR_S)
         await self.operator.start()
-        self._stack.push_async_callback(self.operator.close)
 
     async def _open_public(self) -> None:
         refusals = RefusalBook(
             self.store, lines_max=max(1, self._settings.limits.refusals_kept)
         )
         self.supervisor.start(Worker("refusals", refusals.run, refusals.stop))
-        self._stack.push_async_callback(
-            partial(self.supervisor.stop, ["refusals"], within_s=2.0)
-        )
+        self._at_stop_end("refusals", ["refusals"], within_s=_REFUSALS_S)
         self.public = self._listener(self._webhook(refusals))
+        # Until the last connection is closed, late ones are still looked for.
+        self._at_stop_end("listener", ["listener"], within_s=_LISTENER_S)
+        self._at_stop(
+            "requests",
+            self.public.close,
+            within_s=self._settings.public.stop_timeout.seconds,
+        )
         await self.public.start()
         self.supervisor.start(Worker("listener", self.public.run, self.public.stop))
-        self._stack.push_async_callback(
-            partial(self.supervisor.stop, ["listener"], within_s=1.0)
-        )
-        self._stack.push_async_callback(self.public.close)
 
     def _webhook(self, refusals: RefusalBook) -> Webhook:
         limits, system = self._settings.limits, self._system
@@ -278,17 +287,49 @@ class Service:
             stop_timeout_s=public.stop_timeout.seconds,
         )
 
+    # --- stopping ---------------------------------------------------------------------------------
+
+    def _at_stop(
+        self, name: str, close: Callable[[], Awaitable[None]], *, within_s: float
+    ) -> None:
+        """Close something when its turn comes, and wait so long for it."""
+
+        async def step() -> None:
+            try:
+                async with asyncio.timeout(within_s):
+                    await close()
+            except TimeoutError:
+                log.warning("stop.late", step=name, within_s=within_s)
+
+        self.stop_steps[name] = within_s
+        self._stack.push_async_callback(step)
+
+    def _at_stop_end(
+        self, name: str, workers: Sequence[str], *, within_s: float
+    ) -> None:
+        """End workers when their turn comes, and cancel those that take longer."""
+
+        async def step() -> None:
+            hurry = self._hurried.is_set() and name == "deliveries"
+            await self.supervisor.stop(workers, within_s=0.0 if hurry else within_s)
+
+        self.stop_steps[name] = within_s
+        self._stack.push_async_callback(step)
+
+    async def _close_senders(self) -> None:
+        """Close all at once: one that is slow takes no time from the others."""
+        ends = await asyncio.gather(
+            *(sender.close() for sender in self._senders), return_exceptions=True
+        )
+        for end in ends:
+            if isinstance(end, Exception):
+                log.error("sender.unclosed", exc_info=end)
+
     async def _drain_delay(self) -> None:
+        within_s = self._settings.public.drain_delay.seconds
+        self.stop_steps["drain_delay"] = within_s
         try:
-            async with asyncio.timeout(self._settings.public.drain_delay.seconds):
-                await self._draining.wait()
+            async with asyncio.timeout(within_s):
+                await self._hurried.wait()
         except TimeoutError:
             pass
-
-
-async def _close_sender(sender: Sender) -> None:
-    try:
-        async with asyncio.timeout(SENDERS_CLOSE_S):
-            await sender.close()
-    except TimeoutError:
-        log.warning("sender.late")

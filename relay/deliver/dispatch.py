@@ -22,6 +22,11 @@ class Dispatch:
         self._couriers = {courier.name: courier for courier in couriers}
 
     @property
+    def workers(self) -> Mapping[str, Courier]:
+        """The couriers, by the names that they work under."""
+        return {f"deliver.{name}": courier for name, courier in self._couriers.items()}
+
+    @property
     def degraded(self) -> Sequence[str]:
         """Destinations that are known not to work now."""
         return [name for name, courier in self._couriers.items() if courier.gate.open]

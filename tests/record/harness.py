@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from relay.core.courier import settlements
 from relay.core.delivery import Delivered, Outcome, Policy, State
 from relay.core.errors import RelayError
 from relay.core.gate import Gate, GatePolicy
-from relay.core.courier import settlements
 from relay.core.identity import Kind, RunKey, event_id
 from relay.core.identity import Outcome as RunOutcome
 from relay.core.ledger import Ledger
@@ -37,14 +37,31 @@ from tests.fakes import (
     ScriptedHandover,
 )
 
-__all__ = ["DESTINATIONS", "Bounds", "Delivery", "Died", "Store", "StoreHarness", "settle_as"]
+__all__ = [
+    "DESTINATIONS",
+    "Bounds",
+    "Delivery",
+    "Died",
+    "Store",
+    "StoreHarness",
+    "Stumbled",
+    "settle_as",
+]
 
 DESTINATIONS = (("lake", "file"), ("orders", "http"))
 _GATE = Gate(policy=GatePolicy())
 
 
-class Died(BaseException):  # noqa: N818 - not an error: the end of the process
+class Died(BaseException):
     """The process is killed here. No ``except Exception`` may survive it."""
+
+
+class Stumbled(Exception):  # noqa: N818 - what a checkpoint of a test raises
+    """Something nobody expected went wrong here."""
+
+
+#: What a store's worker may end with. Anything else is a bug that must not be overlooked.
+_ENDS = (asyncio.CancelledError, RelayError, Died, Stumbled)
 
 
 class Store(Inbox, Outbox, RefusalLog, Protocol):
@@ -181,7 +198,7 @@ class StoreHarness(ABC):
         """Stop as the relay does: commit what waits, then close."""
         self.store.stop()
         if self.running is not None:
-            with suppress(RelayError, Died):
+            with suppress(*_ENDS):
                 async with asyncio.timeout(10):
                     await self.running
             self.running = None
@@ -190,7 +207,7 @@ class StoreHarness(ABC):
     async def finish_running(self) -> None:
         if self.running is not None:
             self.running.cancel()
-            with suppress(asyncio.CancelledError, RelayError, Died):
+            with suppress(*_ENDS):
                 await self.running
             self.running = None
 
@@ -232,10 +249,14 @@ class StoreHarness(ABC):
         return recorded
 
     async def claim(self, destination: str = "lake", limit: int = 100) -> list[Parcel]:
-        found = await self.store.claim(destination, limit=limit, now=self.clock.now_us())
+        found = await self.store.claim(
+            destination, limit=limit, now=self.clock.now_us()
+        )
         return list(found)
 
-    async def settle(self, *parcels: Parcel, outcome: Outcome | None = None) -> list[bool]:
+    async def settle(
+        self, *parcels: Parcel, outcome: Outcome | None = None
+    ) -> list[bool]:
         """Settle as a courier would; delivered unless told otherwise."""
         what = settle_as(outcome or Delivered(), *parcels, now=self.clock.now_us())
         return list(await self.store.settle(what))

@@ -29,7 +29,9 @@ NOWHERE = Router(routes=[], destinations=[])
 
 def routed(*to: str, when: object = (), known: Sequence[str] = ()) -> Router:
     """Routes that take what matches ``when`` to these destinations."""
-    route = Route(name="some", match=compile_match(list(when) if when == () else when), to=to)
+    route = Route(
+        name="some", match=compile_match(list(when) if when == () else when), to=to
+    )
     return Router(routes=[route], destinations=[*to, *known])
 
 
@@ -74,14 +76,20 @@ def callback(
     )
 
 
-def partial(run: str = "run_1", **more: str) -> Receipt:
+def partial(
+    run: str = "run_1",
+    *,
+    status: str = "succeeded",
+    channel: str = "callback",
+    at: int = NOW_US,
+) -> Receipt:
     """A callback that does not say when the run ended: the truth has to be asked for."""
-    return callback(run, completed_at=None, **more)
+    return callback(run, status=status, channel=channel, at=at, completed_at=None)
 
 
-def still_running(run: str = "run_1", **more: str) -> Receipt:
+def still_running(run: str = "run_1") -> Receipt:
     """A callback that speaks of a state which ends nothing."""
-    return callback(run, status="running", **more)
+    return callback(run, status="running")
 
 
 def odd(body: bytes = b"not json") -> Receipt:

@@ -1,0 +1,121 @@
+"""Killed at any point, the relay loses nothing that it acknowledged, and repeats under the same id."""
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.relays import Relay, Sink, load, open_sink, run_id
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(90, func_only=True)]
+
+POINTS = ["after-verify", "before-commit", "after-commit", "after-send"]
+RUNS = 300
+
+
+async def until(holds: Callable[[], bool], *, within_s: float = 20.0) -> None:
+    """Wait until something holds; fails when it does not come to hold in time."""
+    async with asyncio.timeout(within_s):
+        turn = asyncio.Event()
+        while not holds():
+            try:
+                async with asyncio.timeout(0.02):
+                    await turn.wait()
+            except TimeoutError:
+                continue
+
+
+def missing(acknowledged: set[int], sink: Sink, relay: Relay) -> set[str]:
+    """Runs that were acknowledged and are not at both destinations."""
+    wanted = {run_id(number) for number in acknowledged}
+    in_file = {str(event["subject"]) for event in relay.file_events()}
+    return (wanted - sink.runs()) | (wanted - in_file)
+
+
+async def check(acknowledged: set[int], sink: Sink, relay: Relay) -> None:
+    """Everything acknowledged is everywhere; repeats carry the same id and bytes; the ledger balances."""
+    path = relay.directory / "events.jsonl"
+    await until(path.exists)
+    await until(lambda: not missing(acknowledged, sink, relay))
+    assert await asyncio.to_thread(relay.end) == 0
+    assert [n for n, bodies in sink.bodies().items() if len(bodies) != 1] == []
+    assert len({json.loads(body)["subject"] for _, body in sink.got}) == len(
+        sink.bodies()
+    )
+    ledger = await asyncio.to_thread(relay.ledger)
+    pending = [
+        line["pending"]
+        for line in ledger["destinations"].values()  # type: ignore[attr-defined]
+    ]
+    assert pending == [0, 0]
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_what_was_acknowledged_survives_a_kill_at(
+    point: str, tmp_path: Path
+) -> None:
+    async with open_sink() as sink:
+        relay = Relay(tmp_path / "relay", sink.port)
+        relay.configure()
+        # Commits are groups: the third one is under way while others wait.
+        count = "3" if "commit" in point else "120"
+        await asyncio.to_thread(relay.start, point, count)
+        first = await load(relay.url, range(RUNS))
+        assert relay.process is not None
+        assert await asyncio.to_thread(relay.process.wait, 20) == -9
+        await asyncio.to_thread(relay.start)
+        again = await load(relay.url, [n for n in range(RUNS) if n not in first])
+        assert len(first | again) == RUNS
+        await check(first | again, sink, relay)
+
+
+async def test_what_was_acknowledged_survives_kills_at_random_moments(
+    tmp_path: Path,
+) -> None:
+    dice = random.Random(11)
+    acknowledged: set[int] = set()
+    async with open_sink() as sink:
+        relay = Relay(tmp_path / "relay", sink.port)
+        relay.configure()
+        for start in range(0, 4000, 1000):
+            await asyncio.to_thread(relay.start)
+            loop = asyncio.get_running_loop()
+            loop.call_later(dice.uniform(0.05, 0.6), relay.process.kill)  # type: ignore[union-attr]
+            acknowledged |= await load(relay.url, range(start, start + 1000))
+            await asyncio.to_thread(relay.end, kill=True)
+        await asyncio.to_thread(relay.start)
+        assert len(acknowledged) > 100
+        await check(acknowledged, sink, relay)
+
+
+async def test_a_callback_missing_at_a_sink_would_be_noticed(tmp_path: Path) -> None:
+    async with open_sink() as sink:
+        relay = Relay(tmp_path / "relay", sink.port)
+        relay.configure()
+        await asyncio.to_thread(relay.start)
+        acknowledged = await load(relay.url, range(5))
+        await until(lambda: len(sink.got) == 5)
+        await until((relay.directory / "events.jsonl").exists)
+        await until(lambda: not missing(acknowledged, sink, relay))
+        stolen = json.loads(sink.got.pop()[1])["subject"]
+        assert missing(acknowledged, sink, relay) == {stolen}
+        await asyncio.to_thread(relay.end)
+
+
+async def test_a_second_relay_on_the_same_store_is_refused(tmp_path: Path) -> None:
+    async with open_sink() as sink:
+        relay = Relay(tmp_path / "relay", sink.port)
+        relay.configure()
+        await asyncio.to_thread(relay.start)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "relay", "serve", "--config", str(relay.config),
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        _, said = await process.communicate()
+        await asyncio.to_thread(relay.end)
+        assert process.returncode == 2
+        assert "another relay is serving this store" in said.decode()

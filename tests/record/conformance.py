@@ -1,0 +1,31 @@
+"""The law of stores: what every adapter keeps, whatever it keeps it in.
+
+An adapter's test module subclasses :class:`StoreLaw` and hands out a fixture ``place``: its own
+:class:`~tests.record.harness.StoreHarness`, not opened yet. After every test the ledger has to balance,
+and to agree with the rows.
+"""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.record.commit_law import CommitLaw
+from tests.record.harness import StoreHarness
+from tests.record.inbox_law import InboxLaw
+from tests.record.outbox_law import OutboxLaw
+
+__all__ = ["StoreLaw"]
+
+
+class StoreLaw(InboxLaw, OutboxLaw, CommitLaw):
+    """Everything. Subclasses provide the fixture ``place``."""
+
+    @pytest.fixture
+    async def harness(self, place: StoreHarness) -> AsyncIterator[StoreHarness]:
+        """A store that is open and commits; the account is looked over at the end."""
+        await place.open()
+        try:
+            yield place
+            await place.audit()
+        finally:
+            await place.vanish()

@@ -1,0 +1,95 @@
+"""The embedded store in a temporary folder, for the law and for the state machine."""
+
+import shutil
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from relay.app.system import ThreadExecutor
+from relay.core.ledger import Ledger
+from relay.record.sqlite.store import Limits, SqliteStore, read_ledger_of
+from tests.record.harness import StoreHarness
+
+__all__ = ["SqliteHarness"]
+
+
+class SqliteHarness(StoreHarness):
+    """A file. A process that dies leaves the file and its log as they were, and no more."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self._lives = 0
+        self._executor = ThreadExecutor("store")
+        #: Fit for disks that are nearly full: the tests' own say what is too little.
+        self.min_free_disk = 0
+        self.store_bytes = 1 << 40
+        self.path = folder / "0" / "relay.db"
+
+    def make(self) -> SqliteStore:
+        return SqliteStore(
+            self.path,
+            clock=self.clock,
+            executor=self._executor,
+            checkpoints=self.checkpoints,
+            metrics=self.metrics,
+            handover=self.handover,
+            limits=Limits(
+                group_size=self.bounds.group_size,
+                waiting=self.bounds.waiting,
+                ack_timeout_s=self.bounds.ack_timeout_s,
+                refusals_kept=self.bounds.refusals_kept,
+                min_free_disk=self.min_free_disk,
+                store_bytes=self.store_bytes,
+            ),
+        )
+
+    async def abandon(self) -> None:
+        self._lives += 1
+        new = self._folder / str(self._lives) / self.path.name
+        await self._executor.run(partial(_leave_behind, self.path, new))
+        await self.store.close()
+        self.path = new
+
+    async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return _rows(self.path, sql, values)
+
+    async def execute(self, sql: str, *values: object) -> None:
+        connection = sqlite3.connect(self.path)
+        with connection:
+            connection.execute(sql, values)
+        connection.close()
+
+    def committed(self, table: str) -> int:
+        [(found,)] = _rows(self.path, f"SELECT COUNT(*) FROM {table}", ())  # noqa: S608 - a test's own word
+        return int(found)
+
+    async def ledger(self) -> Ledger:
+        return await self._executor.run(partial(read_ledger_of, self.path))
+
+    async def recount(self) -> Ledger:
+        return await self._executor.run(partial(read_ledger_of, self.path, verify=True))
+
+    async def vanish(self) -> None:
+        self.checkpoints.clear()
+        await self.finish_running()
+        await self.store.close()
+        self._executor.close()
+
+
+def _leave_behind(old: Path, new: Path) -> None:
+    """What a dead process leaves: the file and its log, mid-sentence. Its locks die with it."""
+    new.parent.mkdir(parents=True)
+    for suffix in ("", "-wal"):
+        part = old.with_name(old.name + suffix)
+        if part.exists():
+            shutil.copyfile(part, new.with_name(new.name + suffix))
+
+
+def _rows(path: Path, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        return connection.execute(sql, values).fetchall()
+    finally:
+        connection.close()
