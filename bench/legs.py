@@ -26,9 +26,7 @@ SOURCE: Final = "acme"
 DESTINATION: Final = "measured"
 #: Above it the load could not have gone faster, and the leg says nothing of the relay.
 LOAD_CORE_MAX: Final = 0.9
-#: Above it the leg's rate is not its own. Disk and network work of the kernel is about 0.01.
-OTHERS_MAX: Final = 0.1
-_DRAIN_LIMIT_S: Final = 120.0
+_DRAIN_LIMIT_S: Final = 60.0
 _SETTLE_S: Final = 0.3
 
 
@@ -40,6 +38,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     relay_core: int
     load_core: int
+    #: Above this share of the relay's core taken by other work, a leg is void.
+    others_max: float
     #: Where stores and logs go.
     directory: Path
 
@@ -52,27 +52,27 @@ class Leg(msgspec.Struct, kw_only=True):
     pair: int
     #: What is compared with the echo: answers a second for echo and acks, else arrivals a second from
     #: the first POST to the last arrival.
-    rate: float
-    answered_per_s: float
-    p50_ms: float
-    p99_ms: float
+    rate: float = 0.0
+    answered_per_s: float = 0.0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
     #: CPU time of the process under test for one answer, or for one event delivered, in microseconds.
-    cpu_us: float
+    cpu_us: float = 0.0
     #: Busy share of the two cores while the load ran, and of the relay's core without our process.
-    relay_core: float
-    load_core: float
-    others: float
-    peak_mib: float
-    answered: int
-    made: int
+    relay_core: float = 0.0
+    load_core: float = 0.0
+    others: float = 0.0
+    peak_mib: float = 0.0
+    answered: int = 0
+    made: int = 0
     #: From the first POST until the last arrival, in seconds; for acks and echo until the last answer.
-    lasted_s: float
+    lasted_s: float = 0.0
     receipts: int = 0
     events: int = 0
     delivered: int = 0
     repeats: int = 0
     log_warnings: int = 0
-    #: What bounds the rate: ``relay core``, ``load core`` or ``waiting``.
+    #: What bounds the rate: ``the relay's core``, ``the load's core`` or ``waiting``.
     bound_by: str = ""
     #: Why the leg is void.
     faults: list[str] = msgspec.field(default_factory=list)
@@ -118,7 +118,7 @@ class Bench:
         with small_server("bench.echo", core=plan.relay_core, log=log) as child:
             warm = self._post(child, plan.warmup)
             window = self._window(child)
-            leg = _leg("echo", pair, window, peak=peak_mib(child.pid))
+            leg = self._leg("echo", pair, window, child)
         leg.faults += [*warm.faults, *window.load.faults]
         return leg
 
@@ -152,7 +152,7 @@ class Bench:
         before = _account(store)[0].events
         window = self._window(child)
         whole = _drain(child, store, delivers=delivers) and whole
-        leg = _leg(name, pair, window, peak=peak_mib(child.pid))
+        leg = self._leg(name, pair, window, child)
         events = _account(store)[0].events - before
         if delivers and events:
             spent = cpu_seconds(child.pid) - window.cpu_before
@@ -187,37 +187,37 @@ class Bench:
             seed=next(self._seeds),
         )
 
-
-def _leg(kind: str, pair: int, window: _Window, *, peak: float) -> Leg:
-    load = window.load
-    leg = Leg(
-        kind=kind,
-        pair=pair,
-        rate=load.rate,
-        answered_per_s=load.rate,
-        p50_ms=load.p50_us / 1000,
-        p99_ms=load.p99_us / 1000,
-        cpu_us=(window.cpu_after - window.cpu_before) / max(1, load.answered) * 1e6,
-        relay_core=window.relay_core,
-        load_core=window.load_core,
-        others=window.others,
-        peak_mib=peak,
-        answered=load.answered,
-        made=load.made,
-        lasted_s=load.duration_us / 1e6,
-    )
-    leg.bound_by = _bound(leg)
-    if leg.load_core > LOAD_CORE_MAX:
-        leg.faults.append(f"the load's core was {leg.load_core:.0%} busy")
-    if leg.others > OTHERS_MAX:
-        leg.faults.append(f"other work took {leg.others:.0%} of the relay's core")
-    return leg
+    def _leg(self, kind: str, pair: int, window: _Window, child: Child) -> Leg:
+        """Give what is known before anything is recounted."""
+        load = window.load
+        leg = Leg(
+            kind=kind,
+            pair=pair,
+            rate=load.rate,
+            answered_per_s=load.rate,
+            p50_ms=load.p50_us / 1000,
+            p99_ms=load.p99_us / 1000,
+            cpu_us=(window.cpu_after - window.cpu_before) / max(1, load.answered) * 1e6,
+            relay_core=window.relay_core,
+            load_core=window.load_core,
+            others=window.others,
+            peak_mib=peak_mib(child.pid),
+            answered=load.answered,
+            made=load.made,
+            lasted_s=load.duration_us / 1e6,
+        )
+        leg.bound_by = _bound(leg)
+        if leg.load_core > LOAD_CORE_MAX:
+            leg.faults.append(f"the load's core was {leg.load_core:.0%} busy")
+        if leg.others > self._plan.others_max:
+            leg.faults.append(f"other work took {leg.others:.0%} of the relay's core")
+        return leg
 
 
 def _bound(leg: Leg) -> str:
     if leg.load_core > LOAD_CORE_MAX:
-        return "load core"
-    return "relay core" if leg.relay_core > LOAD_CORE_MAX else "waiting"
+        return "the load's core"
+    return "the relay's core" if leg.relay_core > LOAD_CORE_MAX else "waiting"
 
 
 def _account(store: Path) -> tuple[SourceCounts, DestinationCounts]:

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -51,21 +52,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             connections=options.connections,
             relay_core=options.relay_core,
             load_core=options.load_core,
+            others_max=options.others,
             directory=Path(name),
         )
         try:
             with open_kinds(options.only, load_core=options.load_core) as kinds:
                 pairs = _measure(console, plan, kinds, wanted=options.pairs)
-        except (ChildError, LoadError, KafkaUnavailableError) as error:
+        except KafkaUnavailableError as error:
             print(f"bench: {error}", file=sys.stderr)
-            return VOID
+            return IMPOSSIBLE
     found = results(pairs)
-    show(console, machine, found, pairs)
+    show(console, machine, found)
     settings: dict[str, object] = {
         "pairs": options.pairs,
         "seconds": plan.seconds,
         "warmup": plan.warmup,
         "connections": plan.connections,
+        "others": plan.others_max,
     }
     path = write(_RESULTS, machine, found, pairs, settings=settings)
     console.print(f"every leg: {path.relative_to(ROOT)}")
@@ -102,23 +105,40 @@ def _measure(
                 continue
             directory = plan.directory / f"{number}-{name}"
             directory.mkdir()
-            echo = bench.echo(number, directory)
-            relay = bench.relay(name, kind, number, directory)
-            pairs.append(Pair(echo=echo, relay=relay))
+            pairs.append(_pair(bench, name, kind, number, directory))
             shutil.rmtree(directory)
             _say(console, pairs[-1])
     return pairs
 
 
+def _pair(bench: Bench, name: str, kind: Kind, number: int, directory: Path) -> Pair:
+    """Measure one pair; what breaks makes its leg void."""
+    legs = []
+    for leg_name, measure in (
+        ("echo", partial(bench.echo, number, directory)),
+        (name, partial(bench.relay, name, kind, number, directory)),
+    ):
+        try:
+            legs.append(measure())
+        except (ChildError, LoadError, OSError, KafkaUnavailableError) as error:
+            fault = f"{type(error).__name__}: {error}"
+            legs.append(Leg(kind=leg_name, pair=number, faults=[fault]))
+    return Pair(echo=legs[0], relay=legs[1])
+
+
 def _say(console: Console, pair: Pair) -> None:
     echo, leg = pair.echo, pair.relay
-    verdict = f"{pair.share:.1%}" if pair.counts else "[bold red]void[/]"
-    console.print(
-        f"{leg.pair:>3} {leg.kind:<6} echo {echo.rate:>7,.0f}/s  relay {leg.rate:>7,.0f}/s"
-        f"  {verdict}  p99 {leg.p99_ms:.1f} ms  CPU {leg.cpu_us:.0f} us"
-        f"  bound by the {leg.bound_by}",
-        highlight=False,
-    )
+    verdict = f"[bold]{pair.share:.1%}[/]" if pair.counts else "[bold red]void[/]"
+    line = f"{leg.pair:>3} {leg.kind:<6} "
+    if echo.rate and leg.rate:
+        line += (
+            f"echo {echo.rate:>7,.0f}/s  relay {leg.rate:>7,.0f}/s  {verdict}"
+            f" ({pair.share_by_cpu:.1%} by CPU)  p99 {leg.p99_ms:.1f} ms"
+            f"  CPU {leg.cpu_us:.0f} us  bound by {leg.bound_by}"
+        )
+    else:
+        line += verdict
+    console.print(line, highlight=False)
     for it in (echo, leg):
         _say_faults(console, it)
 
@@ -143,6 +163,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--connections", type=int, default=64, help="kept alive, one request on each")
     add("--relay-core", type=int, default=0, help="for the relay, and for the echo")
     add("--load-core", type=int, default=1, help="for load, sinks and broker")
+    add("--others", type=float, default=0.1, help="most that other work may take of it")
     add("--directory", type=Path, default=_RESULTS, help="on the disk to be measured")
     return parser.parse_args(arguments)
 

@@ -13,7 +13,7 @@ import json
 import re
 import signal
 import time
-from typing import Final
+from typing import Final, cast
 
 import uvloop
 
@@ -70,8 +70,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - TCP has one
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes, and do the same.
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that is now whole."""

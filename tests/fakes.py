@@ -77,16 +77,14 @@ class RecordingMetrics:
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.observations: defaultdict[MetricName, list[float]] = defaultdict(list)
         self.gauges: dict[tuple[str, ...], float] = {}
-        #: Names of labels that observations came with.
-        self.labels_seen: set[str] = set()
 
     def count(self, name: MetricName, /, amount: float = 1, **labels: str) -> None:
         key: tuple[str, ...] = (name, *labels.values())
         self.counts[key] += int(amount)
 
     def observe(self, name: MetricName, value: float, /, **labels: str) -> None:
+        del labels  # only counters and gauges are told apart
         self.observations[name].append(value)
-        self.labels_seen.update(labels)
 
     def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
         self.gauges[name, *labels.values()] = value

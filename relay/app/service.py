@@ -85,6 +85,7 @@ class Service:
         self._stack = AsyncExitStack()
         self._hurried = asyncio.Event()
         self._senders: list[Sender] = []
+        self._threads: list[ThreadExecutor] = []
         #: What stopping does, in reverse order, and how long each step may take (seconds).
         self.stop_steps: dict[str, float] = {}
         self.metrics = PrometheusMetrics()
@@ -144,6 +145,8 @@ class Service:
         return self.supervisor.failure
 
     async def _start(self) -> None:
+        # Threads end last: whatever closes may need its own.
+        self._stack.callback(self._close_threads)
         await self._open_store()
         couriers = await self._open_destinations()
         await self._open_operator()
@@ -152,8 +155,7 @@ class Service:
 
     async def _open_store(self) -> None:
         settings, system = self._settings, self._system
-        executor = ThreadExecutor("store")
-        self._stack.callback(executor.close)
+        executor = self._thread("store")
         limits = settings.limits
         self.store = SqliteStore(
             settings.store_path,
@@ -204,8 +206,12 @@ class Service:
 
     def _thread(self, name: str) -> ThreadExecutor:
         executor = ThreadExecutor(name)
-        self._stack.callback(executor.close)
+        self._threads.append(executor)
         return executor
+
+    def _close_threads(self) -> None:
+        for executor in self._threads:
+            executor.close()
 
     def _employ(self, couriers: Sequence[Courier]) -> None:
         self._dispatch.employ(couriers)
