@@ -1,4 +1,4 @@
-# ruff: noqa: INP001 - a script beside the pages, not a package
+
 """Writes docs/settings.md from the settings' models: ``python docs/generate_settings.py``."""
 
 from pathlib import Path

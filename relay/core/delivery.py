@@ -30,6 +30,8 @@ __all__ = [
 
 SECOND: Final = 1_000_000
 HOUR: Final = 3600 * SECOND
+#: Where there is no ladder, an event that cannot be sent as it is waits as long as a slow probe.
+UNLADDERED_WAIT: Final = 30 * SECOND
 
 #: Waits before try 1, 2, 3 ... in microseconds.
 DEFAULT_LADDER: Final = tuple(
@@ -192,6 +194,14 @@ def follow(
             assert_never(outcome)
 
 
+def _wait(policy: Policy, *, attempt: int, seed: bytes) -> int:
+    # Without a ladder and without a wait, an event at fault would be tried in a tight circle: it
+    # opens no gate that could slow it down.
+    if not policy.laddered:
+        return UNLADDERED_WAIT
+    return backoff_us(policy, attempt=attempt, seed=seed)
+
+
 def _after_failure(
     tried: Tried, outcome: Failed, *, policy: Policy, now: int, gate_open: bool
 ) -> Step:
@@ -206,11 +216,7 @@ def _after_failure(
         gate_open or not policy.laddered
     )
     attempts = tried.attempts if blameless else tried.attempts + 1
-    wait = (
-        0
-        if blameless or not policy.laddered
-        else backoff_us(policy, attempt=attempts + 1, seed=tried.seed)
-    )
+    wait = 0 if blameless else _wait(policy, attempt=attempts + 1, seed=tried.seed)
     if outcome.retry_after_us is not None:
         wait = max(wait, min(outcome.retry_after_us, policy.retry_after_max))
     return Step(

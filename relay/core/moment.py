@@ -13,9 +13,10 @@ __all__ = ["read_moment", "text_of"]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Callbacks write Python's isoformat() (`+00:00`, no fraction or six digits), their samples three
 # digits, the API `Z`; any number of fraction digits is taken, what is finer than 1 us is cut off.
+# Hours are bounded here: newer Pythons read 24:00 and older ones do not.
 _ISO: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:[.,](\d{1,32}))?"
-    r"(?:([Zz])|([+-]\d\d):?(\d\d))?",
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):\d\d:\d\d)(?:[.,](\d{1,32}))?"
+    r"(?:([Zz])|([+-](?:[01]\d|2[0-3])):?([0-5]\d))?",
     re.ASCII,
 )
 

@@ -2,14 +2,15 @@
 
 Owns the filter dialects of CloudEvents Subscriptions 1.0 (section 3.2.4: ``exact``, ``prefix``,
 ``suffix``, ``any``, ``all``, ``not``; a list means all), to which ``glob`` and ``data.`` paths are added.
-Values are compared by their JSON text; what is missing matches nothing. Knows nothing of
-destinations but their names.
+Values are compared by their JSON text; what is missing or null matches nothing, so ``not`` around it
+holds. Knows nothing of destinations but their names.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
+from math import isfinite
 from typing import Final
 
 import msgspec
@@ -49,6 +50,8 @@ class _View:
         if path.startswith("data."):
             return self._walk(path.split(".")[1:])
         value = self._event.attributes.get(path)
+        if value is None and path == "datacontenttype":
+            return "application/json"
         if value is None or isinstance(value, str):
             return value
         return msgspec.json.encode(value).decode()
@@ -159,6 +162,16 @@ _TESTS: Final[Mapping[str, Test]] = {
 _WORDS: Final = (*_TESTS, "any", "all", "not")
 
 
+def _operand(wanted: object) -> str | None:
+    """The JSON text of an operand as :meth:`_View.text` gives it; None when it is no scalar."""
+    if isinstance(wanted, str):
+        return wanted
+    # JSON has neither infinities nor NaN, so nothing could equal them.
+    if isinstance(wanted, (int, float)) and isfinite(wanted):
+        return msgspec.json.encode(wanted).decode()
+    return None
+
+
 def _comparison(test: Test, operand: object, where: str) -> Predicate:
     if not isinstance(operand, dict) or not operand:
         raise InvalidMatchError(f"{where}: needs a mapping of attribute to value")
@@ -166,10 +179,10 @@ def _comparison(test: Test, operand: object, where: str) -> Predicate:
     for path, wanted in operand.items():
         if not isinstance(path, str) or not _ATTRIBUTE.fullmatch(path):
             raise InvalidMatchError(f"{where}: `{path}` is no attribute or data. path")
-        if wanted is None or isinstance(wanted, (dict, list)) or wanted == "":
+        text = _operand(wanted)
+        if not text:
             raise InvalidMatchError(f"{where}.{path}: needs a text, number or boolean")
-        text = wanted if isinstance(wanted, str) else msgspec.json.encode(wanted)
-        checks.append((path, test(text if isinstance(text, str) else text.decode())))
+        checks.append((path, test(text)))
     kept = tuple(checks)
 
     def holds(view: _View) -> bool:

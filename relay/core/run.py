@@ -24,6 +24,8 @@ __all__ = [
 
 CLIENT_REF_CONFLICT: Problem = "client_ref_conflict"
 OUTCOME_CONFLICT: Problem = "outcome_conflict"
+#: What no further callback settles, only the truth.
+_CONFLICTS = frozenset({CLIENT_REF_CONFLICT, OUTCOME_CONFLICT})
 
 
 class Verdict(Enum):
@@ -117,7 +119,7 @@ def _while_waiting(known: Known, reading: Reading) -> Ruling:
         return Ruling(verdict=Verdict.DUPLICATE, known=known)
     if named not in (None, reading.outcome):
         return _conflict(known, reading, OUTCOME_CONFLICT)
-    contested = waiting is not None and CLIENT_REF_CONFLICT in waiting.reasons
+    contested = waiting is not None and not _CONFLICTS.isdisjoint(waiting.reasons)
     if reading.problems or contested:
         return Ruling(
             verdict=Verdict.DUPLICATE,

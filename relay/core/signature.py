@@ -71,7 +71,11 @@ class RunflowKey:
     def __init__(self, text: str) -> None:
         if not text:
             raise InvalidKeyError("a callback secret cannot be empty")
-        self._key = text.encode()
+        try:
+            self._key = text.encode()
+        except UnicodeEncodeError:
+            # The cause is dropped on purpose: it holds the secret's text.
+            raise InvalidKeyError("a callback secret is UTF-8 text") from None
 
     def mac(self, body: bytes) -> str:
         """HMAC-SHA256 of the body, lowercase hex."""

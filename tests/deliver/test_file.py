@@ -228,7 +228,7 @@ class TestFaults:
     @pytest.mark.process
     def test_a_full_disk_leaves_no_torn_line(self, path: Path) -> None:
         """A process that may not write beyond a size takes the part of a disk that is full."""
-        done = subprocess.run(  # noqa: S603 - this interpreter, this program
+        done = subprocess.run(
             [sys.executable, "-c", _FULL_DISK, str(path)],
             capture_output=True,
             text=True,

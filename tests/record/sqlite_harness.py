@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from relay.app.system import ThreadExecutor
 from relay.core.ledger import Ledger
@@ -45,6 +45,45 @@ class SqliteHarness(StoreHarness):
             ),
         )
 
+    # --- what only a file has ---------------------------------------------------------------------
+
+    @property
+    def log(self) -> Path:
+        """The write-ahead log."""
+        return self.path.with_name(self.path.name + "-wal")
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The store's own connection, while its thread is idle."""
+        assert isinstance(self.store, SqliteStore)
+        assert self.store._connection is not None
+        return self.store._connection
+
+    @property
+    def full(self) -> str | None:
+        assert isinstance(self.store, SqliteStore)
+        return self.store.full
+
+    def leave_pages(self, count: int) -> None:
+        """From now on the file may grow by so many pages, as if the disk were full then."""
+        [(pages,)] = self.connection.execute("PRAGMA page_count").fetchall()
+        self.connection.execute(f"PRAGMA max_page_count = {pages + count}")
+
+    def leave_full(self) -> None:
+        """From now on a limit is reached."""
+        assert isinstance(self.store, SqliteStore)
+        assert self.store._writer is not None
+        self.store._writer._is_full = lambda: "a limit is reached"
+
+    def obstruct(self, statement: str, code: int) -> None:
+        """From now on this statement fails with a result code of SQLite's."""
+        assert isinstance(self.store, SqliteStore)
+        assert self.store._writer is not None
+        obstructed = _Obstructed(self.store._writer._db, statement, code)
+        self.store._writer._db = cast("sqlite3.Connection", obstructed)
+
+    # --- the harness ------------------------------------------------------------------------------
+
     async def abandon(self) -> None:
         self._lives += 1
         new = self._folder / str(self._lives) / self.path.name
@@ -76,6 +115,27 @@ class SqliteHarness(StoreHarness):
         await self.finish_running()
         await self.store.close()
         self._executor.close()
+
+
+class _Obstructed:
+    """A connection, but for one statement. What SQLite makes of real faults others have to show."""
+
+    def __init__(
+        self, connection: "sqlite3.Connection | _Obstructed", statement: str, code: int
+    ) -> None:
+        self._connection = connection
+        self._statement = statement
+        self._code = code
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *values: Any) -> Any:
+        if sql.startswith(self._statement):
+            error = sqlite3.OperationalError("obstructed")
+            error.sqlite_errorcode = self._code
+            raise error
+        return self._connection.execute(sql, *values)
 
 
 def _leave_behind(old: Path, new: Path) -> None:

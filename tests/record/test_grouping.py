@@ -117,7 +117,7 @@ async def test_a_failed_store_answers_nobody_any_more(bench: Bench) -> None:
     with pytest.raises(StoreFailedError, match="fsync"):
         await bench.task
     with pytest.raises(StoreFailedError, match="fsync"):
-        bench.grouper.submit("e", urgent=True)
+        await bench.grouper.submit("e", urgent=True)
 
 
 async def test_a_failure_between_commits_fails_the_store_too(bench: Bench) -> None:
@@ -133,7 +133,7 @@ async def test_a_failure_between_commits_fails_the_store_too(bench: Bench) -> No
         with pytest.raises(StoreFailedError, match="checkpoint"):
             await answer
     with pytest.raises(StoreFailedError, match="checkpoint"):
-        bench.grouper.submit("d")
+        await bench.grouper.submit("d")
     assert isinstance(bench.task.exception(), StoreFailedError)
 
 
@@ -150,7 +150,7 @@ async def test_the_unexpected_leaves_nobody_waiting(bench: Bench) -> None:
     assert isinstance(told.value.__cause__, ZeroDivisionError)
     with pytest.raises(ZeroDivisionError):
         await bench.task
-    bench.start()
+    bench.task = bench.start()
     assert await second == "b"
 
 
@@ -196,7 +196,7 @@ async def test_only_so_many_may_wait(bench: Bench) -> None:
     await bench.under_way.wait()
     waits = [bench.grouper.submit(job) for job in "bcde"]
     with pytest.raises(StoreBusyError, match="too much"):
-        bench.grouper.submit("f")
+        await bench.grouper.submit("f")
     urgent = bench.grouper.submit("u", urgent=True)
     bench.going.set()
     assert await asyncio.gather(first, *waits, urgent) == ["A", "B", "C", "D", "E", "U"]
@@ -207,7 +207,7 @@ async def test_closing_ends_after_what_waits(bench: Bench) -> None:
     waits = [bench.grouper.submit(job) for job in "abcd"]
     bench.grouper.close()
     with pytest.raises(StoreBusyError, match="closing"):
-        bench.grouper.submit("e", urgent=True)
+        await bench.grouper.submit("e", urgent=True)
     bench.going.set()
     assert await asyncio.gather(*waits) == ["A", "B", "C", "D"]
     async with asyncio.timeout(1):

@@ -50,6 +50,7 @@ def test_a_migrated_schema_equals_a_fresh_one(
     steps = migrations("sqlite")
     fresh = _schema(tmp_path / "fresh.db")
     slow = tmp_path / "slow.db"
+    migrated: Schema = []
     for count in range(1, len(steps) + 1):
         monkeypatch.setattr(
             "relay.record.sqlite.connection.migrations",
@@ -125,7 +126,9 @@ def test_every_statement_is_used_and_every_used_one_exists() -> None:
         text = path.read_text()
         used |= set(re.findall(r"""sql\[\s*"(\w+)"\s*\]""", text))
         # Statements that are run table by table stand in a list of names.
-        used |= set(re.findall(r"""^\s*\("(\w+)", [\w.]+(?:\(\))?\),$""", text, re.M))
+        used |= set(
+            re.findall(r"""^\s*\("(\w+)", [\w.]+(?:\(\))?\),$""", text, re.MULTILINE)
+        )
     assert used == set(statements("sqlite"))
 
 

@@ -115,7 +115,7 @@ def test_what_is_no_address_is_refused(value: object) -> None:
 def test_two_addresses_clash_when_one_process_cannot_bind_both(
     one: str,
     other: str,
-    clash: bool,  # noqa: FBT001 - a column of the table
+    clash: bool,
 ) -> None:
     first, second = ListenAddress.of(one), ListenAddress.of(other)
     assert (clash, clash) == (first.clashes(second), second.clashes(first))

@@ -1,0 +1,415 @@
+"""The store as a state machine: whatever is done to it in whatever order, it is what a dictionary is.
+
+Owns the rules by which a store is driven, and the plain model that it has to agree with after each of
+them. What a callback means to its run is core's, in the model as in the store; what the model has of
+its own is everything that a store may lose, double or mix up. An adapter subclasses
+:class:`StoreMachine` and says where its store stands.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from relay.core.callback import Reading
+from relay.core.delivery import Delivered, Failed, Fault, Refused, Released, State
+from relay.core.delivery import Outcome as Ended
+from relay.core.errors import StoreBusyError, UnstorableError
+from relay.core.identity import Outcome, event_id
+from relay.core.ports import Parcel, Recorded
+from relay.core.receipt import Receipt, open_receipt
+from relay.core.run import NOTHING, Known, Verdict, judge
+from tests.record.harness import Died, StoreHarness, settle_as
+from tests.record.receipts import callback, odd, partial, poison, still_running
+
+__all__ = ["StoreMachine"]
+
+T = TypeVar("T")
+
+RUNS = ("run_1", "run_2", "run_3")
+PLACES = ("lake", "orders")
+runs = st.sampled_from(RUNS)
+places = st.sampled_from(PLACES)
+ends = st.sampled_from(["succeeded", "failed"])
+receipts = st.one_of(
+    st.builds(callback, runs, status=ends, note=st.sampled_from(["", "again"])),
+    st.builds(callback, runs, client_ref=st.sampled_from(["order-1", "order-2"])),
+    st.builds(partial, runs, status=ends),
+    st.builds(still_running, runs),
+    st.builds(odd, st.sampled_from([b"[]", b"{}"])),
+)
+outcomes = st.sampled_from(
+    [
+        Delivered(status=200),
+        Failed(reason="status_400", fault=Fault.EVENT, detail="no"),
+        Refused(reason="too_large"),
+        Released(),
+    ]
+)
+
+
+@dataclass
+class Way:
+    """One event on its way to one destination, as the model has it."""
+
+    run: str
+    revision: int
+    destination: str
+    due_at: int
+    number: int = 0
+    state: State = State.PENDING
+    attempts: int = 0
+    held: bool = False
+
+
+@dataclass
+class Model:
+    """All that a store has to know."""
+
+    known: dict[str, Known] = field(default_factory=dict)
+    #: How often what was received, by run (None in quarantine), bytes and kind of verdict.
+    received: dict[tuple[str | None, bytes, Verdict], int] = field(default_factory=dict)
+    events: dict[bytes, tuple[str, int, Outcome]] = field(default_factory=dict)
+    ways: list[Way] = field(default_factory=list)
+
+    def record(self, receipt: Receipt, room: dict[str, int]) -> Verdict:
+        """What becomes of one receipt; ``room`` is spent."""
+        opened = open_receipt(receipt)
+        if not isinstance(opened.reading, Reading):
+            self._count(None, receipt, Verdict.QUARANTINED)
+            return Verdict.QUARANTINED
+        run = opened.reading.key.id
+        ruling = judge(self.known.get(run, NOTHING), opened.reading)
+        self.known[run] = ruling.known
+        self._count(run, receipt, ruling.verdict)
+        if ruling.publication is not None:
+            assert ruling.publication.revision == 1
+            self.publish(run, ruling.publication.outcome, opened.reading, receipt, room)
+        return ruling.verdict
+
+    def publish(
+        self,
+        run: str,
+        outcome: Outcome,
+        reading: Reading,
+        receipt: Receipt,
+        room: dict[str, int],
+    ) -> None:
+        self.events[event_id(reading.key, outcome, 1).bytes] = (run, 1, outcome)
+        for place in PLACES:
+            held = room.get(place, 0) > 0
+            room[place] = room.get(place, 0) - held
+            self.ways.append(Way(run, 1, place, receipt.received_at, held=held))
+
+    def claimable(self, place: str, now: int) -> list[Way]:
+        """Who may be claimed, oldest first."""
+        waiting = [
+            way
+            for way in self.ways
+            if way.destination == place
+            and way.state is State.PENDING
+            and not way.held
+            and way.due_at <= now
+            and not any(self._is_before(other, way) for other in self.ways)
+        ]
+        return sorted(waiting, key=lambda way: (way.due_at, way.number))
+
+    def die(self) -> None:
+        """Nobody holds anything any more."""
+        for way in self.ways:
+            way.held = False
+
+    def _is_before(self, other: Way, way: Way) -> bool:
+        return (
+            other.state.is_open
+            and (other.run, other.destination) == (way.run, way.destination)
+            and other.revision < way.revision
+        )
+
+    def _count(self, run: str | None, receipt: Receipt, verdict: Verdict) -> None:
+        # The repeats of a first receipt are duplicates, kept with it.
+        kind = Verdict.FIRST if verdict is Verdict.DUPLICATE else verdict
+        key = (run, receipt.body, kind)
+        self.received[key] = self.received.get(key, 0) + 1
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Drives a store and its model side by side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.harness = self.place()
+        self.model = Model()
+        #: Parcels whose lease holds, by delivery; and those whose lease is lost.
+        self.held: dict[int, Parcel] = {}
+        self.lost: list[Parcel] = []
+        #: Leases by delivery, and ids of events, as they were given out.
+        self.leases: set[tuple[int, int]] = set()
+        self.announced: list[bytes] = []
+
+    @abstractmethod
+    def place(self) -> StoreHarness:
+        """A fresh place for a store, not opened yet."""
+
+    def run(self, job: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(job)
+
+    @initialize()
+    def open(self) -> None:
+        self.run(self.harness.open())
+
+    def teardown(self) -> None:
+        self.run(self.harness.vanish())
+        self.runner.close()
+
+    # --- in ---------------------------------------------------------------------------------------
+
+    @rule(group=st.lists(receipts, min_size=1, max_size=4), together=st.booleans())
+    def record(self, group: Sequence[Receipt], *, together: bool) -> None:
+        """In one call, or in calls that share a commit."""
+        room = dict(self.harness.handover.left)
+        at = self.harness.clock.now_us()
+        group = [_at(receipt, at) for receipt in group]
+        expected = [self.model.record(receipt, room) for receipt in group]
+        if together:
+            calls = [self.harness.store.record([receipt]) for receipt in group]
+            answers = [answer for [answer] in self.run(self.harness.together(*calls))]
+        else:
+            answers = list(self.run(self.harness.store.record(group)))
+        self._recorded(answers, expected)
+
+    @rule(receipt=receipts)
+    def record_beside_poison(self, receipt: Receipt) -> None:
+        """Its group fails, it does not."""
+        room = dict(self.harness.handover.left)
+        receipt = _at(receipt, self.harness.clock.now_us())
+        expected = self.model.record(receipt, room)
+        store = self.harness.store
+        calls = (store.record([poison("run_1")]), store.record([receipt]))
+        [bad], [good] = self.run(self.harness.together(*calls))
+        assert isinstance(bad, UnstorableError)
+        self._recorded([good], [expected])
+
+    def _recorded(self, answers: Sequence[object], expected: Sequence[Verdict]) -> None:
+        found = [answer for answer in answers if isinstance(answer, Recorded)]
+        assert [answer.verdict for answer in found] == expected
+        self.announced += [a.letter.event.id.bytes for a in found if a.letter]
+        parcels = [parcel for answer in found for parcel in answer.parcels]
+        assert self.harness.handover.handed == parcels
+        self.harness.handover.handed.clear()
+        self._take(parcels)
+
+    @rule(place=places, room=st.integers(0, 2))
+    def make_room(self, place: str, room: int) -> None:
+        self.harness.handover.left[place] = room
+
+    @precondition(lambda self: any(k.outcome for k in self.model.known.values()))
+    @rule(data=st.data(), outcome=st.sampled_from(Outcome))
+    def revise(self, data: st.DataObject, outcome: Outcome) -> None:
+        """A run ends once more. The process that had the store open is gone afterwards."""
+        ended = sorted(run for run, known in self.model.known.items() if known.outcome)
+        run = data.draw(st.sampled_from(ended))
+        self._lose_leases()
+        self.run(self.harness.revise(run, outcome, to=PLACES))
+        before = self.model.known[run]
+        revision = before.revision + 1
+        self.model.known[run] = Known(
+            client_ref=before.client_ref,
+            outcome=outcome,
+            revision=revision,
+            waiting=before.waiting,
+        )
+        key = open_receipt(callback(run)).reading
+        assert isinstance(key, Reading)
+        identifier = event_id(key.key, outcome, revision).bytes
+        self.model.events[identifier] = (run, revision, outcome)
+        now = self.harness.clock.now_us()
+        self.model.ways += [Way(run, revision, place, now) for place in PLACES]
+
+    # --- out --------------------------------------------------------------------------------------
+
+    @rule(place=places, limit=st.integers(1, 4))
+    def claim(self, place: str, limit: int) -> None:
+        may = self.model.claimable(place, self.harness.clock.now_us())[:limit]
+        parcels = self.run(self.harness.claim(place, limit))
+        assert {parcel.number for parcel in parcels} == {way.number for way in may}
+        for way in may:
+            way.held = True
+        self._take(parcels)
+
+    def _take(self, parcels: Sequence[Parcel]) -> None:
+        for parcel in parcels:
+            assert parcel.number not in self.held
+            assert (parcel.number, parcel.lease) not in self.leases
+            assert parcel.letter.event.id.bytes in self.model.events
+            self.leases.add((parcel.number, parcel.lease))
+            self.held[parcel.number] = parcel
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), outcome=outcomes)
+    def settle(self, data: st.DataObject, outcome: Ended) -> None:
+        """Those that are held, and among them those that are not any more."""
+        numbers = data.draw(
+            st.lists(st.sampled_from(sorted(self.held)), min_size=1, unique=True)
+        )
+        stale = data.draw(st.lists(st.sampled_from(self.lost), max_size=1)) if self.lost else []
+        parcels = [self.held.pop(number) for number in numbers]
+        now = self.harness.clock.now_us()
+        settlements = settle_as(outcome, *stale, *parcels, now=now)
+        answers = self.run(self.harness.store.settle(settlements))
+        assert list(answers) == [False] * len(stale) + [True] * len(parcels)
+        for settlement in settlements[len(stale) :]:
+            way = self._way(settlement.parcel.number)
+            way.held = False
+            way.state = settlement.step.state
+            way.due_at = settlement.step.due_at
+            way.attempts = settlement.step.attempts
+        self.lost += parcels
+
+    @precondition(lambda self: self.lost)
+    @rule(data=st.data(), outcome=outcomes)
+    def settle_too_late(self, data: st.DataObject, outcome: Ended) -> None:
+        parcel = data.draw(st.sampled_from(self.lost))
+        assert self.run(self.harness.settle(parcel, outcome=outcome)) == [False]
+
+    @rule(seconds=st.sampled_from([0.001, 1.0, 6.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.harness.clock.advance(seconds=seconds)
+
+    @rule(place=places)
+    def ask_what_is_due(self, place: str) -> None:
+        due = [
+            way.due_at
+            for way in self.model.ways
+            if way.destination == place and way.state is State.PENDING and not way.held
+        ]
+        found = self.run(self.harness.store.next_due(place))
+        assert found == min(due, default=None)
+
+    # --- life and death ---------------------------------------------------------------------------
+
+    @rule(orderly=st.booleans())
+    def another_life(self, *, orderly: bool) -> None:
+        self._lose_leases()
+        harness = self.harness
+        self.run(harness.restart() if orderly else harness.reopen())
+
+    @rule(group=st.lists(receipts, min_size=1, max_size=3))
+    def die_before_the_commit(self, group: Sequence[Receipt]) -> None:
+        """None of it has happened."""
+        self._die("before-commit", group)
+
+    @rule(group=st.lists(receipts, min_size=1, max_size=3))
+    def die_after_the_commit(self, group: Sequence[Receipt]) -> None:
+        """All of it has happened, though nobody was told."""
+        at = self.harness.clock.now_us()
+        group = [_at(receipt, at) for receipt in group]
+        for receipt in group:
+            self.model.record(receipt, {})
+        self._die("after-commit", group)
+
+    def _die(self, where: Any, group: Sequence[Receipt]) -> None:
+        def die() -> None:
+            raise Died
+
+        self.harness.checkpoints.at(where, die)
+        with pytest.raises(StoreBusyError):
+            self.run(_awaited(self.harness.store.record(group)))
+        self._lose_leases()
+        self.run(self.harness.reopen())
+
+    def _lose_leases(self) -> None:
+        self.lost += self.held.values()
+        self.held.clear()
+        self.model.die()
+
+    # --- what always holds ------------------------------------------------------------------------
+
+    @invariant()
+    def the_ledger_balances_and_agrees_with_the_rows(self) -> None:
+        self.run(self.harness.audit())
+
+    @invariant()
+    def the_store_is_what_the_model_is(self) -> None:
+        self._number_ways()
+        found = self.run(self.harness.deliveries())
+        expected = [
+            (w.number, w.run, w.revision, w.destination, w.state, w.attempts, w.due_at, w.held)
+            for w in sorted(self.model.ways, key=lambda way: way.number)
+        ]
+        assert expected == [
+            (d.number, d.run, d.revision, d.destination, d.state, d.attempts, d.due_at, d.leased)
+            for d in found
+        ]
+
+    @invariant()
+    def every_event_is_there_once(self) -> None:
+        assert len(set(self.announced)) == len(self.announced)
+        rows = self.run(self.harness.rows("SELECT id FROM events"))
+        found = [bytes(identifier) for (identifier,) in rows]
+        assert sorted(found) == sorted(self.model.events)
+        assert set(self.announced) <= set(found)
+
+    @invariant()
+    def every_receipt_is_counted(self) -> None:
+        rows = self.run(
+            self.harness.rows(
+                "SELECT r.id, c.body, SUM(c.count), COUNT(*) FROM receipts AS c"
+                " LEFT JOIN runs AS r ON r.number = c.run GROUP BY r.id, c.body, c.verdict"
+            )
+        )
+        assert all(kept == 1 for *_, kept in rows)
+        found = sorted((run or b"", bytes(body), count) for run, body, count, _ in rows)
+        assert found == sorted(
+            ((run or "").encode(), body, count)
+            for (run, body, _), count in self.model.received.items()
+        )
+
+    @invariant()
+    def who_waits_is_known(self) -> None:
+        rows = self.run(
+            self.harness.rows(
+                "SELECT r.id, r.revision, r.client_ref, w.run IS NOT NULL FROM runs AS r"
+                " LEFT JOIN waiting AS w ON w.run = r.number"
+            )
+        )
+        assert {bytes(run).decode(): tuple(more) for run, *more in rows} == {
+            run: (known.revision, known.client_ref, int(known.waiting is not None))
+            for run, known in self.model.known.items()
+        }
+
+    def _number_ways(self) -> None:
+        """Learn the numbers that the store has given; given once, they stay."""
+        given = {
+            (d.run, d.revision, d.destination): d.number
+            for d in self.run(self.harness.deliveries())
+        }
+        for way in self.model.ways:
+            if not way.number:
+                way.number = given[way.run, way.revision, way.destination]
+
+    def _way(self, number: int) -> Way:
+        [way] = [way for way in self.model.ways if way.number == number]
+        return way
+
+
+def _at(receipt: Receipt, at: int) -> Receipt:
+    """The same callback, received then."""
+    values = {name: getattr(receipt, name) for name in receipt.__struct_fields__}
+    return Receipt(**{**values, "received_at": at})
+
+
+async def _awaited(job: Any) -> Any:
+    return await job
