@@ -59,6 +59,16 @@ test: lint ## all that CI runs: lint, then every test, then coverage
 test-fast: $(VENV)/.test ## the in-process tests, without coverage
 	$(BIN)/python -m pytest -q -m "not process and not kafka"
 
+# --- measure it ------------------------------------------------------------------------------------
+bench: $(VENV)/.local-kafka ## durable acks, HTTP and Kafka end to end, as ratios to a bare echo (needs wrk)
+	$(BIN)/python bench/run.py
+
+bench-long: $(VENV)/.local-kafka ## the same, longer; its log is kept in bench/results
+	$(BIN)/python bench/run.py --pairs 15 --seconds 15
+
+profile: $(VENV)/.local-kafka ## where the time of an acknowledgement goes
+	$(BIN)/python bench/profile.py
+
 docs: $(VENV)/.test ## write the generated pages anew
 	$(BIN)/python docs/generate_settings.py
 	$(BIN)/python docs/generate_metrics.py

@@ -40,6 +40,9 @@ _RELAY_CORE, _LOAD_CORE = 0, 1
 Function = tuple[str, int, str]
 Times = tuple[int, int, float, float, object]
 
+#: A thread without work waits in it.
+_IDLE: Final[Function] = ("~", 0, "<method 'get' of '_queue.SimpleQueue' objects>")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Profile and print; gives the exit code."""
@@ -94,6 +97,7 @@ def _print(directory: Path, load: Load, top: int) -> None:
     for path in sorted(directory.glob("*.prof")):
         # `stats` is what pstats read from the file.
         times: dict[Function, Times] = vars(pstats.Stats(str(path)))["stats"]
+        times.pop(_IDLE, None)
         total = sum(own for _, _, own, _, _ in times.values())
         if total < 0.01 * load.duration_us / 1e6:
             continue

@@ -1,9 +1,11 @@
 """What the supervisor promises: no dead worker is silent, and stopping has an end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay import supervise
 from relay.core.errors import MisconfiguredError, StoreFailedError
@@ -22,6 +24,13 @@ def supervisor(
 ) -> Supervisor:
     monkeypatch.setattr(supervise, "RESTART_WAIT_S", 0.0)
     return Supervisor(metrics=metrics)
+
+
+@pytest.fixture(autouse=True)
+def said() -> Iterator[list[Any]]:
+    """What was logged meanwhile."""
+    with capture_logs() as lines:
+        yield lines
 
 
 class Patient:
@@ -54,10 +63,12 @@ class Mortal(Patient):
     def __init__(self, *ends: BaseException | None, name: str = "mortal") -> None:
         super().__init__(name)
         self._ends = list(ends)
+        self.ended = asyncio.Event()
 
     async def run(self) -> None:
         if self._ends:
             self.runs += 1
+            self.ended.set()
             end = self._ends.pop(0)
             if end is not None:
                 raise end
@@ -100,19 +111,25 @@ async def test_stopping_twice_and_stopping_the_unknown_do_nothing(
 
 @pytest.mark.parametrize("end", [ValueError("x"), None], ids=["raises", "returns"])
 async def test_a_worker_that_ends_by_itself_is_started_again_and_counted(
-    end: BaseException | None, supervisor: Supervisor, metrics: RecordingMetrics
+    end: BaseException | None,
+    supervisor: Supervisor,
+    metrics: RecordingMetrics,
+    said: list[Any],
 ) -> None:
     mortal = Mortal(end)
     supervisor.start(mortal.worker)
     await mortal.started.wait()
     assert mortal.runs == 2
     assert metrics.counts["runflow_relay_workers_restarted_total", "mortal"] == 1
+    assert [(line["event"], line["worker"]) for line in said] == [
+        ("worker.crashed", "mortal")
+    ]
     assert not supervisor.failed.is_set()
     assert await _ended(supervisor, "mortal")
 
 
 async def test_a_worker_that_keeps_crashing_is_given_up(
-    supervisor: Supervisor, metrics: RecordingMetrics
+    supervisor: Supervisor, metrics: RecordingMetrics, said: list[Any]
 ) -> None:
     crashes = [ValueError(str(number)) for number in range(RESTARTS_MAX + 2)]
     mortal = Mortal(*crashes)
@@ -123,6 +140,7 @@ async def test_a_worker_that_keeps_crashing_is_given_up(
     assert supervisor.failure is crashes[RESTARTS_MAX]
     key = ("runflow_relay_workers_restarted_total", "mortal")
     assert metrics.counts[key] == RESTARTS_MAX
+    assert (said[-1]["event"], said[-1]["log_level"]) == ("worker.failed", "critical")
     assert await _ended(supervisor, "mortal")
 
 
@@ -171,7 +189,7 @@ async def test_one_failed_worker_leaves_the_others_at_work(
 
 
 async def test_a_worker_that_takes_too_long_to_stop_is_cancelled(
-    supervisor: Supervisor,
+    supervisor: Supervisor, said: list[Any]
 ) -> None:
     deaf, patient = Deaf("deaf"), Patient()
     supervisor.start(deaf.worker)
@@ -179,6 +197,7 @@ async def test_a_worker_that_takes_too_long_to_stop_is_cancelled(
     await deaf.started.wait()
     assert not await _ended(supervisor, "deaf", "patient", within_s=0.01)
     assert (deaf.stops, list(supervisor.names)) == (1, [])
+    assert [line["worker"] for line in said] == ["deaf"]
 
 
 async def test_in_a_hurry_only_the_named_are_no_longer_waited_for(
@@ -211,19 +230,10 @@ async def test_who_waits_for_a_new_start_is_not_waited_for(
     """It runs once more, asked to stop already: that is how it gives back what it holds."""
     monkeypatch.setattr(supervise, "RESTART_WAIT_S", 3600.0)
     mortal = Mortal(ValueError())
-    waiting = _crashed(mortal)
     supervisor.start(mortal.worker)
-    await waiting()
+    await mortal.ended.wait()
     assert await _ended(supervisor, "mortal")
     assert (mortal.runs, mortal.stops) == (2, 1)
-
-
-def _crashed(mortal: Mortal) -> Callable[[], Awaitable[None]]:
-    async def wait() -> None:
-        while mortal.runs == 0:
-            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0)
-
-    return wait
 
 
 async def test_a_crash_while_stopping_is_the_end_and_no_failure(

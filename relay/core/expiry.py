@@ -6,7 +6,7 @@ the epoch; also CloudFront) and Azure's ``se``. Links are read, never followed.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import unquote
 
@@ -19,7 +19,7 @@ _LINK: Final = re.compile(r'https?://[^\s"\\]{1,8192}')
 _FIELD: Final = re.compile(
     r"[?&](X-Amz-Date|X-Amz-Expires|X-Goog-Date|X-Goog-Expires|Expires|se)=([^&#]{1,64})"
 )
-_STAMP: Final = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+_STAMP: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,12}", re.ASCII)
 LINKS_MAX: Final = 1000
 
@@ -31,9 +31,10 @@ def earliest_expiry(output: bytes) -> str | None:
     """
     if not _HINT.search(output):
         return None
-    text = output.decode(errors="replace")
-    # JSON may write & as \u0026 and / as \/ inside strings.
-    plain = text.replace("\\u0026", "&").replace("\\/", "/")
+    plain = output.decode(errors="replace")
+    if "\\" in plain:
+        # JSON may write & as \u0026 and / as \/ inside strings.
+        plain = plain.replace("\\u0026", "&").replace("\\/", "/")
     moments = (
         _expiry_of(link.group())
         for link, _ in zip(_LINK.finditer(plain), range(LINKS_MAX), strict=False)
@@ -42,13 +43,16 @@ def earliest_expiry(output: bytes) -> str | None:
 
 
 def _expiry_of(link: str) -> str | None:
-    fields = {name: unquote(value) for name, value in _FIELD.findall(link)}
+    fields = {
+        name: unquote(value) if "%" in value else value
+        for name, value in _FIELD.findall(link)
+    }
     for vendor in ("Amz", "Goog"):
         date, span = (
             fields.get(f"X-{vendor}-Date", ""),
             fields.get(f"X-{vendor}-Expires", ""),
         )
-        if _STAMP.fullmatch(date) and _SECONDS.fullmatch(span):
+        if date and _SECONDS.fullmatch(span):
             return _after(date, int(span))
     if _SECONDS.fullmatch(fields.get("Expires", "")):
         return _after("19700101T000000Z", int(fields["Expires"]))
@@ -56,8 +60,13 @@ def _expiry_of(link: str) -> str | None:
 
 
 def _after(stamp: str, seconds: int) -> str | None:
+    parts = _STAMP.fullmatch(stamp)
+    if parts is None:
+        return None
     try:
-        start = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        return read_moment((start + timedelta(seconds=seconds)).isoformat())
+        # Spelled out: strptime costs ten times as much, for every link of every event.
+        start = datetime(*map(int, parts.groups()))  # type: ignore[arg-type]  # noqa: DTZ001
+        moment = start + timedelta(seconds=seconds)
     except (ValueError, OverflowError):
         return None
+    return f"{moment.isoformat(timespec='microseconds')}Z"

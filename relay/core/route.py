@@ -167,7 +167,7 @@ def _operand(wanted: object) -> str | None:
     if isinstance(wanted, str):
         return wanted
     # JSON has neither infinities nor NaN, so nothing could equal them.
-    if isinstance(wanted, (int, float)) and isfinite(wanted):
+    if isinstance(wanted, int) or (isinstance(wanted, float) and isfinite(wanted)):
         return msgspec.json.encode(wanted).decode()
     return None
 

@@ -264,7 +264,11 @@ class StoreMachine(RuleBasedStateMachine):
         numbers = data.draw(
             st.lists(st.sampled_from(sorted(self.held)), min_size=1, unique=True)
         )
-        stale = data.draw(st.lists(st.sampled_from(self.lost), max_size=1)) if self.lost else []
+        stale = (
+            data.draw(st.lists(st.sampled_from(self.lost), max_size=1))
+            if self.lost
+            else []
+        )
         parcels = [self.held.pop(number) for number in numbers]
         now = self.harness.clock.now_us()
         settlements = settle_as(outcome, *stale, *parcels, now=now)
@@ -346,11 +350,29 @@ class StoreMachine(RuleBasedStateMachine):
         self._number_ways()
         found = self.run(self.harness.deliveries())
         expected = [
-            (w.number, w.run, w.revision, w.destination, w.state, w.attempts, w.due_at, w.held)
+            (
+                w.number,
+                w.run,
+                w.revision,
+                w.destination,
+                w.state,
+                w.attempts,
+                w.due_at,
+                w.held,
+            )
             for w in sorted(self.model.ways, key=lambda way: way.number)
         ]
         assert expected == [
-            (d.number, d.run, d.revision, d.destination, d.state, d.attempts, d.due_at, d.leased)
+            (
+                d.number,
+                d.run,
+                d.revision,
+                d.destination,
+                d.state,
+                d.attempts,
+                d.due_at,
+                d.leased,
+            )
             for d in found
         ]
 

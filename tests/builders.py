@@ -1,0 +1,131 @@
+"""Things of the core, valid by default: a test changes the one field that it is about.
+
+Owns callbacks in Runflow's words and what the core makes of them. Decides nothing and expects nothing.
+"""
+
+import msgspec
+
+from relay.core.callback import DEFAULT_REQUIRE, Field, Reading, read
+from relay.core.event import BUILDER, Facts, Origin
+from relay.core.identity import Outcome
+from relay.core.ports import Letter, Parcel
+
+__all__ = [
+    "ABSENT",
+    "BATCH_ID",
+    "NOW_US",
+    "RUN_ID",
+    "any_batch_callback",
+    "any_callback",
+    "any_facts",
+    "any_parcel",
+    "any_reading",
+]
+
+#: 2026-03-01T12:00:00Z.
+NOW_US = 1_772_366_400_000_000
+RUN_ID = "0197b0c8-6e6a-7c3d-9a55-3f1d5b1f2a01"
+BATCH_ID = "batch_01J0ZK7Q2M"
+#: The value of a field that is to be left out.
+ABSENT = object()
+
+
+def any_callback(**changes: object) -> bytes:
+    """The body of a run that succeeded. A ``msgspec.Raw`` stands in it byte for byte."""
+    return _body(
+        {
+            "event": "run.completed",
+            "run_id": RUN_ID,
+            "status": "succeeded",
+            "output": {"image_urls": ["https://cdn.example/a.png"]},
+            "duration_ms": 102345,
+            "created_at": "2026-03-01T11:58:16.000+00:00",
+            "completed_at": "2026-03-01T11:59:58.345+00:00",
+            "metadata": None,
+        },
+        changes,
+    )
+
+
+def any_batch_callback(**changes: object) -> bytes:
+    """The body of a batch that succeeded."""
+    return _body(
+        {
+            "event": "batch.succeeded",
+            "batch_id": BATCH_ID,
+            "status": "succeeded",
+            "output": {"items": [], "succeeded": 2, "failed": 0, "total": 2},
+            "duration_ms": 5000,
+            "created_at": "2026-03-01T11:59:00+00:00",
+            "completed_at": "2026-03-01T11:59:05+00:00",
+            "metadata": None,
+        },
+        changes,
+    )
+
+
+def any_reading(
+    body: bytes | None = None,
+    *,
+    source: str = "acme",
+    require: tuple[Field, ...] = DEFAULT_REQUIRE,
+    **changes: object,
+) -> Reading:
+    """What a body that can be read says: ``body``, or that of a run that succeeded but for ``changes``."""
+    given = any_callback(**changes) if body is None else body
+    reading = read(given, source=source, require=require)
+    assert isinstance(reading, Reading), reading
+    return reading
+
+
+def any_facts(
+    reading: Reading | None = None,
+    *,
+    outcome: Outcome | None = None,
+    revision: int = 1,
+    origin: Origin = "callback",
+    confirmed: bool = True,
+    received_at: int = NOW_US,
+    builder: int = BUILDER,
+) -> Facts:
+    """The facts of an event; the outcome is the reading's own unless another is given."""
+    known = reading or any_reading()
+    return Facts(
+        key=known.key,
+        outcome=outcome or known.outcome or Outcome.OTHER,
+        revision=revision,
+        origin=origin,
+        confirmed=confirmed,
+        received_at=received_at,
+        reading=known,
+        builder=builder,
+    )
+
+
+def any_parcel(
+    facts: Facts | None = None,
+    *,
+    number: int = 1,
+    lease: int = 1,
+    destination: str = "orders",
+    generation: int = 1,
+    attempts: int = 0,
+    created_at: int = NOW_US,
+) -> Parcel:
+    """One claimed delivery."""
+    return Parcel(
+        number=number,
+        lease=lease,
+        destination=destination,
+        generation=generation,
+        attempts=attempts,
+        created_at=created_at,
+        letter=Letter(facts or any_facts()),
+    )
+
+
+def _body(fields: dict[str, object], changes: dict[str, object]) -> bytes:
+    changed = {**fields, **changes}
+    return msgspec.json.encode(
+        {name: value for name, value in changed.items() if value is not ABSENT}
+    )
