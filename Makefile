@@ -61,13 +61,13 @@ test-fast: $(VENV)/.test ## the in-process tests, without coverage
 
 # --- measure it ------------------------------------------------------------------------------------
 bench: $(VENV)/.local-kafka ## durable acks, HTTP and Kafka end to end, as ratios to a bare echo (needs wrk)
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run
 
-bench-long: $(VENV)/.local-kafka ## the same, longer; its log is kept in bench/results
-	$(BIN)/python bench/run.py --pairs 15 --seconds 15
+bench-long: $(VENV)/.local-kafka ## the same, longer; every leg is kept in bench/results
+	$(BIN)/python -m bench.run --pairs 15 --seconds 20
 
 profile: $(VENV)/.local-kafka ## where the time of an acknowledgement goes
-	$(BIN)/python bench/profile.py
+	$(BIN)/python -m bench.profile
 
 docs: $(VENV)/.test ## write the generated pages anew
 	$(BIN)/python docs/generate_settings.py

@@ -1,4 +1,3 @@
-
 """Writes docs/settings.md from the settings' models: ``python docs/generate_settings.py``."""
 
 from pathlib import Path

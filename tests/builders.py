@@ -20,6 +20,7 @@ __all__ = [
     "any_facts",
     "any_parcel",
     "any_reading",
+    "reading_of",
 ]
 
 #: 2026-03-01T12:00:00Z.
@@ -64,16 +65,16 @@ def any_batch_callback(**changes: object) -> bytes:
     )
 
 
-def any_reading(
-    body: bytes | None = None,
-    *,
-    source: str = "acme",
-    require: tuple[Field, ...] = DEFAULT_REQUIRE,
-    **changes: object,
+def any_reading(**changes: object) -> Reading:
+    """What :func:`any_callback` says with these changes."""
+    return reading_of(any_callback(**changes))
+
+
+def reading_of(
+    body: bytes, *, source: str = "acme", require: tuple[Field, ...] = DEFAULT_REQUIRE
 ) -> Reading:
-    """What a body that can be read says: ``body``, or that of a run that succeeded but for ``changes``."""
-    given = any_callback(**changes) if body is None else body
-    reading = read(given, source=source, require=require)
+    """What a body says that can be read."""
+    reading = read(body, source=source, require=require)
     assert isinstance(reading, Reading), reading
     return reading
 

@@ -73,7 +73,14 @@ _OPEN_STATES: Final = frozenset({"queued", "dispatching", "running", "pending"})
 _WHOLE_NUMBER: Final = re.compile(rb"-?\d{1,18}", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
-_IDENTITY_KEYS: Final = ("event", "run_id", "batch_id", "status", "client_ref")
+_IDENTITY_KEYS: Final = (
+    "event",
+    "run_id",
+    "batch_id",
+    "status",
+    "status_code",
+    "client_ref",
+)
 _QUOTED_KEYS: Final = tuple(f'"{key}"'.encode() for key in _IDENTITY_KEYS)
 _ABSENT: Final = Raw(b"null")
 

@@ -38,6 +38,7 @@ def test_each_object_stores_expiry_is_read(link: str, dies: str) -> None:
     [
         "https://s3.example/a.png",
         "https://s3.example/a.png?X-Amz-Expires=3600",
+        "https://s3.example/a.png?X-Amz-Date=today&X-Amz-Expires=3600",
         "https://s3.example/a.png?X-Amz-Date=20260301T115958Z&X-Amz-Expires=soon",
         "https://s3.example/a.png?X-Amz-Date=20261301T115958Z&X-Amz-Expires=3600",
         "https://s3.example/a.png?X-Amz-Date=99991231T235959Z&X-Amz-Expires=3600",

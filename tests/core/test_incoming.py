@@ -173,6 +173,8 @@ def test_keys_never_show_themselves_and_bad_ones_are_refused() -> None:
     with pytest.raises(InvalidKeyError):
         RunflowKey("")
     with pytest.raises(InvalidKeyError):
+        RunflowKey("\ud800")
+    with pytest.raises(InvalidKeyError):
         PublicKey("whpk_AAAA")
 
 
@@ -197,6 +199,7 @@ MATCHES = [
     ([], True),
     ({"exact": {"type": "io.runflow.run.succeeded"}}, True),
     ({"exact": {"type": "io.runflow.run.succeeded", "source": "/runflow/other"}}, False),
+    ({"exact": {"datacontenttype": "application/json"}}, True),
     ({"exact": {"nowhere": "x"}}, False),
     ({"not": {"exact": {"nowhere": "x"}}}, True),
     ({"prefix": {"type": "io.runflow.run."}}, True),

@@ -73,7 +73,7 @@ def test_every_offset_is_brought_to_utc(written: str) -> None:
         "0000-01-01T00:00:00Z",
         "0001-01-01T00:00:00+01:00",
         "9999-12-31T23:59:59-01:00",
-        "٢٠٢٦-٠٥-٠٦T١٠:٠٠:٠٠Z",
+        "\u0662026-05-06T10:00:00Z",
         "1772366400",
     ],
 )
@@ -108,16 +108,12 @@ offsets = st.integers(-1439, 1439).map(
 )
 
 
-@given(
-    moment=st.datetimes(
-        min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31), timezones=offsets
-    )
-)
-def test_what_isoformat_writes_is_read_as_the_same_moment(moment: datetime) -> None:
-    expected = (
-        moment.astimezone(UTC).replace(tzinfo=None).isoformat("T", "microseconds")
-    )
-    assert read_moment(moment.isoformat()) == f"{expected}Z"
+@given(moment_us=st.integers(-(10**16), 10**17), offset=offsets)
+def test_what_isoformat_writes_is_read_as_the_same_moment(
+    moment_us: int, offset: timezone
+) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment_us)
+    assert read_moment(moment.astimezone(offset).isoformat()) == text_of(moment_us)
 
 
 @given(moment_us=st.integers(-(10**16), 10**17))

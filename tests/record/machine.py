@@ -1,15 +1,12 @@
 """The store as a state machine: whatever is done to it in whatever order, it is what a dictionary is.
 
-Owns the rules by which a store is driven, and the plain model that it has to agree with after each of
-them. What a callback means to its run is core's, in the model as in the store; what the model has of
-its own is everything that a store may lose, double or mix up. An adapter subclasses
+Owns the rules by which a store is driven, and what has to hold after each of them. An adapter subclasses
 :class:`StoreMachine` and says where its store stands.
 """
 
 import asyncio
 from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pytest
@@ -29,8 +26,9 @@ from relay.core.errors import StoreBusyError, UnstorableError
 from relay.core.identity import Outcome, event_id
 from relay.core.ports import Parcel, Recorded
 from relay.core.receipt import Receipt, open_receipt
-from relay.core.run import NOTHING, Known, Verdict, judge
+from relay.core.run import Known, Verdict
 from tests.record.harness import Died, StoreHarness, settle_as
+from tests.record.model import PLACES, Model, Way
 from tests.record.receipts import callback, odd, partial, poison, still_running
 
 __all__ = ["StoreMachine"]
@@ -38,7 +36,6 @@ __all__ = ["StoreMachine"]
 T = TypeVar("T")
 
 RUNS = ("run_1", "run_2", "run_3")
-PLACES = ("lake", "orders")
 runs = st.sampled_from(RUNS)
 places = st.sampled_from(PLACES)
 ends = st.sampled_from(["succeeded", "failed"])
@@ -57,91 +54,6 @@ outcomes = st.sampled_from(
         Released(),
     ]
 )
-
-
-@dataclass
-class Way:
-    """One event on its way to one destination, as the model has it."""
-
-    run: str
-    revision: int
-    destination: str
-    due_at: int
-    number: int = 0
-    state: State = State.PENDING
-    attempts: int = 0
-    held: bool = False
-
-
-@dataclass
-class Model:
-    """All that a store has to know."""
-
-    known: dict[str, Known] = field(default_factory=dict)
-    #: How often what was received, by run (None in quarantine), bytes and kind of verdict.
-    received: dict[tuple[str | None, bytes, Verdict], int] = field(default_factory=dict)
-    events: dict[bytes, tuple[str, int, Outcome]] = field(default_factory=dict)
-    ways: list[Way] = field(default_factory=list)
-
-    def record(self, receipt: Receipt, room: dict[str, int]) -> Verdict:
-        """What becomes of one receipt; ``room`` is spent."""
-        opened = open_receipt(receipt)
-        if not isinstance(opened.reading, Reading):
-            self._count(None, receipt, Verdict.QUARANTINED)
-            return Verdict.QUARANTINED
-        run = opened.reading.key.id
-        ruling = judge(self.known.get(run, NOTHING), opened.reading)
-        self.known[run] = ruling.known
-        self._count(run, receipt, ruling.verdict)
-        if ruling.publication is not None:
-            assert ruling.publication.revision == 1
-            self.publish(run, ruling.publication.outcome, opened.reading, receipt, room)
-        return ruling.verdict
-
-    def publish(
-        self,
-        run: str,
-        outcome: Outcome,
-        reading: Reading,
-        receipt: Receipt,
-        room: dict[str, int],
-    ) -> None:
-        self.events[event_id(reading.key, outcome, 1).bytes] = (run, 1, outcome)
-        for place in PLACES:
-            held = room.get(place, 0) > 0
-            room[place] = room.get(place, 0) - held
-            self.ways.append(Way(run, 1, place, receipt.received_at, held=held))
-
-    def claimable(self, place: str, now: int) -> list[Way]:
-        """Who may be claimed, oldest first."""
-        waiting = [
-            way
-            for way in self.ways
-            if way.destination == place
-            and way.state is State.PENDING
-            and not way.held
-            and way.due_at <= now
-            and not any(self._is_before(other, way) for other in self.ways)
-        ]
-        return sorted(waiting, key=lambda way: (way.due_at, way.number))
-
-    def die(self) -> None:
-        """Nobody holds anything any more."""
-        for way in self.ways:
-            way.held = False
-
-    def _is_before(self, other: Way, way: Way) -> bool:
-        return (
-            other.state.is_open
-            and (other.run, other.destination) == (way.run, way.destination)
-            and other.revision < way.revision
-        )
-
-    def _count(self, run: str | None, receipt: Receipt, verdict: Verdict) -> None:
-        # The repeats of a first receipt are duplicates, kept with it.
-        kind = Verdict.FIRST if verdict is Verdict.DUPLICATE else verdict
-        key = (run, receipt.body, kind)
-        self.received[key] = self.received.get(key, 0) + 1
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -30,8 +30,8 @@ def test_the_store_agrees_with_its_model() -> None:
     run_state_machine_as_test(
         SqliteMachine,
         settings=settings(
-            max_examples=40,
-            stateful_step_count=30,
+            max_examples=25,
+            stateful_step_count=25,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

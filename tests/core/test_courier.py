@@ -1,0 +1,159 @@
+"""What a call to a sender means for its gate and for each parcel that it carried."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.core.courier import judge_gate, seed_of, settlements
+from relay.core.delivery import (
+    Delivered,
+    Failed,
+    Fault,
+    Outcome,
+    Policy,
+    Refused,
+    Released,
+    State,
+    backoff_us,
+)
+from relay.core.gate import Gate, GatePolicy
+from tests.builders import NOW_US, any_facts, any_parcel, any_reading
+
+EVENT = Failed(reason="status_400", fault=Fault.EVENT)
+DOWN = Failed(reason="timeout", fault=Fault.DESTINATION)
+REFUSED = Refused(reason="blocked_address")
+SHUT = Gate(policy=GatePolicy(faults_to_open=2))
+OPEN = SHUT.failed(0.0, probe=False).failed(0.0, probe=False)
+
+
+@pytest.mark.parametrize(
+    "outcomes,faults",
+    [
+        ([DOWN], 1),
+        ([DOWN, DOWN, DOWN], 1),
+        ([Delivered(), DOWN], 1),
+        ([Released(), DOWN, EVENT], 1),
+        ([Released()], 0),
+        ([], 0),
+    ],
+)
+def test_a_call_counts_once_however_many_parcels_it_carried(
+    outcomes: list[Outcome], faults: int
+) -> None:
+    assert judge_gate(SHUT, outcomes, now_s=1.0, probe=False).faults == faults
+
+
+@pytest.mark.parametrize("answer", [Delivered(), EVENT, REFUSED])
+@pytest.mark.parametrize("probe", [False, True])
+def test_any_answer_shows_that_the_destination_is_there(
+    answer: Outcome, probe: bool
+) -> None:
+    gate = judge_gate(OPEN, [Released(), answer], now_s=1.0, probe=probe)
+    assert (gate.open, gate.faults, gate.probes) == (False, 0, 0)
+
+
+@pytest.mark.parametrize("outcomes", [[], [Released()]])
+def test_a_call_that_was_never_made_says_nothing(outcomes: list[Outcome]) -> None:
+    assert judge_gate(OPEN, outcomes, now_s=9.0, probe=True) is OPEN
+
+
+def test_while_it_is_open_only_the_probe_moves_the_gate() -> None:
+    assert judge_gate(OPEN, [DOWN], now_s=9.0, probe=False) is OPEN
+    probed = judge_gate(OPEN, [DOWN], now_s=9.0, probe=True)
+    assert probed.probe_at == 9.0 + 2.0
+
+
+def test_a_gate_counts_from_the_beginning_once_it_has_closed() -> None:
+    closed = OPEN.failed(1.0, probe=True).failed(3.0, probe=True).worked()
+    assert not closed.failed(10.0, probe=False).open
+    again = closed.failed(10.0, probe=False).failed(10.0, probe=False)
+    assert again.probe_at == 11.0
+
+
+def test_a_gate_that_is_not_open_has_no_probe_due() -> None:
+    assert not SHUT.may_probe(10**9)
+
+
+@given(
+    moves=st.lists(st.sampled_from(["worked", "failed", "probe"]), max_size=60),
+    opens_after=st.integers(1, 10),
+)
+def test_whatever_happens_a_probe_comes_within_30_seconds(
+    moves: list[str], opens_after: int
+) -> None:
+    gate, row = Gate(policy=GatePolicy(faults_to_open=opens_after)), 0
+    for now, move in enumerate(moves):
+        was_open = gate.open
+        if move == "worked":
+            gate, row = gate.worked(), 0
+            assert not gate.open
+            continue
+        gate, row = gate.failed(float(now), probe=move == "probe"), row + 1
+        assert gate.open is (was_open or row >= opens_after)
+        if gate.probe_at is not None and (not was_open or move == "probe"):
+            assert 1.0 <= gate.probe_at - now <= 30.0
+
+
+def test_each_parcel_gets_the_outcome_of_its_own_try() -> None:
+    parcels = [any_parcel(number=number, attempts=number) for number in range(4)]
+    outcomes: list[Outcome] = [Delivered(), REFUSED, EVENT, Released()]
+    settled = settlements(parcels, outcomes, policy=Policy(), gate=SHUT, now_us=NOW_US)
+    assert [(one.parcel, one.outcome) for one in settled] == list(
+        zip(parcels, outcomes, strict=True)
+    )
+    assert [(one.step.state, one.step.attempts) for one in settled] == [
+        (State.DELIVERED, 1),
+        (State.DEAD, 2),
+        (State.PENDING, 3),
+        (State.PENDING, 3),
+    ]
+
+
+@pytest.mark.parametrize("gate,attempts", [(SHUT, 1), (OPEN, 0)])
+def test_the_gate_decides_whether_a_fault_uses_a_step(
+    gate: Gate, attempts: int
+) -> None:
+    [settled] = settlements(
+        [any_parcel()], [DOWN], policy=Policy(), gate=gate, now_us=NOW_US
+    )
+    assert settled.step.attempts == attempts
+
+
+def test_a_parcel_is_as_old_as_its_delivery() -> None:
+    policy = Policy(max_age=1000)
+    [settled] = settlements(
+        [any_parcel(created_at=NOW_US - 1000)],
+        [EVENT], policy=policy, gate=SHUT, now_us=NOW_US,
+    )  # fmt: skip
+    assert settled.step.reason == "expired"
+
+
+def test_as_many_outcomes_as_parcels_are_needed() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        settlements([any_parcel()], [], policy=Policy(), gate=SHUT, now_us=NOW_US)
+
+
+def test_the_wait_can_be_derived_again_from_what_the_delivery_is() -> None:
+    parcel = any_parcel(attempts=3, destination="lake", generation=2)
+    seed = uuid.UUID("d02e03e3-64ae-56ea-bc81-c7041abacc1e").bytes + b"/lake/2"
+    [settled] = settlements(
+        [parcel], [EVENT], policy=Policy(), gate=SHUT, now_us=NOW_US
+    )
+    assert seed_of(parcel) == seed
+    assert settled.step.due_at - NOW_US == backoff_us(Policy(), attempt=5, seed=seed)
+
+
+def test_deliveries_of_one_event_are_not_tried_again_in_step() -> None:
+    other_run = any_facts(any_reading(run_id="other"))
+    seeds = {
+        seed_of(parcel)
+        for parcel in (
+            any_parcel(),
+            any_parcel(destination="lake"),
+            any_parcel(generation=2),
+            any_parcel(other_run),
+        )
+    }
+    assert len(seeds) == 4
