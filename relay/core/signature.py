@@ -210,7 +210,7 @@ Verifier = RunflowVerifier | StandardVerifier
 
 def _read_signature(item: str) -> tuple[str, bytes | None]:
     version, _, encoded = item.partition(",")
-    if version not in ("v1", "v1a") or not encoded:
+    if version not in ("v1", "v1a"):
         return version, None
     try:
         return version, base64.b64decode(encoded, validate=True)

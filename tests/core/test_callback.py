@@ -251,6 +251,8 @@ def nested(depth: int) -> msgspec.Raw:
 def test_a_body_may_be_256_deep_and_no_deeper() -> None:
     assert DEPTH_MAX == 256
     assert reason_of(any_callback(output=nested(256))) is None
+    # More brackets than that make it count for real.
+    assert reason_of(any_callback(output=nested(256), metadata=[[], {}])) is None
     assert reason_of(any_callback(output=nested(257))) == "too_deep"
 
 

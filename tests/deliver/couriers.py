@@ -203,6 +203,14 @@ class Bench(SqliteHarness):
         before = self.outbox.looks
         await self.watch.until(lambda: self.outbox.looks > before)
 
+    async def asks_nothing(self) -> bool:
+        """Whether the courier leaves the store alone, however many commits go by."""
+        before = self.outbox.claims
+        for _ in range(5):
+            # A claim asked for by now rides with one of these at the latest.
+            await self.store.claim("nobody", limit=1, now=self.clock.now_us())
+        return self.outbox.claims == before
+
     async def finished(self) -> None:
         """The courier was asked to stop, and does."""
         self.courier.stop()

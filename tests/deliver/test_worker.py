@@ -25,9 +25,11 @@ async def test_a_fresh_event_goes_out_without_a_claim(bench: Bench) -> None:
     bench.employ()
     bench.start()
     await bench.looked()
-    await record(bench, *names(60))
-    await settled(bench, 60)
-    assert await bench.at(State.DELIVERED) == names(60)
+    for number, run in enumerate(names(8), start=1):
+        await record(bench, run)
+        await settled(bench, number)
+        assert await bench.asks_nothing()
+    assert await bench.at(State.DELIVERED) == names(8)
     assert bench.outbox.claims == 1
 
 
@@ -65,6 +67,19 @@ async def test_no_more_is_held_in_memory_than_allowed(bench: Bench) -> None:
     bench.sender.let_go()
     await settled(bench, 10)
     assert bench.sender.runs == names(10)
+
+
+async def test_with_no_room_left_the_store_is_not_asked(bench: Bench) -> None:
+    bench.sender = ScriptedSender(bench.watch, concurrency=1)
+    bench.sender.hold()
+    await record(bench, *names(4))
+    courier = bench.employ(ready_max=1)
+    bench.start()
+    await bench.watch.until(
+        lambda: bench.sender.under_way == 1 and bench.outbox.claims >= 2
+    )
+    assert courier.room == 0
+    assert await bench.asks_nothing()
 
 
 # --- how it goes out ------------------------------------------------------------------------------

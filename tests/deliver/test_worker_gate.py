@@ -85,6 +85,8 @@ async def test_an_open_gate_lets_one_probe_through_at_a_time(bench: Bench) -> No
     probes = bench.sender.calls[3:]
     assert [len(call) for call in probes] == [1] * len(probes)
     assert bench.sender.most_at_once == 1
+    # The first opened it; each that failed since put the next one off.
+    assert bench.courier.gate.probes >= len(probes)
     # While it does not work, nothing uses up a step.
     untouched = [row.attempts for row in await bench.to_orders()][3:]
     assert untouched == [0, 0, 0]
