@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import ConsumerRecord
 
 from relay.core.event import Attribute, Event
@@ -73,22 +75,43 @@ def noise(size: int) -> str:
 
 
 async def alter(kafka: Kafka, topic: str, record_bytes: int) -> None:
-    """Let the topic take batches up to this size from now on."""
-    text = str(record_bytes)
-    asked = ConfigResource(ConfigResourceType.TOPIC, topic, {RECORD_LIMIT: text})
+    """Let the topic take batches up to this size from now on.
+
+    The controller knows it first, the broker a moment later, its log another moment later. So a second
+    topic is altered in the same request, and tried until it refuses what is larger.
+    """
+    witness = f"{topic}-witness"
+    await kafka.broker.create_topic(witness)
+    limit = {RECORD_LIMIT: str(record_bytes)}
+    asked = [
+        ConfigResource(ConfigResourceType.TOPIC, name, limit)
+        for name in (topic, witness)
+    ]
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.broker.bootstrap_servers)
     await admin.start()
     try:
-        (answer,) = await admin.alter_configs([asked])
-        assert [found[0] for found in answer.resources] == [0]
-        async with asyncio.timeout(10):
-            # The controller knows it first, the broker a moment later.
-            seen = ""
-            while seen != text:
-                (described,) = await admin.describe_configs([asked])
-                seen = str(described.resources[0][4][0][1])
+        for answer in await admin.alter_configs(asked):
+            assert {found[0] for found in answer.resources} == {0}
     finally:
         await admin.close()
+    async with asyncio.timeout(10):
+        while not await _refuses(kafka, witness, record_bytes):
+            pass
+
+
+async def _refuses(kafka: Kafka, topic: str, record_bytes: int) -> bool:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka.broker.bootstrap_servers,
+        max_request_size=16 * record_bytes + 4096,
+    )
+    await producer.start()
+    try:
+        await (await producer.send(topic, b"x" * (2 * record_bytes)))
+    except MessageSizeTooLargeError:
+        return True
+    finally:
+        await producer.stop()
+    return False
 
 
 class KafkaRig:
