@@ -55,7 +55,7 @@ async def read_body(
     if declared > limit:
         return BodyFault.TOO_LARGE
     content = request.content
-    if content.is_eof():
+    if content.is_eof() and content.exception() is None:
         # The usual case: head and body came in one piece, so there is nothing to wait for.
         body: bytes = content.read_nowait(-1)
         if len(body) > limit:
@@ -104,6 +104,10 @@ class _Reader:
             if not self._reserve(size):
                 return self._fail(BodyFault.NO_ROOM)
             chunks.append(chunk)
+        error = self._content.exception()
+        if error is not None:
+            # It came before anyone waited.
+            raise error
         self._in_flight.give(self._reserved - size)
         return b"".join(chunks)
 

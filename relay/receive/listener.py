@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 
 from relay.core.errors import MisconfiguredError
@@ -64,8 +64,11 @@ class _Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._messages or self._current_request is not None:
+        request = self._current_request
+        if self._messages or request is not None:
             self.head_since = None
+            if request is not None and self._messages:
+                _tell_of_the_end(request.content)
         elif self.head_since is None and self._waiter is not None:
             self.head_since = self._loop.time()
 
@@ -123,6 +126,17 @@ class _Connection(RequestHandler):
         response.content_type = "application/json"
         response.force_close()
         return response
+
+
+def _tell_of_the_end(body: StreamReader) -> None:
+    """Tell who waits for the rest of a body that nothing of it will come.
+
+    While a body is being read nothing else can follow it but the parser's error, which aiohttp
+    queues behind the very request that waits.
+    """
+    if not body.is_eof():
+        body.set_exception(web.RequestPayloadError("malformed body"))
+        body.feed_eof()
 
 
 class _Server(web.Server):

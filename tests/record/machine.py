@@ -216,17 +216,20 @@ class StoreMachine(RuleBasedStateMachine):
 
     # --- life and death ---------------------------------------------------------------------------
 
+    @precondition(lambda self: self.held)
     @rule(orderly=st.booleans())
     def another_life(self, *, orderly: bool) -> None:
         self._lose_leases()
         harness = self.harness
         self.run(harness.restart() if orderly else harness.reopen())
 
+    @precondition(lambda self: self.model.events)
     @rule(group=st.lists(receipts, min_size=1, max_size=3))
     def die_before_the_commit(self, group: Sequence[Receipt]) -> None:
         """None of it has happened."""
         self._die("before-commit", group)
 
+    @precondition(lambda self: self.model.events)
     @rule(group=st.lists(receipts, min_size=1, max_size=3))
     def die_after_the_commit(self, group: Sequence[Receipt]) -> None:
         """All of it has happened, though nobody was told."""
@@ -255,7 +258,9 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_balances_and_agrees_with_the_rows(self) -> None:
-        self.run(self.harness.audit())
+        ledger = self.run(self.harness.audit())
+        assert ledger.sources == self.model.sources()
+        assert ledger.destinations == self.model.destinations()
 
     @invariant()
     def the_store_is_what_the_model_is(self) -> None:

@@ -4,11 +4,13 @@ Owns everything that a store may lose, double or mix up. What a callback means t
 the model as in the store.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from relay.core.callback import Reading
 from relay.core.delivery import State
 from relay.core.identity import Outcome, event_id
+from relay.core.ledger import DestinationCounts, SourceCounts
 from relay.core.receipt import Receipt, open_receipt
 from relay.core.run import NOTHING, Known, Verdict, judge
 
@@ -83,6 +85,43 @@ class Model:
             and not any(self._is_before(other, way) for other in self.ways)
         ]
         return sorted(waiting, key=lambda way: (way.due_at, way.number))
+
+    def sources(self) -> dict[str, SourceCounts]:
+        """The account of what came in."""
+        if not self.received:
+            return {}
+        by_verdict = Counter[str]()
+        for (_, _, kind), count in self.received.items():
+            by_verdict[kind.value] += count
+        # One receipt opened each run; whatever else was filed with it only repeated it.
+        first = len(self.known)
+        waiting = sum(known.waiting is not None for known in self.known.values())
+        return {
+            "acme": SourceCounts(
+                receipts=by_verdict.total(),
+                first=first,
+                duplicate=by_verdict["first"] - first,
+                stale=by_verdict["stale"],
+                conflict=by_verdict["conflict"],
+                quarantined=by_verdict["quarantined"],
+                opened=len(self.events) + waiting,
+                events=len(self.events),
+                waiting=waiting,
+            )
+        }
+
+    def destinations(self) -> dict[str, DestinationCounts]:
+        """The account of what went out."""
+        found = {}
+        for place in PLACES:
+            states = Counter(w.state for w in self.ways if w.destination == place)
+            found[place] = DestinationCounts(
+                created=states.total(),
+                delivered=states[State.DELIVERED],
+                pending=states[State.PENDING],
+                dead=states[State.DEAD],
+            )
+        return found
 
     def die(self) -> None:
         """Nobody holds anything any more."""
