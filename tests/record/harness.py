@@ -228,7 +228,7 @@ class StoreHarness(ABC):
     async def one_group(self) -> AsyncIterator[None]:
         """What is asked for inside shares one commit."""
         with self.held() as hold:
-            first = asyncio.ensure_future(self.store.register(()))  # noqa: TID251 - ends below
+            first = asyncio.get_running_loop().create_task(self.store.register(()))
             await hold.reached()
             yield
         await first

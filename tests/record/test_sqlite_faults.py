@@ -204,6 +204,19 @@ async def test_after_a_failed_write_nothing_is_acknowledged(
     assert await opened.count("receipts") == 0
 
 
+async def test_a_receipt_that_changed_on_disk_is_never_sent(
+    opened: SqliteHarness,
+) -> None:
+    """An event that cannot be built again byte for byte stops the store rather than going out."""
+    await opened.one(callback())
+    await opened.close()
+    await opened.execute("UPDATE receipts SET body = X'00'")
+    await opened.open()
+    with pytest.raises(StoreFailedError, match="reads otherwise"):
+        await opened.claim()
+    assert not any(delivery.leased for delivery in await opened.deliveries())
+
+
 async def test_a_failed_look_at_what_is_due_is_translated(
     opened: SqliteHarness,
 ) -> None:

@@ -1,7 +1,7 @@
 """The embedded store against its model."""
 
 import shutil
-import tempfile
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,26 +12,27 @@ from tests.record.machine import StoreMachine
 from tests.record.sqlite_harness import SqliteHarness
 
 
-class SqliteMachine(StoreMachine):
-    """One file, in a folder of its own."""
-
-    def place(self) -> SqliteHarness:
-        self.folder = Path(tempfile.mkdtemp(prefix="relay-store-"))
-        return SqliteHarness(self.folder)
-
-    def teardown(self) -> None:
-        super().teardown()
-        shutil.rmtree(self.folder)
-
-
 @pytest.mark.timeout(120)
-def test_the_store_agrees_with_its_model() -> None:
+def test_the_store_agrees_with_its_model(tmp_path: Path) -> None:
     """Whatever is done to it, in whatever order: nothing is lost, doubled or mixed up."""
+    folders = (tmp_path / str(number) for number in count())
+
+    class SqliteMachine(StoreMachine):
+        """One file after another, each in a folder of its own."""
+
+        def place(self) -> SqliteHarness:
+            self.folder = next(folders)
+            return SqliteHarness(self.folder)
+
+        def teardown(self) -> None:
+            super().teardown()
+            shutil.rmtree(self.folder)
+
     run_state_machine_as_test(
         SqliteMachine,
         settings=settings(
-            max_examples=25,
-            stateful_step_count=25,
+            max_examples=40,
+            stateful_step_count=30,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )
