@@ -8,14 +8,16 @@ keeps them.
 | --- | --- |
 | 202 | new: committed, quarantined bodies included |
 | 200 | seen before: committed too |
-| 400 | not HTTP |
+| 400 | not HTTP, more or longer headers than allowed, a malformed body |
 | 401 | signature missing or wrong |
 | 404, 405 | no such source, channel or method |
 | 408 | the body did not come in time |
 | 413 | more than ``limits.body_bytes`` |
 | 415 | a ``Content-Encoding`` |
 | 429 | too many requests that failed verification |
-| 503 | our own fault: no commit, no room, no usable secret |
+| 503 | our own fault: no commit, no room, no usable secret, too many connections |
+
+Closed without a word: a head that does not come in time, and answers that nobody takes.
 """
 
 import math

@@ -1,6 +1,7 @@
 """The listener: no sender can hold it open, and when it stops, who was heard is answered."""
 
 import asyncio
+import gzip
 import logging
 from contextlib import AsyncExitStack
 from typing import cast
@@ -101,6 +102,20 @@ async def test_answers_that_nobody_reads_do_not_hold_a_connection(
         await until(lambda: server.requests_count == 1)
         await until(lambda: not server.connections)
         writer.close()
+
+
+async def test_a_body_is_handed_on_as_it_was_signed_and_never_inflated() -> None:
+    echo, body = Echo(), gzip.compress(b"x" * 1_000_000)
+    async with listening(echo.respond) as listener:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        answer = await read_answer(reader)
+        writer.close()
+    assert answer is not None
+    assert answer.body == body
 
 
 async def test_our_own_fault_is_503_and_repeats_nothing_of_what_was_sent(
