@@ -1,0 +1,122 @@
+"""Reading: what one body says, as values.
+
+Owns the fields that decide and, read only when asked for, those that only the event needs. Knows
+nothing of how a body is found wanting.
+"""
+
+import msgspec
+
+from relay.core.callback.wire import ABSENT, Wire, decimal, opaque, text, whole
+from relay.core.identity import Outcome, RunKey
+from relay.core.moment import read_moment
+
+__all__ = ["Problem", "Reading"]
+
+#: Why a body that names a run is not yet the whole truth.
+Problem = str
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What one body says. Times are normalised texts, ``output`` and ``metadata`` exact JSON bytes.
+
+    What decides is read at once; what only the event needs is read when it is asked for, so that
+    the acknowledgement does not wait for it.
+    """
+
+    key: RunKey
+    #: The normalised outcome named by the status, else by the event; None when neither names one.
+    outcome: Outcome | None
+    status_raw: str | None
+    #: Whether the status names a state that is not terminal, so that this body cannot end a run.
+    is_open: bool
+    problems: tuple[Problem, ...]
+    client_ref: str | None
+    #: When the run ended.
+    completed_at: str | None
+    wire: Wire
+
+    @property
+    def run_id(self) -> str | None:
+        """``run_id`` as received."""
+        return text(self.wire.run_id)
+
+    @property
+    def batch_id(self) -> str | None:
+        """``batch_id`` as received."""
+        return text(self.wire.batch_id)
+
+    @property
+    def org_id(self) -> str | None:
+        """``org_id`` as received."""
+        return text(self.wire.org_id)
+
+    @property
+    def created_at(self) -> str | None:
+        """When the run was created."""
+        return read_moment(text(self.wire.created_at))
+
+    @property
+    def started_at(self) -> str | None:
+        """When the run was started."""
+        return read_moment(text(self.wire.started_at))
+
+    @property
+    def duration_ms(self) -> int | None:
+        """Wall-clock time of the run in milliseconds."""
+        return whole(self.wire.duration_ms)
+
+    @property
+    def cost(self) -> str | None:
+        """The cost as a decimal text."""
+        return decimal(self.wire.cost)
+
+    @property
+    def output(self) -> bytes | None:
+        """The output's JSON, byte for byte; None for null."""
+        return opaque(self.wire.output)
+
+    @property
+    def metadata(self) -> bytes | None:
+        """The metadata's JSON, byte for byte; None for null."""
+        return opaque(self.wire.metadata)
+
+    @property
+    def failure(self) -> dict[str, str | None] | None:
+        """Why it failed, where the body says so."""
+        wire = self.wire
+        return _any(
+            {
+                "code": text(wire.failure_code),
+                "message": text(wire.failure_message),
+                "stage": text(wire.failure_stage_code),
+            }
+        )
+
+    @property
+    def nodes(self) -> dict[str, int | None] | None:
+        """How many nodes the run had and completed."""
+        wire = self.wire
+        if wire.nodes_total is ABSENT and wire.nodes_completed is ABSENT:
+            return None
+        return {
+            "total": whole(wire.nodes_total),
+            "completed": whole(wire.nodes_completed),
+        }
+
+    @property
+    def target(self) -> dict[str, str | None] | None:
+        """What was run."""
+        wire = self.wire
+        return _any(
+            {
+                "type": text(wire.target_type),
+                "id": text(wire.model_id)
+                or text(wire.flow_id)
+                or text(wire.comfyui_workflow_id),
+                "version": text(wire.target_version),
+            }
+        )
+
+
+def _any(found: dict[str, str | None]) -> dict[str, str | None] | None:
+    return None if all(value is None for value in found.values()) else found
