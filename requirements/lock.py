@@ -7,7 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 COMPILE = [
     "uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--no-header",
-    "--no-emit-index-url", "--no-emit-find-links", "--python-version", "3.11",
+    "--python-version", "3.11",
 ]  # fmt: skip
 SETS = {
     "build": ["requirements/build.in"],

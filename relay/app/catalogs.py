@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from relay.core.catalog import CALLBACK, Catalog, Channel, Source
+from relay.core.credential import Credential
 from relay.core.route import InvalidMatchError, Route, Router, compile_match
 from relay.core.signature import (
-    Credential,
+    IncomingKey,
     PublicKey,
     RunflowKey,
     RunflowVerifier,
@@ -21,7 +22,7 @@ from relay.settings import RunflowChannel, Settings, StandardChannel, VerifyingK
 from relay.settings import RunflowKey as RunflowKeySetting
 from relay.settings import Source as SourceSetting
 
-__all__ = ["build_catalog", "check_match"]
+__all__ = ["build_catalog", "check_match", "moment_us"]
 
 
 def build_catalog(settings: Settings) -> Catalog:
@@ -77,23 +78,24 @@ def _runflow(keys: Iterable[RunflowKeySetting]) -> RunflowVerifier:
             Credential(
                 id=key.id,
                 key=RunflowKey(key.secret.reveal()),
-                not_before=_moment_us(key.not_before),
-                not_after=_moment_us(key.not_after),
+                not_before=moment_us(key.not_before),
+                not_after=moment_us(key.not_after),
             )
             for key in keys
         )
     )
 
 
-def _standard(key: VerifyingKey) -> Credential:
+def _standard(key: VerifyingKey) -> Credential[IncomingKey]:
     text = key.secret.reveal()
     return Credential(
         id=key.id,
         key=PublicKey(text) if text.startswith("whpk_") else StandardKey.parse(text),
-        not_before=_moment_us(key.not_before),
-        not_after=_moment_us(key.not_after),
+        not_before=moment_us(key.not_before),
+        not_after=moment_us(key.not_after),
     )
 
 
-def _moment_us(moment: datetime | None) -> int | None:
+def moment_us(moment: datetime | None) -> int | None:
+    """A setting's moment in wall microseconds."""
     return None if moment is None else int(moment.timestamp() * 1_000_000)

@@ -6,7 +6,9 @@ Owns which sender a kind of destination has and how it is bounded.
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
+from relay.app.catalogs import moment_us
 from relay.app.system import System
+from relay.core.credential import Credential
 from relay.core.delivery import Policy
 from relay.core.egress import EgressPolicy
 from relay.core.gate import GatePolicy
@@ -96,7 +98,13 @@ def _http(destination: HttpDestination, system: System) -> Sender:
         options=HttpOptions(
             url=destination.url,
             keys=tuple(
-                StandardKey.parse(key.secret.reveal()) for key in destination.keys
+                Credential(
+                    id=key.id,
+                    key=StandardKey.parse(key.secret.reveal()),
+                    not_before=moment_us(key.not_before),
+                    not_after=moment_us(key.not_after),
+                )
+                for key in destination.keys
             ),
             concurrency=destination.concurrency,
             connect_timeout_s=destination.connect_timeout.seconds,

@@ -19,6 +19,7 @@ __all__ = [
     "Outcome",
     "RunKey",
     "UnusableIdError",
+    "canonical",
     "event_id",
     "event_id_bytes",
 ]
@@ -80,7 +81,7 @@ class RunKey(msgspec.Struct, frozen=True):
             UnusableIdError: the id is empty, over 255 bytes of UTF-8, or holds control characters.
         """
         if _UUID.fullmatch(upstream_id):
-            return cls(source, kind, upstream_id.lower())
+            return cls(source, kind, canonical(upstream_id))
         if not upstream_id:
             raise UnusableIdError("empty")
         if _CONTROL.search(upstream_id):
@@ -120,6 +121,11 @@ class RunKey(msgspec.Struct, frozen=True):
         if len(self.id) == 36 and _UUID.fullmatch(self.id):
             return bytes.fromhex(self.id.replace("-", ""))
         return self.id.encode()
+
+
+def canonical(upstream_id: str) -> str:
+    """An upstream id in the one spelling that leaves: lower case if and only if it is a UUID."""
+    return upstream_id.lower() if _UUID.fullmatch(upstream_id) else upstream_id
 
 
 def event_id(key: RunKey, outcome: Outcome, revision: int) -> uuid.UUID:

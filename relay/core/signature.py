@@ -19,11 +19,13 @@ from typing import Final, Literal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from relay.core.credential import Credential
 from relay.core.errors import InvalidKeyError
 from relay.core.signing import StandardKey
 
 __all__ = [
     "Credential",
+    "IncomingKey",
     "PublicKey",
     "RefusalReason",
     "Refused",
@@ -106,27 +108,14 @@ class PublicKey:
         return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credential:
-    """A secret with a name and a span of time in which it counts (wall microseconds)."""
-
-    id: str
-    key: RunflowKey | StandardKey | PublicKey
-    not_before: int | None = None
-    not_after: int | None = None
-
-    def is_live(self, now: int) -> bool:
-        """Whether it counts at ``now``."""
-        return (self.not_before is None or now >= self.not_before) and (
-            self.not_after is None or now < self.not_after
-        )
+IncomingKey = RunflowKey | StandardKey | PublicKey
 
 
 @dataclass(frozen=True, slots=True)
 class RunflowVerifier:
     """Runflow's own scheme."""
 
-    credentials: tuple[Credential, ...]
+    credentials: tuple[Credential[IncomingKey], ...]
     #: The headers whose values :meth:`judge` asks for.
     headers: tuple[str, ...] = ("Runflow-Signature",)
 
@@ -159,7 +148,7 @@ class RunflowVerifier:
 class StandardVerifier:
     """Standard Webhooks 1.0.0: ``v1`` (HMAC) and ``v1a`` (ed25519) over ``id.timestamp.body``."""
 
-    credentials: tuple[Credential, ...]
+    credentials: tuple[Credential[IncomingKey], ...]
     #: How far the signed timestamp may be from now, either way, microseconds.
     tolerance: int = 300 * SECOND
     headers: tuple[str, ...] = (
@@ -219,7 +208,9 @@ def _read_signature(item: str) -> tuple[str, bytes | None]:
 
 
 def _matches(
-    credential: Credential, given: Sequence[tuple[str, bytes]], message: bytes
+    credential: Credential[IncomingKey],
+    given: Sequence[tuple[str, bytes]],
+    message: bytes,
 ) -> bool:
     key = credential.key
     if isinstance(key, StandardKey):

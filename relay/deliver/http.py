@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver
 from multidict import istr
 from yarl import URL
 
+from relay.core.credential import Credential
 from relay.core.delivery import Failed, Fault, Outcome, Refused, Released
 from relay.core.egress import EgressPolicy
 from relay.core.event import CONTENT_TYPE
@@ -51,8 +52,8 @@ class HttpOptions:
     """One HTTP destination, as configured."""
 
     url: str
-    #: Newest first; each one signs. Empty: nothing is signed.
-    keys: tuple[StandardKey, ...] = ()
+    #: Newest first; each that is in force signs. Empty: nothing is signed.
+    keys: tuple[Credential[StandardKey], ...] = ()
     concurrency: int = 32
     #: For the name, the dial and the TLS handshake together.
     connect_timeout_s: float = 5.0
@@ -124,6 +125,8 @@ class HttpSender:
         if self._url is None:
             return Refused(reason="bad_url")
         request = self._request(str(event.attributes["id"]), event.structured)
+        if request is None:
+            return Failed(reason="no_live_key", fault=Fault.DESTINATION)
         try:
             answer = await self._post(self._url, request, started)
         except FAULTS as error:
@@ -141,11 +144,16 @@ class HttpSender:
             ),
         )
 
-    def _request(self, message_id: str, body: bytes) -> _Request:
-        timestamp = self._clock.now_us() // _SECOND_US
+    def _request(self, message_id: str, body: bytes) -> _Request | None:
+        """The request; None when it should be signed and no key is in force."""
+        now = self._clock.now_us()
+        timestamp = now // _SECOND_US
         headers = {_ID: message_id, _TIMESTAMP: str(timestamp)}
         if self._options.keys:
-            headers[_SIGNATURE] = sign(message_id, timestamp, body, self._options.keys)
+            live = [item.key for item in self._options.keys if item.is_live(now)]
+            if not live:
+                return None
+            headers[_SIGNATURE] = sign(message_id, timestamp, body, live)
         return _Request(headers, body)
 
     async def _post(self, url: URL, request: _Request, started: float) -> Answer:

@@ -17,6 +17,7 @@ from relay.core.event import Event, build
 from relay.core.route import InvalidMatchError, Route, Router, compile_match
 from relay.core.signature import (
     Credential,
+    IncomingKey,
     PublicKey,
     Refused,
     RunflowKey,
@@ -36,7 +37,7 @@ BODY, HEX = (
 NOW = 1_800_000_000 * 1_000_000
 
 
-def runflow(*credentials: Credential) -> RunflowVerifier:
+def runflow(*credentials: Credential[IncomingKey]) -> RunflowVerifier:
     given_ = credentials or (Credential(id="k", key=RunflowKey(SECRET)),)
     return RunflowVerifier(credentials=given_)
 

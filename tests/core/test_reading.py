@@ -78,6 +78,35 @@ def test_what_a_source_requires_can_be_more() -> None:
     assert found.problems == tuple(f"missing_{name}" for name in fields[:4])
 
 
+def test_a_status_that_is_not_required_may_be_named_by_the_event_alone() -> None:
+    body = json.dumps({**BODY, "status": None}).encode()
+    found = read(body, source="acme", require=("completed_at",))
+    assert isinstance(found, Reading)
+    assert (found.outcome, found.problems) == (Outcome.SUCCEEDED, ())
+
+
+def test_a_group_of_fields_that_are_all_null_is_null() -> None:
+    found = reading(nodes_total=None, nodes_completed=None, failure_code=None)
+    assert (found.nodes, found.failure, found.target) == (None, None, None)
+
+
+def test_a_run_names_its_batch_as_the_batch_names_itself() -> None:
+    run = reading(batch_id=RUN.upper())
+    batch = reading(batch_id=RUN.upper(), event="batch.succeeded")
+    assert run.batch_id == batch.key.id
+
+
+@pytest.mark.parametrize(
+    "cost,expected",
+    [("0.10", "0.10"), (".5", ".5"), ("5.", "5."), ("+1", "+1"), (3, "3"), ("1e3", None),
+     (".", None), ("", None), ("a lot", None)],
+)  # fmt: skip
+def test_a_cost_is_any_decimal_that_the_upstream_allows(
+    cost: object, expected: str | None
+) -> None:
+    assert reading(cost=cost).cost == expected
+
+
 def test_status_code_is_read_where_status_is_not_there() -> None:
     body = {name: value for name, value in BODY.items() if name != "status"}
     found = read(json.dumps({**body, "status_code": "failed"}).encode(), source="a")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from relay.core.credential import Credential
 from relay.core.delivery import Failed, Outcome
 from relay.core.egress import EgressPolicy
 from relay.core.signing import StandardKey
@@ -28,7 +29,10 @@ __all__ = [
 OLD, NEW = (
     "whsec_" + base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)
 )
-KEYS = (StandardKey.parse(NEW), StandardKey.parse(OLD))
+KEYS = (
+    Credential(id="new", key=StandardKey.parse(NEW)),
+    Credential(id="old", key=StandardKey.parse(OLD)),
+)
 #: Short enough for a test to wait for, long enough for a busy machine to answer within.
 SHORT_S = 0.3
 
@@ -36,7 +40,7 @@ SHORT_S = 0.3
 def sender_to(
     url: str,
     *,
-    keys: tuple[StandardKey, ...] = KEYS,
+    keys: tuple[Credential[StandardKey], ...] = KEYS,
     concurrency: int = 4,
     connect_timeout_s: float = 5.0,
     total_timeout_s: float = 5.0,

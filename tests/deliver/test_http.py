@@ -10,7 +10,9 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from standardwebhooks import Webhook
 
-from relay.core.delivery import Delivered, Fault, Refused
+from relay.core.credential import Credential
+from relay.core.delivery import Delivered, Failed, Fault, Refused
+from relay.core.signing import StandardKey
 from relay.deliver.http import HttpOptions, HttpSender
 from relay.deliver.verdict import retry_after_us
 from tests.deliver.conformance import (
@@ -130,6 +132,40 @@ class TestWhatIsSent:
         assert one["webhook-id"] == two["webhook-id"]
         assert int(one["webhook-timestamp"]) + 5 == int(two["webhook-timestamp"])
         assert one["webhook-signature"] != two["webhook-signature"]
+
+    async def test_a_key_signs_only_while_it_is_in_force(
+        self, endpoint: Endpoint
+    ) -> None:
+        clock = FixedClock()
+        now = clock.now_us()
+        old = Credential(
+            id="old", key=StandardKey.parse(OLD), not_after=now + 1_000_000
+        )
+        new = Credential(id="new", key=StandardKey.parse(NEW), not_before=now)
+        sender = sender_to(endpoint.url, keys=(new, old), clock=clock)
+        await send(sender)
+        clock.time_us += 1_000_000
+        await send(sender)
+        await sender.close()
+        signatures = [
+            request.headers["webhook-signature"].split()
+            for request in endpoint.requests
+        ]
+        assert [len(found) for found in signatures] == [2, 1]
+
+    async def test_with_no_key_in_force_nothing_is_sent_unsigned(
+        self, endpoint: Endpoint
+    ) -> None:
+        clock = FixedClock()
+        lapsed = Credential(
+            id="old", key=StandardKey.parse(OLD), not_after=clock.now_us()
+        )
+        sender = sender_to(endpoint.url, keys=(lapsed,), clock=clock)
+        outcome = await send(sender)
+        await sender.close()
+        assert endpoint.requests == []
+        assert isinstance(outcome, Failed)
+        assert (outcome.reason, outcome.fault) == ("no_live_key", Fault.DESTINATION)
 
     async def test_without_a_key_nothing_is_signed(self, endpoint: Endpoint) -> None:
         sender = sender_to(endpoint.url, keys=())

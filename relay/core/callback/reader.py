@@ -130,7 +130,8 @@ def _missing(
     require: tuple[Field, ...],
 ) -> Iterator[Problem]:
     """Required fields that are absent, null or of a type that says nothing."""
-    if status is None:
+    # Without a status the event may name the outcome; without either nothing does.
+    if status is None and ("status" in require or outcome is None):
         yield "missing_status"
     for name in require:
         if name == "status" or (name == "completed_at" and completed_at is not None):

@@ -4,13 +4,17 @@ Owns the fields that decide and, read only when asked for, those that only the e
 nothing of how a body is found wanting.
 """
 
+from typing import TypeVar
+
 import msgspec
 
-from relay.core.callback.wire import ABSENT, Wire, decimal, opaque, text, whole
-from relay.core.identity import Outcome, RunKey
+from relay.core.callback.wire import Wire, decimal, opaque, text, whole
+from relay.core.identity import Outcome, RunKey, canonical
 from relay.core.moment import read_moment
 
 __all__ = ["Problem", "Reading"]
+
+V = TypeVar("V")
 
 #: Why a body that names a run is not yet the whole truth.
 Problem = str
@@ -37,13 +41,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def run_id(self) -> str | None:
-        """``run_id`` as received."""
-        return text(self.wire.run_id)
+        """``run_id`` in its one spelling."""
+        return _canonical(text(self.wire.run_id))
 
     @property
     def batch_id(self) -> str | None:
-        """``batch_id`` as received."""
-        return text(self.wire.batch_id)
+        """``batch_id`` in its one spelling, so that a run and its batch can be joined."""
+        return _canonical(text(self.wire.batch_id))
 
     @property
     def org_id(self) -> str | None:
@@ -96,12 +100,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     def nodes(self) -> dict[str, int | None] | None:
         """How many nodes the run had and completed."""
         wire = self.wire
-        if wire.nodes_total is ABSENT and wire.nodes_completed is ABSENT:
-            return None
-        return {
-            "total": whole(wire.nodes_total),
-            "completed": whole(wire.nodes_completed),
-        }
+        return _any(
+            {
+                "total": whole(wire.nodes_total),
+                "completed": whole(wire.nodes_completed),
+            }
+        )
 
     @property
     def target(self) -> dict[str, str | None] | None:
@@ -118,5 +122,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _any(found: dict[str, str | None]) -> dict[str, str | None] | None:
+def _any(found: dict[str, V | None]) -> dict[str, V | None] | None:
+    """A group of fields; None where none of them is known."""
     return None if all(value is None for value in found.values()) else found
+
+
+def _canonical(upstream_id: str | None) -> str | None:
+    return None if upstream_id is None else canonical(upstream_id)

@@ -41,7 +41,8 @@ UnreadableReason = Literal[
 ]
 
 _WHOLE_NUMBER: Final = re.compile(rb"-?\d{1,18}", re.ASCII)
-_DECIMAL: Final = re.compile(r"-?\d{1,30}(\.\d{1,30})?", re.ASCII)
+# Runflow's own pattern for costs also allows a sign, and a point at either end.
+_DECIMAL: Final = re.compile(r"[+-]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})", re.ASCII)
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 _IDENTITY_KEYS: Final = (
     "event",
