@@ -179,6 +179,19 @@ class LocalKafka:
         if self._temporary:
             shutil.rmtree(self._directory, ignore_errors=True)
 
+    async def serving(self) -> None:
+        """Wait until it serves clients: after a long `pause` it answers, and names no broker.
+
+        Raises:
+            KafkaUnavailableError: not within 10 s.
+        """
+        try:
+            async with asyncio.timeout(_ANSWER_LIMIT_S):
+                while not await self._is_unfenced():
+                    pass
+        except TimeoutError as error:
+            raise KafkaUnavailableError("the local Kafka does not serve") from error
+
     async def create_topic(
         self,
         name: str,
@@ -192,13 +205,7 @@ class LocalKafka:
             KafkaUnavailableError: the broker refuses, or takes more than 10 s.
         """
         topic = NewTopic(name, partitions, 1, topic_configs=dict(settings or {}))
-        try:
-            async with asyncio.timeout(_ANSWER_LIMIT_S):
-                # After a pause the broker may have been fenced: it answers, and names no broker.
-                while not await self._is_unfenced():
-                    pass
-        except TimeoutError as error:
-            raise KafkaUnavailableError(f"cannot create {name}: no broker") from error
+        await self.serving()
         admin = self._admin()
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):

@@ -163,6 +163,7 @@ class TestHung:
         kafka.broker.pause()
         failed(await sender.send([parcel(2)]))
         kafka.broker.resume()
+        await kafka.broker.serving()
         assert isinstance(first(await sender.send([parcel(2)])), Delivered)
         keys = {record.key for record in await read_topic(kafka, topic)}
         assert keys == {b"run_00001", b"run_00002"}
@@ -186,6 +187,7 @@ class TestHung:
         kafka.broker.pause()
         failed(await sender.send([parcel(2, output=noise(15_000_000))]))
         kafka.broker.resume()
+        await kafka.broker.serving()
         await sender.send([parcel(3)])
         keys = [record.key for record in await read_topic(kafka, narrow)]
         assert keys == [b"run_00001", b"run_00003"]
