@@ -276,3 +276,34 @@ def test_a_mutilated_callback_gives_an_event_or_a_reason(data: st.DataObject) ->
             | st.sampled_from([b'"', b"\\", b"{", b"}", b",", b"\\u0000", b"\\ud800"])
         )
     built_or_refused(bytes(body))
+
+
+texts = st.text(max_size=8) | st.sampled_from(
+    ["2026-03-01T11:58:20Z", "failed", "1.10"]
+)
+numbers = st.integers(-(10**19), 10**19)
+
+
+@given(
+    values=st.fixed_dictionaries(
+        {"client_ref": texts | st.none()},
+        optional={
+            "status": texts,
+            "org_id": texts | st.none(),
+            "started_at": texts,
+            "completed_at": texts | st.none(),
+            "duration_ms": numbers | st.none(),
+            "nodes_total": numbers,
+            "cost": texts,
+            "failure_message": texts,
+            "model_id": texts,
+        },
+    )
+)
+def test_a_spoilt_field_changes_nothing_about_how_the_others_are_read(
+    values: dict[str, object],
+) -> None:
+    whole = any_callback(**values, target_version=ABSENT)
+    spoilt = any_callback(**values, target_version=5)
+    assert said_by(reading_of(spoilt)) == said_by(reading_of(whole))
+    assert reading_of(spoilt).problems == reading_of(whole).problems

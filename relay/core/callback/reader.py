@@ -7,10 +7,8 @@ for the truth. Knows nothing of what was known before.
 from collections.abc import Iterator
 from typing import Final, Literal, assert_never
 
-from msgspec import Raw
-
 from relay.core.callback.reading import Problem, Reading
-from relay.core.callback.wire import ABSENT, Unreadable, Wire, decode, text, whole
+from relay.core.callback.wire import Unreadable, Wire, decode, opaque, whole
 from relay.core.identity import ID_BYTES_MAX, Kind, Outcome, RunKey, UnusableIdError
 from relay.core.moment import read_moment
 
@@ -58,14 +56,11 @@ def read(
 
 def _named(wire: Wire) -> tuple[Kind, Outcome | None] | Unreadable:
     """What kind of thing ended, and how, by the event's name; without one by the ids."""
-    event = text(wire.event)
-    if event is not None:
-        return _named_by_event(event)
-    if bytes(wire.event) != b"null":
-        return Unreadable("unknown_event")
-    if bytes(wire.run_id) != b"null":
+    if wire.event is not None:
+        return _named_by_event(wire.event)
+    if wire.run_id is not None:
         return Kind.RUN, None
-    if bytes(wire.batch_id) != b"null":
+    if wire.batch_id is not None:
         return Kind.BATCH, None
     return Unreadable("unknown_family")
 
@@ -89,18 +84,18 @@ def _reading(
     event_outcome: Outcome | None,
     require: tuple[Field, ...],
 ) -> Reading | Unreadable:
-    run_id, batch_id = text(wire.run_id), text(wire.batch_id)
+    named = wire.run_id if kind is Kind.RUN else wire.batch_id
     try:
-        key = RunKey.of(source, kind, (run_id if kind is Kind.RUN else batch_id) or "")
+        key = RunKey.of(source, kind, named or "")
     except UnusableIdError:
         return Unreadable("unusable_id")
-    client_ref = text(wire.client_ref)
+    client_ref = wire.client_ref
     if client_ref is not None and len(client_ref.encode()) > CLIENT_REF_BYTES_MAX:
         return Unreadable("unusable_client_ref")
-    status = text(wire.status) or text(wire.status_code)
+    status = wire.status or wire.status_code
     word = status.strip().lower() if status else None
     outcome = _outcome(word, event_outcome)
-    completed_at = read_moment(text(wire.completed_at))
+    completed_at = read_moment(wire.completed_at)
     return Reading(
         key=key,
         outcome=outcome,
@@ -139,21 +134,20 @@ def _missing(
         # A run that did not succeed has no output to miss.
         if name == "output" and outcome not in (Outcome.SUCCEEDED, None):
             continue
-        raw: Raw = getattr(wire, name)
-        if raw is ABSENT or not _says_something(name, raw):
+        if not _says_something(name, wire):
             yield f"missing_{name}"
 
 
-def _says_something(name: Field, raw: Raw) -> bool:
+def _says_something(name: Field, wire: Wire) -> bool:
     match name:
         case "created_at" | "completed_at":
-            return read_moment(text(raw)) is not None
+            return read_moment(getattr(wire, name)) is not None
         case "duration_ms":
-            return whole(raw) is not None
+            return whole(wire.duration_ms) is not None
         case "client_ref" | "status":
-            return text(raw) is not None
+            return getattr(wire, name) is not None
         case "output" | "metadata":
-            return bytes(raw) != b"null"
+            return opaque(getattr(wire, name)) is not None
         case _:
             assert_never(name)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from relay.core.callback.wire import Wire, decimal, opaque, text, whole
+from relay.core.callback.wire import Wire, decimal, opaque, whole
 from relay.core.identity import Outcome, RunKey, canonical
 from relay.core.moment import read_moment
 
@@ -42,27 +42,27 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def run_id(self) -> str | None:
         """``run_id`` in its one spelling."""
-        return _canonical(text(self.wire.run_id))
+        return _canonical(self.wire.run_id)
 
     @property
     def batch_id(self) -> str | None:
         """``batch_id`` in its one spelling, so that a run and its batch can be joined."""
-        return _canonical(text(self.wire.batch_id))
+        return _canonical(self.wire.batch_id)
 
     @property
     def org_id(self) -> str | None:
         """``org_id`` as received."""
-        return text(self.wire.org_id)
+        return self.wire.org_id
 
     @property
     def created_at(self) -> str | None:
         """When the run was created."""
-        return read_moment(text(self.wire.created_at))
+        return read_moment(self.wire.created_at)
 
     @property
     def started_at(self) -> str | None:
         """When the run was started."""
-        return read_moment(text(self.wire.started_at))
+        return read_moment(self.wire.started_at)
 
     @property
     def duration_ms(self) -> int | None:
@@ -90,9 +90,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         wire = self.wire
         return _any(
             {
-                "code": text(wire.failure_code),
-                "message": text(wire.failure_message),
-                "stage": text(wire.failure_stage_code),
+                "code": wire.failure_code,
+                "message": wire.failure_message,
+                "stage": wire.failure_stage_code,
             }
         )
 
@@ -113,11 +113,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         wire = self.wire
         return _any(
             {
-                "type": text(wire.target_type),
-                "id": text(wire.model_id)
-                or text(wire.flow_id)
-                or text(wire.comfyui_workflow_id),
-                "version": text(wire.target_version),
+                "type": wire.target_type,
+                "id": wire.model_id or wire.flow_id or wire.comfyui_workflow_id,
+                "version": wire.target_version,
             }
         )
 

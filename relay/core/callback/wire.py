@@ -7,13 +7,13 @@ callback means.
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw
 
 __all__ = [
-    "ABSENT",
     "DEPTH_MAX",
     "Unreadable",
     "UnreadableReason",
@@ -21,7 +21,6 @@ __all__ = [
     "decimal",
     "decode",
     "opaque",
-    "text",
     "whole",
 ]
 
@@ -40,6 +39,7 @@ UnreadableReason = Literal[
     "unstorable",
 ]
 
+_WHOLE_MAX: Final = 10**18
 _WHOLE_NUMBER: Final = re.compile(rb"-?\d{1,18}", re.ASCII)
 # Runflow's own pattern for costs also allows a sign, and a point at either end.
 _DECIMAL: Final = re.compile(r"[+-]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})", re.ASCII)
@@ -53,39 +53,47 @@ _IDENTITY_KEYS: Final = (
     "client_ref",
 )
 _QUOTED_KEYS: Final = tuple(f'"{key}"'.encode() for key in _IDENTITY_KEYS)
-ABSENT: Final = Raw(b"null")
+_NULL: Final = Raw(b"null")
 
 
 class Wire(msgspec.Struct):
-    """Every field that may matter, each as its own bytes: a wrong type spoils only itself."""
+    """Every field that may matter; None where it is absent, null, or of a type that says nothing."""
 
-    event: Raw = ABSENT
-    run_id: Raw = ABSENT
-    batch_id: Raw = ABSENT
-    status: Raw = ABSENT
-    status_code: Raw = ABSENT
-    client_ref: Raw = ABSENT
-    created_at: Raw = ABSENT
-    started_at: Raw = ABSENT
-    completed_at: Raw = ABSENT
-    duration_ms: Raw = ABSENT
-    cost: Raw = ABSENT
-    org_id: Raw = ABSENT
-    output: Raw = ABSENT
-    metadata: Raw = ABSENT
-    failure_code: Raw = ABSENT
-    failure_message: Raw = ABSENT
-    failure_stage_code: Raw = ABSENT
-    nodes_total: Raw = ABSENT
-    nodes_completed: Raw = ABSENT
-    target_type: Raw = ABSENT
-    target_version: Raw = ABSENT
-    model_id: Raw = ABSENT
-    flow_id: Raw = ABSENT
-    comfyui_workflow_id: Raw = ABSENT
+    event: str | None = None
+    run_id: str | None = None
+    batch_id: str | None = None
+    status: str | None = None
+    status_code: str | None = None
+    client_ref: str | None = None
+    created_at: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    duration_ms: int | None = None
+    cost: str | None = None
+    org_id: str | None = None
+    #: The JSON as it came, ``null`` included.
+    output: Raw = _NULL
+    metadata: Raw = _NULL
+    failure_code: str | None = None
+    failure_message: str | None = None
+    failure_stage_code: str | None = None
+    nodes_total: int | None = None
+    nodes_completed: int | None = None
+    target_type: str | None = None
+    target_version: str | None = None
+    model_id: str | None = None
+    flow_id: str | None = None
+    comfyui_workflow_id: str | None = None
 
 
+_OPAQUE: Final = frozenset({"output", "metadata"})
+_WHOLE: Final = frozenset({"duration_ms", "nodes_total", "nodes_completed"})
+#: The same fields, each as its own bytes: a wrong type spoils only itself.
+_Loose: Final = msgspec.defstruct(
+    "_Loose", [(name, Raw, _NULL) for name in Wire.__struct_fields__]
+)
 _decoder: Final = msgspec.json.Decoder(Wire)
+_loose_decoder: Final = msgspec.json.Decoder(_Loose)
 _text_decoder: Final = msgspec.json.Decoder(str)
 
 
@@ -101,15 +109,60 @@ def decode(body: bytes) -> Wire | Unreadable:
         body.decode()
     except UnicodeDecodeError:
         return Unreadable("not_utf8")
+    wire: Wire | Unreadable
     try:
         wire = _decoder.decode(body)
     except RecursionError:
         return Unreadable("too_deep")
     except msgspec.ValidationError:
-        return Unreadable("not_an_object")
+        wire = _decode_loosely(body)
     except msgspec.DecodeError:
         return Unreadable("not_json")
     return _distrust(body) or wire
+
+
+def _decode_loosely(body: bytes) -> Wire | Unreadable:
+    """The same for a body with a field of another type than expected; rare, and slower."""
+    try:
+        loose = _loose_decoder.decode(body)
+    except RecursionError:
+        return Unreadable("too_deep")
+    except msgspec.ValidationError:
+        return Unreadable("not_an_object")
+    except msgspec.DecodeError:
+        # What comes after the field of a wrong type had not been looked at.
+        return Unreadable("not_json")
+    raws: dict[str, Raw] = msgspec.structs.asdict(loose)
+    wire = Wire()
+    for name, raw in raws.items():
+        setattr(wire, name, raw if name in _OPAQUE else _value(name, bytes(raw)))
+    if wire.event is None:
+        return _named_oddly(wire, raws)
+    return wire
+
+
+def _value(name: str, data: bytes) -> str | int | None:
+    """A field's value, if it is of a type that says something."""
+    if name in _WHOLE:
+        return int(data) if _WHOLE_NUMBER.fullmatch(data) else None
+    if data[:1] == b'"':
+        return _text_decoder.decode(data)
+    # The API writes a cost as a decimal string; one older page shows a number.
+    return (
+        data.decode() if name == "cost" and _DECIMAL.fullmatch(data.decode()) else None
+    )
+
+
+def _named_oddly(wire: Wire, raws: Mapping[str, Raw]) -> Wire | Unreadable:
+    """An event or an id that is there and is no text is not the same as none."""
+    if bytes(raws["event"]) != b"null":
+        return Unreadable("unknown_event")
+    # An empty id names the kind, and can name nothing else.
+    if bytes(raws["run_id"]) != b"null":
+        wire.run_id = wire.run_id or ""
+    elif bytes(raws["batch_id"]) != b"null":
+        wire.batch_id = wire.batch_id or ""
+    return wire
 
 
 def _distrust(body: bytes) -> Unreadable | None:
@@ -164,30 +217,14 @@ def _counts_twice(body: bytes) -> bool:
     return False
 
 
-def text(raw: Raw) -> str | None:
-    """The text of a JSON string; None for null and for any other type."""
-    if raw is ABSENT:
-        return None
-    data = bytes(raw)
-    if data[:1] != b'"':
-        return None
-    if b"\\" not in data:
-        return data[1:-1].decode()
-    return _text_decoder.decode(data)
+def whole(number: int | None) -> int | None:
+    """A whole number of up to 18 digits; None for one that is larger."""
+    return number if number is None or -_WHOLE_MAX < number < _WHOLE_MAX else None
 
 
-def whole(raw: Raw) -> int | None:
-    """A whole number of up to 18 digits; None for anything else."""
-    data = bytes(raw)
-    return int(data) if _WHOLE_NUMBER.fullmatch(data) else None
-
-
-def decimal(raw: Raw) -> str | None:
+def decimal(text: str | None) -> str | None:
     """A decimal number as text, as Runflow writes costs; None for anything else."""
-    # The API writes a decimal string; one older page shows a number.
-    data = bytes(raw)
-    found = text(raw) if data[:1] == b'"' else data.decode()
-    return found if found is not None and _DECIMAL.fullmatch(found) else None
+    return text if text is not None and _DECIMAL.fullmatch(text) else None
 
 
 def opaque(raw: Raw) -> bytes | None:
