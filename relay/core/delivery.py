@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Final, assert_never
 
+import msgspec
+
 __all__ = [
     "DEFAULT_LADDER",
     "Delivered",
@@ -64,16 +66,14 @@ class Fault(Enum):
     DESTINATION = "destination"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     """The destination has it."""
 
     status: int | None = None
     duration_us: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """Not delivered, worth another try.
 
     ``reason`` is a closed, low-cardinality word (``timeout``, ``status_503``); ``detail`` may be
@@ -90,8 +90,7 @@ class Failed:
     excerpt: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """Can never be delivered as it is (blocked address, too large): straight to the dead letters."""
 
     reason: str
@@ -100,8 +99,7 @@ class Refused:
     duration_us: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
+class Released(msgspec.Struct, frozen=True, kw_only=True):
     """Not tried at all (the process stops, the gate closed): as if it had never been claimed."""
 
     reason: str = "released"
@@ -122,8 +120,7 @@ class Policy:
     laddered: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """What the decision needs to know of the delivery that was tried."""
 
     created_at: int
@@ -132,8 +129,7 @@ class Tried:
     seed: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of the delivery."""
 
     state: State

@@ -11,7 +11,6 @@ have any size, key order and escapes are kept.
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -52,6 +51,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Event:
     """A normalised event: attributes in order, and ``data`` as bytes."""
 
+    __slots__ = ("_structured", "attributes", "data", "id")
+
     def __init__(
         self, identifier: uuid.UUID, *, attributes: Mapping[str, Attribute], data: bytes
     ) -> None:
@@ -60,12 +61,15 @@ class Event:
         self.attributes = attributes
         #: The JSON of ``data``.
         self.data = data
+        self._structured: bytes | None = None
 
-    @cached_property
+    @property
     def structured(self) -> bytes:
         """The whole event as one JSON object (CloudEvents JSON format 1.0.2, structured mode)."""
-        head = _encode({**self.attributes, "datacontenttype": "application/json"})
-        return b"".join((head[:-1], b',"data":', self.data, b"}"))
+        if self._structured is None:
+            head = _encode({**self.attributes, "datacontenttype": "application/json"})
+            self._structured = b'%b,"data":%b}' % (head[:-1], self.data)
+        return self._structured
 
 
 def build(facts: Facts) -> Event:

@@ -37,6 +37,8 @@ class Gate:
 
     def worked(self) -> "Gate":
         """A try reached the destination and it answered like one that works."""
+        if not self.faults and not self.open:
+            return self
         return replace(self, faults=0, probes=0, probe_at=None)
 
     def failed(self, now: float, *, probe: bool) -> "Gate":

@@ -5,15 +5,15 @@ objects in, tests wire scripted ones. Methods take and return lists, so that wor
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Literal, Protocol, TypeVar
+from uuid import UUID
 
 import msgspec
 
 from relay.core.delivery import Outcome, Step
 from relay.core.errors import UnstorableError
 from relay.core.event import Event, Facts, build
-from relay.core.identity import RunKey
+from relay.core.identity import RunKey, event_id
 from relay.core.receipt import Receipt
 from relay.core.run import Verdict
 
@@ -86,13 +86,28 @@ class Executor(Protocol):
 class Letter:
     """What is to be delivered: facts, and the event built from them once, when first asked for."""
 
+    __slots__ = ("_event", "facts")
+
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
+        self._event: Event | None = None
 
-    @cached_property
+    @property
+    def event_id(self) -> UUID:
+        """The event's id, whether or not the event can be built."""
+        return event_id(self.facts.key, self.facts.outcome, self.facts.revision)
+
+    @property
     def event(self) -> Event:
-        """The event. Several parcels share one letter, so it is built once."""
-        return build(self.facts)
+        """The event. Several parcels share one letter, so it is built once.
+
+        Raises:
+            KeyError: it was made by a builder that this program does not have.
+        """
+        # By hand: cached_property takes a lock in Python 3.11.
+        if self._event is None:
+            self._event = build(self.facts)
+        return self._event
 
 
 class Parcel(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +141,14 @@ class Sender(Protocol):
     batch: int
     #: How many calls may run at once.
     concurrency: int
+
+    def prepare(self, parcels: Iterable[Parcel], /) -> None:
+        """Do now, for all of them at once, what their tries will need. Never raises.
+
+        A loop over many costs a fraction of the same work done between two tries. A sender whose
+        calls carry many parcels anyway has nothing to do here.
+        """
+        ...
 
     async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
         """Try each parcel; one outcome each, in order. Bounded in time. Never raises but to cancel."""

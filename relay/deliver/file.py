@@ -68,6 +68,9 @@ class FileSender:
         await executor.run(journal.start)
         return cls(journal=journal, executor=executor)
 
+    def prepare(self, parcels: Iterable[Parcel], /) -> None:
+        """See :class:`relay.core.ports.Sender`: every call carries many."""
+
     async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
         """Append the whole batch or nothing of it; it is on disk when this returns."""
         if self._closed:

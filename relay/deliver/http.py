@@ -9,7 +9,8 @@ Sources: Standard Webhooks 1.0.0, "Webhook Headers"; CloudEvents HTTP binding 1.
 import asyncio
 import io
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -102,6 +103,12 @@ class HttpSender:
         self._session = self._open_session(keep=True)
         self._spare: aiohttp.ClientSession | None = None
         self._closed = False
+
+    def prepare(self, parcels: Iterable[Parcel], /) -> None:
+        """Build their events. One that cannot be built says so when it is tried."""
+        for parcel in parcels:
+            with suppress(KeyError):
+                _ = parcel.letter.event.structured
 
     async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
         """Try each parcel once; one outcome each, in order."""

@@ -10,7 +10,7 @@ Source: CloudEvents Kafka protocol binding 1.0.2, "Binary Content Mode": attribu
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused, Released
@@ -43,6 +43,9 @@ class KafkaSender:
         self._turn = asyncio.Lock()
         self._line: Line | None = None
         self._closed = False
+
+    def prepare(self, parcels: Iterable[Parcel], /) -> None:
+        """See :class:`relay.core.ports.Sender`: every call carries many."""
 
     async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
         """Try each parcel once; one outcome each, in order.

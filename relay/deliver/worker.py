@@ -1,7 +1,7 @@
 """Worker: the loop that empties one destination's backlog.
 
 Owns which parcels are in memory, how many tries run at once, and when the store is asked for more.
-Decides nothing itself: outcomes become steps in ``core.courier``. Knows nothing of how a try is made.
+Decides nothing itself. Knows nothing of how a try is made, or of how its outcome is written.
 
 Fresh parcels come straight from the commit that made them; everything else (retries, what a dead
 process left, what found no room) is polled. A hint makes the poll happen sooner; the poll is the truth.
@@ -11,20 +11,13 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import structlog
 
-from relay.core.courier import judge_gate, settlements
-from relay.core.delivery import (
-    Delivered,
-    Failed,
-    Fault,
-    Outcome,
-    Policy,
-    Released,
-    State,
-)
+from relay.core.courier import judge_gate
+from relay.core.delivery import Failed, Fault, Outcome, Policy, Released
 from relay.core.errors import StoreBusyError, StoreFullError
 from relay.core.gate import Gate, GatePolicy
 from relay.core.ports import (
@@ -34,8 +27,8 @@ from relay.core.ports import (
     Outbox,
     Parcel,
     Sender,
-    Settlement,
 )
+from relay.deliver.settling import Attempt, Settler
 
 __all__ = ["Courier", "CourierOptions"]
 
@@ -47,8 +40,8 @@ POLL_S: Final = 1.0
 OVERDUE_S: Final = 0.05
 #: Parcels asked of the store in one claim.
 CLAIM_MAX: Final = 256
-#: Outcomes that may wait for their commit before the slots wait too.
-UNSETTLED_MAX: Final = 4096
+#: Parcels that are prepared together.
+AHEAD: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +80,15 @@ class Courier:
         self._idle: deque[asyncio.Future[None]] = deque()
         #: Parcels whose try is under way; a crash of this worker gives them back.
         self._trying: dict[int, Parcel] = {}
-        self._done: list[Settlement] = []
-        self._settle_wake = asyncio.Event()
-        self._settled = asyncio.Condition()
+        #: How many of those in front are prepared.
+        self._prepared = 0
+        self._settler = Settler(
+            name,
+            outbox=outbox,
+            policy=options.policy,
+            metrics=metrics,
+            written=self._written,
+        )
         self._poll_wake = asyncio.Event()
         #: Whether more waits in the store than was last claimed.
         self._backlog = False
@@ -134,7 +133,7 @@ class Courier:
         self._give_back([*self._trying.values()])
         self._trying.clear()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._settler())
+            tasks.create_task(self._settler.run())
             tasks.create_task(self._until_last(self._poller))
             for _ in range(slots):
                 tasks.create_task(self._until_last(self._slot))
@@ -154,7 +153,7 @@ class Courier:
             self._tasks_left -= 1
             if self._tasks_left == 0:
                 self._give_back_ready()
-                self._settle_wake.set()
+                self._settler.finish()
 
     # --- slots ------------------------------------------------------------------------------------
 
@@ -163,11 +162,19 @@ class Courier:
             if not self._ready:
                 await self._wait_for_parcels()
                 continue
-            count = min(self._sender.batch, len(self._ready))
-            parcels = [self._ready.popleft() for _ in range(count)]
+            parcels = self._take()
             if self._backlog and len(self._ready) <= self._options.ready_max // 2:
                 self._poll_wake.set()
             await self._deliver(parcels, probe=False)
+
+    def _take(self) -> Sequence[Parcel]:
+        """The next parcels for one call, prepared."""
+        count = min(self._sender.batch, len(self._ready))
+        if self._prepared < count:
+            self._prepared = min(max(count, AHEAD), len(self._ready))
+            self._sender.prepare(islice(self._ready, self._prepared))
+        self._prepared -= count
+        return [self._ready.popleft() for _ in range(count)]
 
     async def _wait_for_parcels(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -186,25 +193,15 @@ class Courier:
             self._trying[parcel.number] = parcel
         outcomes = await self._try(parcels)
         self._checkpoints.reach("after-send")
-        loop = asyncio.get_running_loop()
         before = self.gate
-        self.gate = judge_gate(before, outcomes, now_s=loop.time(), probe=probe)
-        self._done += settlements(
-            parcels,
-            outcomes,
-            policy=self._options.policy,
-            gate=self.gate,
-            now_us=self._clock.now_us(),
-        )
+        now_s = asyncio.get_running_loop().time()
+        self.gate = judge_gate(before, outcomes, now_s=now_s, probe=probe)
+        self._settle(parcels, outcomes)
         for parcel in parcels:
             del self._trying[parcel.number]
-        self._settle_wake.set()
-        self._report(parcels, outcomes)
         if self.gate.open != before.open:
             self._gate_moved(outcomes)
-        if len(self._done) > UNSETTLED_MAX:
-            async with self._settled:
-                await self._settled.wait_for(lambda: len(self._done) <= UNSETTLED_MAX)
+        await self._settler.make_room()
 
     async def _try(self, parcels: Sequence[Parcel]) -> Sequence[Outcome]:
         try:
@@ -233,19 +230,18 @@ class Courier:
         """Return what waits in memory to the store, untried."""
         parcels = list(self._ready)
         self._ready.clear()
+        self._prepared = 0
         self._give_back(parcels)
 
     def _give_back(self, parcels: Sequence[Parcel]) -> None:
-        if not parcels:
-            return
-        self._done += settlements(
-            parcels,
-            [Released()] * len(parcels),
-            policy=self._options.policy,
-            gate=self.gate,
-            now_us=self._clock.now_us(),
+        self._settle(parcels, [Released()] * len(parcels))
+
+    def _settle(self, parcels: Sequence[Parcel], outcomes: Sequence[Outcome]) -> None:
+        gate_open, now = self.gate.open, self._clock.now_us()
+        self._settler.add(
+            Attempt(parcel, outcome, gate_open, now)
+            for parcel, outcome in zip(parcels, outcomes, strict=True)
         )
-        self._settle_wake.set()
 
     # --- poller -----------------------------------------------------------------------------------
 
@@ -301,99 +297,12 @@ class Courier:
         except (StoreBusyError, StoreFullError):
             return []
 
-    # --- settler ----------------------------------------------------------------------------------
-
-    async def _settler(self) -> None:
-        """Write outcomes, all that wait at once; ends after everyone who makes any."""
-        while True:
-            if not self._done:
-                if self._tasks_left == 0:
-                    return
-                self._settle_wake.clear()
-                await self._settle_wake.wait()
-                continue
-            batch, self._done = self._done, []
-            try:
-                await self._settle(batch)
-            except BaseException:
-                self._done[:0] = batch
-                raise
-            async with self._settled:
-                self._settled.notify_all()
-
-    async def _settle(self, batch: Sequence[Settlement]) -> None:
-        while True:
-            try:
-                written = await self._outbox.settle(batch)
-            except (StoreBusyError, StoreFullError) as error:
-                # What happened has happened: it is written as soon as the store can.
-                log.warning("settle.postponed", destination=self.name, why=str(error))
-                await _pause(POLL_S)
-                continue
-            for settlement, held in zip(batch, written, strict=True):
-                if not held:
-                    log.warning(
-                        "lease.lost",
-                        destination=self.name,
-                        delivery=settlement.parcel.number,
-                    )
-            if self._blocked:
-                self._poll_wake.set()
-            return
-
-    # --- what is said of it -----------------------------------------------------------------------
-
-    def _report(self, parcels: Sequence[Parcel], outcomes: Sequence[Outcome]) -> None:
-        for parcel, outcome in zip(parcels, outcomes, strict=True):
-            if isinstance(outcome, Delivered):
-                self._metrics.count(
-                    "runflow_relay_attempts_total",
-                    destination=self.name,
-                    outcome="delivered",
-                    reason="",
-                )
-                self._metrics.observe(
-                    "runflow_relay_attempt_seconds",
-                    outcome.duration_us / 1e6,
-                    destination=self.name,
-                )
-                continue
-            self._report_failure(parcel, outcome)
-
-    def _report_failure(self, parcel: Parcel, outcome: Outcome) -> None:
-        if isinstance(outcome, Released | Delivered):
-            return
-        final = not isinstance(outcome, Failed)
-        self._metrics.count(
-            "runflow_relay_attempts_total",
-            destination=self.name,
-            outcome="refused" if final else "failed",
-            reason=outcome.reason,
-        )
-        log.info(
-            "delivery.attempted",
-            destination=self.name,
-            delivery=parcel.number,
-            event_id=str(parcel.letter.event.id),
-            run_id=parcel.letter.facts.key.id,
-            attempt=parcel.attempts + 1,
-            outcome=(State.DEAD if final else State.PENDING).name.lower(),
-            reason=outcome.reason,
-            status=outcome.status,
-            detail=outcome.detail,
-            duration_ms=outcome.duration_us // 1000,
-        )
+    def _written(self) -> None:
+        """Outcomes are on disk: what stood behind them may be claimed now."""
+        if self._blocked:
+            self._poll_wake.set()
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-async def _pause(seconds: float) -> None:
-    """Let time pass."""
-    try:
-        async with asyncio.timeout(seconds):
-            await asyncio.get_running_loop().create_future()
-    except TimeoutError:
-        pass

@@ -1,12 +1,14 @@
 """What a call to a sender means for its gate and for each parcel that it carried."""
 
 import uuid
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.courier import judge_gate, seed_of, settlements
+from relay.core.courier import judge_gate, seed_of, settlement
 from relay.core.delivery import (
     Delivered,
     Failed,
@@ -19,6 +21,7 @@ from relay.core.delivery import (
     backoff_us,
 )
 from relay.core.gate import Gate, GatePolicy
+from relay.core.ports import Parcel, Settlement
 from tests.builders import NOW_US, any_facts, any_parcel, any_reading
 
 EVENT = Failed(reason="status_400", fault=Fault.EVENT)
@@ -96,53 +99,55 @@ def test_whatever_happens_a_probe_comes_within_30_seconds(
             assert 1.0 <= gate.probe_at - now <= 30.0
 
 
-def test_each_parcel_gets_the_outcome_of_its_own_try() -> None:
-    parcels = [any_parcel(number=number, attempts=number) for number in range(4)]
-    outcomes: list[Outcome] = [Delivered(), REFUSED, EVENT, Released()]
-    settled = settlements(parcels, outcomes, policy=Policy(), gate=SHUT, now_us=NOW_US)
-    assert [(one.parcel, one.outcome) for one in settled] == list(
-        zip(parcels, outcomes, strict=True)
-    )
-    assert [(one.step.state, one.step.attempts) for one in settled] == [
-        (State.DELIVERED, 1),
-        (State.DEAD, 2),
-        (State.PENDING, 3),
-        (State.PENDING, 3),
-    ]
+def settled_as(parcel: Parcel, outcome: Outcome, **changes: Any) -> Settlement:
+    given = {"policy": Policy(), "gate_open": False, "now_us": NOW_US, **changes}
+    return settlement(parcel, outcome, **given)
 
 
-@pytest.mark.parametrize("gate,attempts", [(SHUT, 1), (OPEN, 0)])
-def test_the_gate_decides_whether_a_fault_uses_a_step(
-    gate: Gate, attempts: int
+@pytest.mark.parametrize(
+    "outcome,state,attempts",
+    [
+        (Delivered(), State.DELIVERED, 3),
+        (REFUSED, State.DEAD, 3),
+        (EVENT, State.PENDING, 3),
+        (Released(), State.PENDING, 2),
+    ],
+)
+def test_what_is_written_follows_from_the_outcome(
+    outcome: Outcome, state: State, attempts: int
 ) -> None:
-    [settled] = settlements(
-        [any_parcel()], [DOWN], policy=Policy(), gate=gate, now_us=NOW_US
-    )
+    parcel = any_parcel(attempts=2)
+    settled = settled_as(parcel, outcome)
+    assert (settled.parcel, settled.outcome) == (parcel, outcome)
+    assert (settled.step.state, settled.step.attempts) == (state, attempts)
+
+
+@pytest.mark.parametrize("gate_open,attempts", [(False, 1), (True, 0)])
+def test_the_gate_decides_whether_a_fault_uses_a_step(
+    gate_open: bool, attempts: int
+) -> None:
+    settled = settled_as(any_parcel(), DOWN, gate_open=gate_open)
     assert settled.step.attempts == attempts
 
 
 def test_a_parcel_is_as_old_as_its_delivery() -> None:
-    policy = Policy(max_age=1000)
-    [settled] = settlements(
-        [any_parcel(created_at=NOW_US - 1000)],
-        [EVENT], policy=policy, gate=SHUT, now_us=NOW_US,
-    )  # fmt: skip
+    parcel = any_parcel(created_at=NOW_US - 1000)
+    settled = settled_as(parcel, EVENT, policy=Policy(max_age=1000))
     assert settled.step.reason == "expired"
-
-
-def test_as_many_outcomes_as_parcels_are_needed() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        settlements([any_parcel()], [], policy=Policy(), gate=SHUT, now_us=NOW_US)
 
 
 def test_the_wait_can_be_derived_again_from_what_the_delivery_is() -> None:
     parcel = any_parcel(attempts=3, destination="lake", generation=2)
     seed = uuid.UUID("d02e03e3-64ae-56ea-bc81-c7041abacc1e").bytes + b"/lake/2"
-    [settled] = settlements(
-        [parcel], [EVENT], policy=Policy(), gate=SHUT, now_us=NOW_US
-    )
+    settled = settled_as(parcel, EVENT)
     assert seed_of(parcel) == seed
     assert settled.step.due_at - NOW_US == backoff_us(Policy(), attempt=5, seed=seed)
+
+
+def test_a_parcel_whose_event_cannot_be_built_is_settled_too() -> None:
+    parcel = any_parcel(msgspec.structs.replace(any_facts(), builder=99))
+    failed = Failed(reason="unknown_builder", fault=Fault.EVENT)
+    assert settled_as(parcel, failed).step.state is State.PENDING
 
 
 def test_deliveries_of_one_event_are_not_tried_again_in_step() -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from relay.core.delivery import (
     DEFAULT_LADDER,
@@ -84,7 +85,7 @@ def test_a_failure_is_charged_to_whom_it_belongs(
     wait: int | None,
     attempts: int,
 ) -> None:
-    tried = replace(FRESH, attempts=attempts)
+    tried = structs.replace(FRESH, attempts=attempts)
     step = next_try(failed(fault), tried=tried, policy=policy, gate_open=gate_open)
     if wait is None:
         wait = backoff_us(policy, attempt=attempts + 2, seed=b"seed")
@@ -102,8 +103,8 @@ def test_a_failure_is_charged_to_whom_it_belongs(
 def test_every_destination_gives_up_on_what_is_too_old(
     policy: Policy, gate_open: bool, fault: Fault
 ) -> None:
-    old = replace(FRESH, created_at=NOW - policy.max_age)
-    almost = replace(old, created_at=old.created_at + 1)
+    old = structs.replace(FRESH, created_at=NOW - policy.max_age)
+    almost = structs.replace(old, created_at=old.created_at + 1)
     step = next_try(failed(fault, 60), tried=old, policy=policy, gate_open=gate_open)
     assert step == Step(state=State.DEAD, due_at=NOW, attempts=1, reason="expired")
     before = next_try(failed(fault), tried=almost, policy=policy, gate_open=gate_open)
@@ -114,7 +115,7 @@ def test_every_destination_gives_up_on_what_is_too_old(
     "outcome", [Delivered(), Refused(reason="too_large"), Released()]
 )
 def test_age_does_not_change_what_was_decided(outcome: Outcome) -> None:
-    old = replace(FRESH, created_at=0)
+    old = structs.replace(FRESH, created_at=0)
     assert next_try(outcome, tried=old) == next_try(outcome)
 
 
@@ -138,7 +139,9 @@ def test_retry_after_only_postpones(
 ) -> None:
     step = next_try(failed(fault, asked_s), policy=policy, gate_open=gate_open)
     own = next_try(failed(fault), policy=policy, gate_open=gate_open)
-    assert step == (own if waited is None else replace(own, due_at=NOW + waited))
+    assert step == (
+        own if waited is None else structs.replace(own, due_at=NOW + waited)
+    )
 
 
 def test_after_the_last_step_its_wait_repeats() -> None:

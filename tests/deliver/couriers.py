@@ -84,6 +84,9 @@ class ScriptedSender:
     def let_go(self) -> None:
         self._going.set()
 
+    def prepare(self, parcels: Iterable[Parcel], /) -> None:
+        """See :class:`relay.core.ports.Sender`: every call carries many."""
+
     async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
         self.calls.append(list(parcels))
         self.under_way += 1

@@ -13,10 +13,9 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from relay.core.courier import settlements
+from relay.core.courier import settlement
 from relay.core.delivery import Delivered, Outcome, Policy, State
 from relay.core.errors import RelayError
-from relay.core.gate import Gate, GatePolicy
 from relay.core.identity import Kind, RunKey, event_id
 from relay.core.identity import Outcome as RunOutcome
 from relay.core.ledger import Ledger
@@ -49,7 +48,6 @@ __all__ = [
 ]
 
 DESTINATIONS = (("lake", "file"), ("orders", "http"))
-_GATE = Gate(policy=GatePolicy())
 
 
 class Died(BaseException):
@@ -359,10 +357,8 @@ class StoreHarness(ABC):
 
 def settle_as(outcome: Outcome, *parcels: Parcel, now: int) -> list[Settlement]:
     """What a courier would write of these, the gate closed and the ladder short."""
-    return settlements(
-        parcels,
-        [outcome] * len(parcels),
-        policy=Policy(ladder=(0, 5_000_000), jitter=0.0),
-        gate=_GATE,
-        now_us=now,
-    )
+    policy = Policy(ladder=(0, 5_000_000), jitter=0.0)
+    return [
+        settlement(parcel, outcome, policy=policy, gate_open=False, now_us=now)
+        for parcel in parcels
+    ]
