@@ -108,6 +108,7 @@ class Line:
         self._is_cut = False
         self._bound: asyncio.Timeout | None = None
         self._unanswered: set[asyncio.Future[RecordMetadata]] = set()
+        self._all_answered = asyncio.Event()
         self._leash = Leash(producer)
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -146,8 +147,9 @@ class Line:
                 sent.append(future)
                 self._unanswered.add(future)
                 future.add_done_callback(self._answered)
-            if sent:
-                await asyncio.wait(sent)
+            while self._unanswered:
+                self._all_answered.clear()
+                await self._all_answered.wait()
         finally:
             self._bound = None
 
@@ -175,6 +177,8 @@ class Line:
         (KIP-360), which would put records before earlier ones of the same key.
         """
         self._unanswered.discard(future)
+        if not self._unanswered:
+            self._all_answered.set()
         if not _is_acknowledged(future) and not future.cancelled():
             self._fail(future.exception())
 
