@@ -5,15 +5,16 @@ in one call, and names of sources and destinations are looked up once.
 """
 
 import sqlite3
-from typing import Final, Literal
+from typing import Final
 
-__all__ = ["Numbers"]
+from relay.record.numbers import Table
 
-Table = Literal["runs", "receipts", "events", "deliveries"]
+__all__ = ["SqliteNumbers"]
+
 _TABLES: Final[tuple[Table, ...]] = ("runs", "receipts", "events", "deliveries")
 
 
-class Numbers:
+class SqliteNumbers:
     """The next number of each table, and the numbers of names."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

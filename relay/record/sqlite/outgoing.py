@@ -13,9 +13,9 @@ from relay.core.errors import StoreFailedError
 from relay.core.event import Facts
 from relay.core.identity import RunKey
 from relay.core.ports import Letter, Parcel, Settlement
+from relay.record.accounts import Accounts
 from relay.record.codes import OUTCOMES
-from relay.record.sqlite.accounts import Accounts
-from relay.record.sqlite.numbers import Numbers
+from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import ask_many
 
 __all__ = ["claim", "settle"]
@@ -32,7 +32,7 @@ _COUNTERS = {
 def claim(
     connection: sqlite3.Connection,
     sql: Mapping[str, str],
-    numbers: Numbers,
+    numbers: SqliteNumbers,
     *,
     destination: str,
     limit: int,
@@ -105,7 +105,7 @@ def _parcel(
 def settle(
     connection: sqlite3.Connection,
     sql: Mapping[str, str],
-    numbers: Numbers,
+    numbers: SqliteNumbers,
     settlements: Sequence[Settlement],
     *,
     accounts: Accounts,
@@ -148,7 +148,7 @@ def _columns(settlement: Settlement, now: int) -> tuple[object, ...]:
     )
 
 
-def _count(settlement: Settlement, numbers: Numbers, accounts: Accounts) -> None:
+def _count(settlement: Settlement, numbers: SqliteNumbers, accounts: Accounts) -> None:
     state = settlement.step.state
     if state is not State.PENDING:
         number = numbers.destinations[settlement.parcel.destination]

@@ -36,7 +36,7 @@ from relay.core.ports import (
 )
 from relay.core.receipt import Receipt
 from relay.record.grouping import Grouper
-from relay.record.sqlite.accounts import read_ledger, recount
+from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle
 from relay.record.sqlite.connection import (
     LockFile,
     connect,
@@ -44,15 +44,8 @@ from relay.record.sqlite.connection import (
     installation,
     migrate,
 )
-from relay.record.sqlite.writer import (
-    Claim,
-    Job,
-    Keep,
-    Record,
-    Register,
-    Settle,
-    Writer,
-)
+from relay.record.sqlite.ledger import read_ledger, recount
+from relay.record.sqlite.writer import Writer
 from relay.record.statements import statements
 
 __all__ = ["Limits", "SqliteStore", "read_ledger_of"]

@@ -11,8 +11,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from relay.core.errors import (
     RelayError,
     StoreBusyError,
@@ -20,56 +18,22 @@ from relay.core.errors import (
     StoreFullError,
     UnstorableError,
 )
-from relay.core.ports import Checkpoints, Room, Settlement
-from relay.core.receipt import Receipt, open_receipt
-from relay.record.sqlite.accounts import Accounts
-from relay.record.sqlite.intake import Intake
-from relay.record.sqlite.numbers import Numbers
+from relay.core.ports import Checkpoints, Room
+from relay.core.receipt import open_receipt
+from relay.record.accounts import Accounts
+from relay.record.intake import Intake
+from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle, is_intake
+from relay.record.sqlite.incoming import look_up, write_down
+from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.outgoing import claim, settle
-from relay.record.sqlite.refusals import Refusal, put_refusals
+from relay.record.sqlite.refusals import put_refusals
 
-__all__ = ["Claim", "Job", "Keep", "Record", "Register", "Settle", "Writer"]
+__all__ = ["Writer"]
 
 #: Rows changed since the last checkpoint that make the next one due (some 16 MiB of log).
 CHECKPOINT_ROWS: Final = 8_000
 #: A log beyond this size is restarted even if that makes readers wait.
 WAL_BYTES_MAX: Final = 512 * 1024 * 1024
-
-
-class Record(msgspec.Struct, frozen=True):
-    """Commit receipts."""
-
-    receipts: Sequence[Receipt]
-
-
-class Settle(msgspec.Struct, frozen=True):
-    """Write what became of tries."""
-
-    settlements: Sequence[Settlement]
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """Lease due deliveries of a destination."""
-
-    destination: str
-    limit: int
-    now: int
-
-
-class Register(msgspec.Struct, frozen=True):
-    """Make sure that destinations have numbers (name, kind)."""
-
-    destinations: Sequence[tuple[str, str]]
-
-
-class Keep(msgspec.Struct, frozen=True):
-    """Count requests that failed verification; ``most`` rows are kept."""
-
-    refusals: Sequence[Refusal]
-    most: int
-
-
-Job = Record | Settle | Claim | Register | Keep
 
 
 class Writer:
@@ -91,7 +55,7 @@ class Writer:
         self._incarnation = incarnation
         self._checkpoints = checkpoints
         self._is_full = is_full
-        self._numbers = Numbers(connection)
+        self._numbers = SqliteNumbers(connection)
         self._leases = incarnation << 32
         self._checkpointed_at = 0
 
@@ -166,7 +130,7 @@ class Writer:
         self, failure: RelayError, jobs: Sequence[Job], room: dict[str, int], now: int
     ) -> Sequence[object | RelayError]:
         """A group was undone: nothing of it is on disk."""
-        if isinstance(failure, StoreFullError) and any(map(_is_intake, jobs)):
+        if isinstance(failure, StoreFullError) and any(map(is_intake, jobs)):
             return self._while_full(jobs, room, now, str(failure))
         if isinstance(failure, UnstorableError) and len(jobs) > 1:
             return [self._attempt([job], room, now)[0] for job in jobs]
@@ -176,10 +140,10 @@ class Writer:
         self, jobs: Sequence[Job], room: dict[str, int], now: int, reason: str
     ) -> Sequence[object | RelayError]:
         """Take nothing in, but let what is stored go on its way."""
-        kept = [job for job in jobs if not _is_intake(job)]
+        kept = [job for job in jobs if not is_intake(job)]
         answers = iter(self._attempt(kept, room, now) if kept else [])
         return [
-            StoreFullError(reason) if _is_intake(job) else next(answers) for job in jobs
+            StoreFullError(reason) if is_intake(job) else next(answers) for job in jobs
         ]
 
     def _transact(
@@ -189,36 +153,43 @@ class Writer:
         accounts = Accounts()
         left = dict(room)
         self._leases += 1
-        intake = Intake(
-            self._db,
-            self._sql,
-            self._numbers,
-            accounts=accounts,
-            room=left,
-            lease=self._leases,
-        )
         opened = {
             index: [open_receipt(receipt) for receipt in job.receipts]
             for index, job in enumerate(jobs)
             if isinstance(job, Record)
         }
-        intake.load(chain.from_iterable(opened.values()))
+        intake = Intake(
+            [*chain.from_iterable(opened.values())],
+            self._numbers,
+            accounts=accounts,
+            room=left,
+            lease=self._leases,
+        )
+        look_up(self._db, self._sql, intake)
         answers = [
             intake.take(opened[index])
             if index in opened
             else self._do(job, accounts, now)
             for index, job in enumerate(jobs)
         ]
-        intake.write()
+        write_down(self._db, self._sql, intake)
         # Claims come last: they must not see a run before its earlier deliveries are written.
         for index, job in enumerate(jobs):
             if isinstance(job, Claim):
                 answers[index] = self._claim(job)
-        accounts.write(self._db, self._sql, self._incarnation)
+        self._write_counters(accounts)
         self._checkpoints.reach("before-commit")
         self._db.execute("COMMIT")
         room.update(left)
         return answers
+
+    def _write_counters(self, accounts: Accounts) -> None:
+        for name, rows in (
+            ("add_source_counts", accounts.source_rows(self._incarnation)),
+            ("add_destination_counts", accounts.destination_rows(self._incarnation)),
+        ):
+            for row in rows:
+                self._db.execute(self._sql[name], row)
 
     def _do(self, job: Job, accounts: Accounts, now: int) -> object:
         match job:
@@ -260,11 +231,6 @@ class Writer:
             self._numbers.reload()
         except sqlite3.Error as error:
             raise StoreFailedError("the store could not roll back") from error
-
-
-def _is_intake(job: Job) -> bool:
-    """Whether a job makes the store grow by what comes from outside."""
-    return isinstance(job, Record | Keep)
 
 
 _FULL: Final = frozenset({sqlite3.SQLITE_FULL})

@@ -25,11 +25,16 @@ ON CONFLICT (run) DO UPDATE SET outcome = excluded.outcome, reasons = excluded.r
 -- name: drop_waiting
 DELETE FROM waiting WHERE run = ?
 
--- name: find_equal_receipt
-SELECT number FROM receipts WHERE run = ? AND digest = ? AND verdict IN (?, ?)
+-- name: find_equal_receipts
+WITH wanted (run, digest) AS (VALUES (?, ?))
+SELECT c.run, c.digest, c.verdict, c.number
+FROM wanted AS k CROSS JOIN receipts AS c ON c.run = k.run AND c.digest = k.digest
 
 -- name: find_quarantined
-SELECT number FROM receipts WHERE run IS NULL AND source = ? AND digest = ?
+WITH wanted (source, digest) AS (VALUES (?, ?))
+SELECT c.source, c.digest, c.number
+FROM wanted AS k CROSS JOIN receipts AS c
+    ON c.run IS NULL AND c.source = k.source AND c.digest = k.digest
 
 -- name: insert_receipt
 INSERT INTO receipts (number, source, run, verdict, reasons, channel, secret, digest,
@@ -43,9 +48,10 @@ UPDATE receipts SET count = count + 1, last_seen = ? WHERE number = ?
 INSERT INTO events (number, run, revision, id, outcome, confirmed, receipt, builder, routed, created_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
--- name: earlier_destinations
-SELECT DISTINCT destination FROM deliveries
-WHERE event IN (SELECT number FROM events WHERE run = ?)
+-- name: find_earlier_destinations
+WITH wanted (run) AS (VALUES (?))
+SELECT DISTINCT e.run, d.destination
+FROM wanted AS k CROSS JOIN events AS e ON e.run = k.run JOIN deliveries AS d ON d.event = e.number
 
 -- name: insert_delivery
 INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,

@@ -1,14 +1,13 @@
 """Intake: a group of receipts becomes rows.
 
-Owns loading what is known of the runs spoken of, asking core what follows, and writing receipts,
-runs, events and deliveries with one statement per table. Decides nothing about content itself.
+Owns what a store has to look up before a group can be judged, asking core what follows, and gathering
+the rows to be written, table by table. Knows no database, and decides nothing about content itself.
 """
 
 import json
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from relay.core.callback import Reading, Unreadable
 from relay.core.event import Facts
@@ -16,25 +15,29 @@ from relay.core.identity import event_id_bytes
 from relay.core.ports import Letter, Parcel, Recorded
 from relay.core.receipt import Opened, Receipt
 from relay.core.run import Known, Publication, Ruling, Verdict, judge
+from relay.record.accounts import Accounts
 from relay.record.codes import OUTCOME_CODES, VERDICT_CODES
-from relay.record.sqlite.accounts import Accounts
-from relay.record.sqlite.numbers import Numbers
-from relay.record.sqlite.rows import write_many
-from relay.record.sqlite.runs import RunRow, RunRows
+from relay.record.numbers import Numbers
+from relay.record.runs import Identity, RunRow, RunRows
 
 __all__ = ["Intake"]
+
+Columns = tuple[object, ...]
 
 _FIRST: Final = VERDICT_CODES[Verdict.FIRST]
 _DUPLICATE: Final = VERDICT_CODES[Verdict.DUPLICATE]
 
 
 class Intake:
-    """One group's receipts, gathered and then written."""
+    """One group's receipts.
+
+    A store asks for :attr:`identities`, :attr:`repeatable` and so on, looks them up, says what it found,
+    lets every job :meth:`take` its receipts, and writes the rows.
+    """
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
-        sql: Mapping[str, str],
+        opened: Sequence[Opened],
         numbers: Numbers,
         *,
         accounts: Accounts,
@@ -42,27 +45,83 @@ class Intake:
         lease: int,
     ) -> None:
         """``room`` is spent as leases are given."""
-        self._db = connection
-        self._sql = sql
+        self._opened = opened
         self._numbers = numbers
         self._accounts = accounts
         self._room = room
         self._lease = lease
-        self._runs = RunRows(connection, sql, numbers)
-        self._quarantined: dict[tuple[int, bytes], int] = {}
-        self._receipts: list[tuple[object, ...]] = []
-        self._repeats: list[tuple[int, int]] = []
-        self._events: list[tuple[object, ...]] = []
-        self._deliveries: list[tuple[object, ...]] = []
-
-    def load(self, opened: Iterable[Opened]) -> None:
-        """Find out what is known of every run that these receipts speak of, at once."""
-        self._runs.load(
-            item.reading.key for item in opened if isinstance(item.reading, Reading)
+        self._runs = RunRows(
+            (item.reading.key for item in opened if isinstance(item.reading, Reading)),
+            numbers.source,
         )
+        self._quarantined: dict[tuple[int, bytes], int] = {}
+        self._names = {number: name for name, number in numbers.destinations.items()}
+        self.receipts: list[Columns] = []
+        #: When an equal one was seen, and the number of the row that counts it.
+        self.repeats: list[tuple[int, int]] = []
+        self.events: list[Columns] = []
+        self.deliveries: list[Columns] = []
+
+    # --- what has to be looked up, in this order --------------------------------------------------
+
+    @property
+    def identities(self) -> Sequence[Identity]:
+        """The runs spoken of."""
+        return self._runs.identities
+
+    def know_runs(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take those that are stored; see :meth:`RunRows.know`."""
+        self._runs.know(rows)
+
+    @property
+    def repeatable(self) -> Sequence[tuple[int, bytes]]:
+        """Run and digest of what may have been received before, byte for byte."""
+        return [
+            (row.number, item.digest)
+            for item in self._opened
+            if isinstance(item.reading, Reading)
+            and (row := self._runs.stored(item.reading.key)) is not None
+        ]
+
+    def know_receipts(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take equal ones: run, digest, verdict, number."""
+        for run, digest, verdict, number in rows:
+            # The repeat of a first receipt is a duplicate, and is counted on the first one's row.
+            code = _DUPLICATE if verdict == _FIRST else verdict
+            self._runs.numbered(run).seen.setdefault((bytes(digest), code), number)
+
+    @property
+    def unreadable(self) -> Sequence[tuple[int, bytes]]:
+        """Source and digest of what goes to quarantine."""
+        return [
+            (self._numbers.source(item.receipt.source), item.digest)
+            for item in self._opened
+            if isinstance(item.reading, Unreadable)
+        ]
+
+    def know_quarantined(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take what is there already: source, digest, number."""
+        for source, digest, number in rows:
+            self._quarantined[source, bytes(digest)] = number
+
+    @property
+    def revisable(self) -> Sequence[int]:
+        """Runs that have had an event and may have another one."""
+        return [
+            row.number
+            for row in self._runs.known
+            if row.stored.revision and row.stored.waiting is not None
+        ]
+
+    def know_destinations(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take who had an earlier event of them: run, destination."""
+        for run, destination in rows:
+            self._runs.numbered(run).destinations.add(destination)
+
+    # --- judging ----------------------------------------------------------------------------------
 
     def take(self, opened: Iterable[Opened]) -> Sequence[Recorded]:
-        """Judge loaded receipts in order; nothing is written before :meth:`write`."""
+        """Judge some of the group's receipts, in order."""
         return [
             self._quarantine(item, item.reading)
             if isinstance(item.reading, Unreadable)
@@ -70,22 +129,27 @@ class Intake:
             for item in opened
         ]
 
-    def write(self) -> None:
-        """Write everything gathered, table by table, in the open transaction."""
-        db, sql, runs = self._db, self._sql, self._runs
-        write_many(db, sql["insert_run"], runs.new())
-        write_many(db, sql["insert_receipt"], self._receipts)
-        write_many(db, sql["insert_event"], self._events)
-        write_many(db, sql["insert_delivery"], self._deliveries)
-        for name, rows in (
-            ("update_run", runs.changed()),
-            ("repeat_receipt", self._repeats),
-            # A run may have its answer and be contradicted again within one group.
-            ("drop_waiting", runs.answered()),
-            ("put_waiting", runs.waiting()),
-        ):
-            if rows:
-                db.executemany(sql[name], rows)
+    # --- what has to be written, in this order ----------------------------------------------------
+
+    @property
+    def new_runs(self) -> Sequence[Columns]:
+        """See :meth:`RunRows.new`."""
+        return self._runs.new()
+
+    @property
+    def changed_runs(self) -> Sequence[Columns]:
+        """See :meth:`RunRows.changed`."""
+        return self._runs.changed()
+
+    @property
+    def answered(self) -> Sequence[Columns]:
+        """See :meth:`RunRows.answered`."""
+        return self._runs.answered()
+
+    @property
+    def waiting(self) -> Sequence[Columns]:
+        """See :meth:`RunRows.waiting`. A run may have its answer and be contradicted again in one group."""
+        return self._runs.waiting()
 
     def _quarantine(self, opened: Opened, unreadable: Unreadable) -> Recorded:
         receipt = opened.receipt
@@ -93,14 +157,11 @@ class Intake:
         known = (source, opened.digest)
         number = self._quarantined.get(known)
         if number is None:
-            found = self._db.execute(self._sql["find_quarantined"], known).fetchone()
-            number = found[0] if found else None
-        if number is None:
             number = self._keep(
                 opened, source, None, Verdict.QUARANTINED, [unreadable.reason]
             )
         else:
-            self._repeats.append((receipt.received_at, number))
+            self.repeats.append((receipt.received_at, number))
         self._quarantined[known] = number
         counts = self._accounts.sources[source]
         counts["receipts"] += 1
@@ -110,7 +171,7 @@ class Intake:
     def _admit(self, opened: Opened, reading: Reading) -> Recorded:
         receipt = opened.receipt
         source = self._numbers.source(receipt.source)
-        row = self._runs.of(reading.key, receipt)
+        row = self._runs.of(reading.key, receipt, self._new_run)
         before = row.known
         ruling = judge(before, reading)
         row.known = ruling.known
@@ -146,21 +207,12 @@ class Intake:
         # The repeat of a first receipt is a duplicate, and is counted on the first one's row.
         code = _DUPLICATE if verdict is Verdict.FIRST else VERDICT_CODES[verdict]
         number = row.seen.get((opened.digest, code))
-        if number is None and not row.is_new:
-            number = self._find_equal(row, opened.digest, code)
         if number is None:
             number = self._keep(opened, source, row.number, verdict, reasons)
         else:
-            self._repeats.append((opened.receipt.received_at, number))
+            self.repeats.append((opened.receipt.received_at, number))
         row.seen[opened.digest, code] = number
         return number
-
-    def _find_equal(self, row: RunRow, digest: bytes, code: int) -> int | None:
-        found = self._db.execute(
-            self._sql["find_equal_receipt"],
-            (row.number, digest, code, _FIRST if code == _DUPLICATE else code),
-        ).fetchone()
-        return found[0] if found else None
 
     def _keep(
         self,
@@ -172,7 +224,7 @@ class Intake:
     ) -> int:
         receipt = opened.receipt
         number = self._numbers.take("receipts")
-        self._receipts.append(
+        self.receipts.append(
             (
                 number,
                 source,
@@ -214,7 +266,7 @@ class Intake:
         )
         event = self._numbers.take("events")
         destinations = self._destinations(receipt, letter, row, publication)
-        self._events.append(
+        self.events.append(
             (
                 event,
                 row.number,
@@ -254,10 +306,12 @@ class Intake:
             name: numbers[name] for name in receipt.router.route(lambda: letter.event)
         }
         if publication.revision > 1:
-            earlier = self._db.execute(self._sql["earlier_destinations"], (row.number,))
-            names = {number: name for name, number in numbers.items()}
-            routed |= {names[number]: number for (number,) in earlier}
+            routed |= {self._names[number]: number for number in row.destinations}
+        row.destinations.update(routed.values())
         return routed
+
+    def _new_run(self) -> int:
+        return self._numbers.take("runs")
 
     def _deliver(
         self,
@@ -274,7 +328,7 @@ class Intake:
         leased = letter.facts.revision == 1 and self._room.get(name, 0) > 0
         if leased:
             self._room[name] -= 1
-        self._deliveries.append(
+        self.deliveries.append(
             (
                 number,
                 event,

@@ -1,11 +1,9 @@
-"""Accounts: the ledger's counters of one process, and the recount that must agree with them.
+"""Ledger: the counters in the file, and the recount that must agree with them.
 
-Owns adding up one group's changes and writing them in its commit, reading the ledger, and counting
-the rows again by another way.
+Owns reading the account, and counting the rows again by another way.
 """
 
 import sqlite3
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from relay.core.ledger import (
@@ -16,28 +14,7 @@ from relay.core.ledger import (
     SourceCounts,
 )
 
-__all__ = ["Accounts", "read_ledger", "recount"]
-
-
-class Accounts:
-    """The changes of one group, by source and by destination number."""
-
-    def __init__(self) -> None:
-        self.sources: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        self.destinations: defaultdict[int, Counter[str]] = defaultdict(Counter)
-
-    def write(
-        self, connection: sqlite3.Connection, sql: Mapping[str, str], incarnation: int
-    ) -> None:
-        """Write them once, inside the open transaction."""
-        for number, counts in self.sources.items():
-            values = [counts[name] for name in SOURCE_COUNTERS]
-            connection.execute(sql["add_source_counts"], (incarnation, number, *values))
-        for number, counts in self.destinations.items():
-            values = [counts[name] for name in DESTINATION_COUNTERS]
-            connection.execute(
-                sql["add_destination_counts"], (incarnation, number, *values)
-            )
+__all__ = ["read_ledger", "recount"]
 
 
 def read_ledger(connection: sqlite3.Connection, sql: Mapping[str, str]) -> Ledger:

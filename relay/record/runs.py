@@ -1,23 +1,21 @@
 """Runs: what a group knows of the runs that its receipts speak of.
 
-Owns loading them in one go, keeping each as the group's receipts leave it, and the columns to write
-afterwards. Decides nothing: what a receipt makes of a run comes from core.
+Owns each run as it was stored and as the group's receipts leave it, and the columns to write afterwards.
+Decides nothing: what a receipt makes of a run comes from core. Knows no database.
 """
 
 import json
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from relay.core.identity import RunKey
 from relay.core.receipt import Receipt
 from relay.core.run import NOTHING, Known, Waiting
 from relay.record.codes import OUTCOME_CODES, OUTCOMES
-from relay.record.sqlite.numbers import Numbers
-from relay.record.sqlite.rows import ask_many
 
-__all__ = ["RunRow", "RunRows"]
+__all__ = ["Identity", "RunRow", "RunRows"]
 
+#: Number of the source, namespace, and id as it is stored.
 Identity = tuple[int, int, bytes]
 
 
@@ -27,6 +25,7 @@ class RunRow:
     __slots__ = (
         "answered",
         "asked_by",
+        "destinations",
         "first_seen",
         "is_new",
         "known",
@@ -49,40 +48,60 @@ class RunRow:
         self.answered = False
         #: The receipt that opened what the run waits for, and when it came.
         self.asked_by = (0, 0)
-        #: Receipts of this group by digest and verdict code.
+        #: Receipts by digest and verdict code.
         self.seen: dict[tuple[bytes, int], int] = {}
+        #: Numbers of the destinations that an event of this run was made for.
+        self.destinations: set[int] = set()
 
 
 class RunRows:
     """The runs of one group, by identity."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, sql: Mapping[str, str], numbers: Numbers
-    ) -> None:
-        self._db = connection
-        self._sql = sql
-        self._numbers = numbers
+    def __init__(self, keys: Iterable[RunKey], source: Callable[[str], int]) -> None:
         self._identities: dict[RunKey, Identity] = {}
         self._rows: dict[Identity, RunRow] = {}
-
-    def load(self, keys: Iterable[RunKey]) -> None:
-        """Read what is stored of these runs."""
+        self._by_number: dict[int, RunRow] = {}
         for key in keys:
             if key not in self._identities:
-                source = self._numbers.source(key.source)
-                self._identities[key] = source, int(key.namespace), key.stored
-        wanted = list(self._identities.values())
-        for row in ask_many(self._db, self._sql["find_runs"], wanted):
-            identity = cast("Identity", row[:3])
-            self._rows[identity] = _restored(row[3:])
+                identity = source(key.source), int(key.namespace), key.stored
+                self._identities[key] = identity
 
-    def of(self, key: RunKey, receipt: Receipt) -> RunRow:
-        """The run of a loaded key; one that is not stored begins with this receipt."""
+    @property
+    def identities(self) -> list[Identity]:
+        """Every run spoken of, once."""
+        return list(self._identities.values())
+
+    def know(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take what is stored of them.
+
+        Columns: the identity, then number, client_ref, outcome, revision, origin, first_seen, whether
+        it waits, the outcome waited for, and why.
+        """
+        for row in rows:
+            restored = _restored(row[3:])
+            self._rows[cast("Identity", tuple(row[:3]))] = restored
+            self._by_number[restored.number] = restored
+
+    def stored(self, key: RunKey) -> RunRow | None:
+        """The run of a key, if it is known."""
+        return self._rows.get(self._identities[key])
+
+    def numbered(self, number: int) -> RunRow:
+        """The stored run of a number."""
+        return self._by_number[number]
+
+    @property
+    def known(self) -> Iterable[RunRow]:
+        """Every stored run."""
+        return self._by_number.values()
+
+    def of(self, key: RunKey, receipt: Receipt, number: Callable[[], int]) -> RunRow:
+        """The run of a key; one that is not stored begins with this receipt."""
         identity = self._identities[key]
         row = self._rows.get(identity)
         if row is None:
             row = RunRow(
-                self._numbers.take("runs"),
+                number(),
                 NOTHING,
                 origin=receipt.origin,
                 first_seen=receipt.received_at,
@@ -103,8 +122,8 @@ class RunRows:
         """Columns of known runs that look otherwise now."""
         return [
             (*_known_columns(row.known), row.number)
-            for row in self._rows.values()
-            if not row.is_new and row.known is not row.stored
+            for row in self._by_number.values()
+            if row.known is not row.stored
         ]
 
     def waiting(self) -> list[tuple[object, ...]]:
@@ -122,7 +141,7 @@ class RunRows:
 
     def answered(self) -> list[tuple[object, ...]]:
         """Runs that waited and have their answer."""
-        return [(row.number,) for row in self._rows.values() if row.answered]
+        return [(row.number,) for row in self._by_number.values() if row.answered]
 
 
 def _restored(columns: Sequence[Any]) -> RunRow:

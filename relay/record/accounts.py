@@ -1,0 +1,32 @@
+"""Accounts: what one group changes in the ledger's counters.
+
+Owns adding up, so that each counter is written once in the commit whose rows it counts. Knows no database.
+"""
+
+from collections import Counter, defaultdict
+
+from relay.core.ledger import DESTINATION_COUNTERS, SOURCE_COUNTERS
+
+__all__ = ["Accounts"]
+
+
+class Accounts:
+    """The changes of one group, by source and by destination number."""
+
+    def __init__(self) -> None:
+        self.sources: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        self.destinations: defaultdict[int, Counter[str]] = defaultdict(Counter)
+
+    def source_rows(self, incarnation: int) -> list[tuple[int, ...]]:
+        """Columns of the sources' counters, in a steady order."""
+        return [
+            (incarnation, number, *(counts[name] for name in SOURCE_COUNTERS))
+            for number, counts in sorted(self.sources.items())
+        ]
+
+    def destination_rows(self, incarnation: int) -> list[tuple[int, ...]]:
+        """Columns of the destinations' counters, in a steady order."""
+        return [
+            (incarnation, number, *(counts[name] for name in DESTINATION_COUNTERS))
+            for number, counts in sorted(self.destinations.items())
+        ]
