@@ -12,6 +12,7 @@ __all__ = [
     "StoreBusyError",
     "StoreFailedError",
     "StoreFullError",
+    "UnbuildableError",
     "UnstorableError",
 ]
 
@@ -42,3 +43,11 @@ class StoreFailedError(RelayError):
 
 class UnstorableError(RelayError):
     """This one item can never be stored; its neighbours in the group can."""
+
+
+class UnbuildableError(RelayError):
+    """This event cannot be built as it was. ``reason`` is a closed word: the delivery fails with it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

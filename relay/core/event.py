@@ -16,7 +16,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from relay.core.callback import Reading
+from relay.core.callback import Reading, Unreadable
+from relay.core.errors import UnbuildableError
 from relay.core.expiry import earliest_expiry
 from relay.core.identity import Kind, Outcome, RunKey, event_id
 from relay.core.moment import text_of
@@ -44,7 +45,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     confirmed: bool
     #: Wall time of the first receipt's commit group, microseconds; ``time`` where the upstream gave none.
     received_at: int
-    reading: Reading
+    #: What the callback that it is built from says; unreadable when that is not what it was.
+    reading: Reading | Unreadable
     builder: int = BUILDER
 
 
@@ -76,13 +78,19 @@ def build(facts: Facts) -> Event:
     """Build the event of these facts with the builder they name.
 
     Raises:
-        KeyError: no such builder; the store was written by a newer program.
+        UnbuildableError: no such builder, as the store was written by a newer program; or the
+            callback is no longer what it was.
     """
-    return _BUILDERS[facts.builder](facts)
+    builder = _BUILDERS.get(facts.builder)
+    if builder is None:
+        raise UnbuildableError("unknown_builder")
+    if isinstance(facts.reading, Unreadable):
+        raise UnbuildableError("damaged_receipt")
+    return builder(facts, facts.reading)
 
 
-def _build_1(facts: Facts) -> Event:
-    key, reading = facts.key, facts.reading
+def _build_1(facts: Facts, reading: Reading) -> Event:
+    key = facts.key
     kind = key.kind.value
     identifier = event_id(key, facts.outcome, facts.revision)
     completed_at = reading.completed_at
@@ -101,7 +109,7 @@ def _build_1(facts: Facts) -> Event:
     attributes["confirmed"] = facts.confirmed
     attributes["revision"] = facts.revision
     attributes["partitionkey"] = key.id
-    return Event(identifier, attributes=attributes, data=_data_1(facts, completed_at))
+    return Event(identifier, attributes=attributes, data=_data_1(facts, reading))
 
 
 class _Data1(msgspec.Struct):
@@ -128,8 +136,8 @@ class _Data1(msgspec.Struct):
     omitted: tuple[str, ...] = ()
 
 
-def _data_1(facts: Facts, completed_at: str | None) -> bytes:
-    key, reading = facts.key, facts.reading
+def _data_1(facts: Facts, reading: Reading) -> bytes:
+    key = facts.key
     is_run = key.kind is Kind.RUN
     output, metadata = reading.output, reading.metadata
     return _encode(
@@ -143,7 +151,7 @@ def _data_1(facts: Facts, completed_at: str | None) -> bytes:
             status_raw=reading.status_raw,
             created_at=reading.created_at,
             started_at=reading.started_at,
-            completed_at=completed_at,
+            completed_at=reading.completed_at,
             duration_ms=reading.duration_ms,
             cost=reading.cost,
             output=None if output is None else Raw(output),
@@ -156,4 +164,4 @@ def _data_1(facts: Facts, completed_at: str | None) -> bytes:
     )
 
 
-_BUILDERS: Final[Mapping[int, Callable[[Facts], Event]]] = {1: _build_1}
+_BUILDERS: Final[Mapping[int, Callable[[Facts, Reading], Event]]] = {1: _build_1}

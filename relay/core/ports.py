@@ -102,7 +102,7 @@ class Letter:
         """The event. Several parcels share one letter, so it is built once.
 
         Raises:
-            KeyError: it was made by a builder that this program does not have.
+            UnbuildableError: see :func:`relay.core.event.build`.
         """
         # By hand: cached_property takes a lock in Python 3.11.
         if self._event is None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Released
-from relay.core.errors import MisconfiguredError
+from relay.core.errors import MisconfiguredError, UnbuildableError
 from relay.core.ports import Executor, Parcel
 
 __all__ = ["FileOptions", "FileSender"]
@@ -77,7 +77,7 @@ class FileSender:
             return [Released()] * len(parcels)
         started = self._loop.time()
         try:
-            built = await self._executor.run(lambda: self._journal.append(parcels))
+            faults = await self._executor.run(lambda: self._journal.append(parcels))
         except OSError as error:
             outcome: Outcome = Failed(
                 reason="disk_full" if error.errno in _FULL else "io_error",
@@ -87,8 +87,10 @@ class FileSender:
             )
             return [outcome] * len(parcels)
         delivered = Delivered(duration_us=self._since(started))
-        unbuilt = Failed(reason="unknown_builder", fault=Fault.EVENT)
-        return [delivered if ok else unbuilt for ok in built]
+        return [
+            Failed(reason=fault.reason, fault=Fault.EVENT) if fault else delivered
+            for fault in faults
+        ]
 
     async def close(self) -> None:
         """Close the file and let go of its lock."""
@@ -136,14 +138,14 @@ class _Journal:
             os.close(self._lock)
             self._lock = None
 
-    def append(self, parcels: Sequence[Parcel]) -> Sequence[bool]:
-        """Write the batch and bring it to disk. False for each event that nothing here can build.
+    def append(self, parcels: Sequence[Parcel]) -> Sequence[UnbuildableError | None]:
+        """Write the batch and bring it to disk; why not, for each event that cannot be built.
 
         Raises:
             OSError: nothing of the batch is in the file, as far as the disk still obeys.
         """
         lines = [_line_of(parcel) for parcel in parcels]
-        present = [line for line in lines if line is not None]
+        present = [line for line in lines if isinstance(line, bytes)]
         if present:
             try:
                 self._write(present)
@@ -151,7 +153,7 @@ class _Journal:
                 # Looked at afresh next time: the fault may have been the descriptor's.
                 self._drop_file()
                 raise
-        return [line is not None for line in lines]
+        return [None if isinstance(line, bytes) else line for line in lines]
 
     def _write(self, lines: Sequence[bytes]) -> None:
         file = self._current()
@@ -245,15 +247,15 @@ class _Journal:
         return self._path.with_name(f"{self._path.name}.{number}")
 
 
-def _line_of(parcel: Parcel) -> bytes | None:
-    """Give the event as one line without its newline; None if no builder here makes it.
+def _line_of(parcel: Parcel) -> bytes | UnbuildableError:
+    """Give the event as one line without its newline, or why it cannot be built.
 
     A newline or carriage return in JSON stands only between tokens, where a space means the same.
     """
     try:
         structured = parcel.letter.event.structured
-    except KeyError:
-        return None
+    except UnbuildableError as error:
+        return error
     return structured.replace(b"\n", b" ").replace(b"\r", b" ")
 
 

@@ -22,6 +22,7 @@ from yarl import URL
 from relay.core.credential import Credential
 from relay.core.delivery import Failed, Fault, Outcome, Refused, Released
 from relay.core.egress import EgressPolicy
+from relay.core.errors import UnbuildableError
 from relay.core.event import CONTENT_TYPE
 from relay.core.ports import Clock, Parcel
 from relay.core.signing import StandardKey, sign
@@ -107,7 +108,7 @@ class HttpSender:
     def prepare(self, parcels: Iterable[Parcel], /) -> None:
         """Build their events. One that cannot be built says so when it is tried."""
         for parcel in parcels:
-            with suppress(KeyError):
+            with suppress(UnbuildableError):
                 _ = parcel.letter.event.structured
 
     async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
@@ -127,8 +128,8 @@ class HttpSender:
         started = self._loop.time()
         try:
             event = parcel.letter.event
-        except KeyError:
-            return Failed(reason="unknown_builder", fault=Fault.EVENT)
+        except UnbuildableError as error:
+            return Failed(reason=error.reason, fault=Fault.EVENT)
         if self._url is None:
             return Refused(reason="bad_url")
         request = self._request(str(event.attributes["id"]), event.structured)

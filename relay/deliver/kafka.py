@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused, Released
+from relay.core.errors import UnbuildableError
 from relay.core.event import Attribute, Event
 from relay.core.ports import Parcel
 from relay.deliver.kafka_line import Line, LineError, Record, open_line
@@ -60,10 +61,8 @@ class KafkaSender:
             for place, parcel in enumerate(parcels):
                 try:
                     items.append(_Item(place, record_of(parcel.letter.event)))
-                except KeyError:
-                    outcomes[place] = Failed(
-                        reason="unknown_builder", fault=Fault.EVENT
-                    )
+                except UnbuildableError as error:
+                    outcomes[place] = Failed(reason=error.reason, fault=Fault.EVENT)
             if items:
                 outcomes |= await self._deliver(items)
             return [outcomes[place] for place in range(len(parcels))]

@@ -10,6 +10,7 @@ import uuid
 import pytest
 
 from relay.core.callback import Reading, read
+from relay.core.errors import UnbuildableError
 from relay.core.event import BUILDER, Facts, build
 from relay.core.identity import EVENT_NAMESPACE, Kind, Outcome, RunKey, event_id
 from relay.events import Event, json_schema
@@ -148,7 +149,7 @@ def test_the_schema_that_an_event_names_ships_with_the_package(kind: str) -> Non
 
 
 def test_an_unknown_builder_is_said_and_not_guessed() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(UnbuildableError, match="unknown_builder"):
         build(facts(WHOLE_RUN, builder=99))
 
 

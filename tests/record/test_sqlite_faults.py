@@ -10,10 +10,16 @@ from typing import NamedTuple
 import pytest
 
 from relay.core.delivery import Failed, Fault
-from relay.core.errors import StoreBusyError, StoreFailedError, StoreFullError
+from relay.core.errors import (
+    StoreBusyError,
+    StoreFailedError,
+    StoreFullError,
+    UnbuildableError,
+)
 from relay.core.ports import Refusal
 from relay.core.run import Verdict
 from relay.record.sqlite.store import read_ledger_of
+from tests.builders import any_callback
 from tests.record.receipts import callback
 from tests.record.sqlite_harness import SqliteHarness
 
@@ -204,17 +210,19 @@ async def test_after_a_failed_write_nothing_is_acknowledged(
     assert await opened.count("receipts") == 0
 
 
-async def test_a_receipt_that_changed_on_disk_is_never_sent(
-    opened: SqliteHarness,
+@pytest.mark.parametrize("body", [b"\0", any_callback(duration_ms=1)])
+async def test_an_event_whose_receipt_changed_on_disk_is_not_built_and_holds_up_no_other(
+    opened: SqliteHarness, body: bytes
 ) -> None:
-    """An event that cannot be built again byte for byte stops the store rather than going out."""
-    await opened.one(callback())
+    await opened.one(callback("damaged"))
+    await opened.one(callback("whole"))
     await opened.close()
-    await opened.execute("UPDATE receipts SET body = X'00'")
+    await opened.execute("UPDATE receipts SET body = ? WHERE number = 1", body)
     await opened.open()
-    with pytest.raises(StoreFailedError, match="reads otherwise"):
-        await opened.claim()
-    assert not any(delivery.leased for delivery in await opened.deliveries())
+    damaged, whole = await opened.claim()
+    with pytest.raises(UnbuildableError, match="damaged_receipt"):
+        _ = damaged.letter.event
+    assert whole.letter.event.attributes["subject"] == "whole"
 
 
 async def test_a_failed_look_at_what_is_due_is_translated(
@@ -229,6 +237,7 @@ LIMITED = """
 import asyncio, resource, sys
 from pathlib import Path
 from relay.core.errors import StoreFailedError
+from tests.builders import any_callback
 from tests.record.receipts import callback
 from tests.record.sqlite_harness import SqliteHarness
 

@@ -37,6 +37,7 @@ UnreadableReason = Literal[
     "unusable_id",
     "unusable_client_ref",
     "unstorable",
+    "damaged",
 ]
 
 _WHOLE_MAX: Final = 10**18

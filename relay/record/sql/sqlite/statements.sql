@@ -70,15 +70,16 @@ WHERE number IN (
     ORDER BY d.due_at LIMIT :limit)
 RETURNING number
 
--- name: read_parcel
-SELECT d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin, r.first_seen,
-       e.number, e.outcome, e.revision, e.confirmed, e.builder, c.body
-FROM deliveries AS d
+-- name: read_parcels
+WITH wanted (number) AS (VALUES (?))
+SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
+       r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, c.digest, c.body
+FROM wanted AS k
+CROSS JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = e.run
 JOIN sources AS s ON s.number = r.source
 JOIN receipts AS c ON c.number = e.receipt
-WHERE d.number = ?
 
 -- name: settle
 WITH done (number, lease, state, attempts, due_at, settled_at, status, reason)

@@ -1,0 +1,130 @@
+"""Outgoing: rows become parcels, and settlements become columns, whatever the store.
+
+Owns making a claimed delivery's letter again from what is stored, and what a settlement writes and
+counts. Decides nothing: the step that follows a try comes from core. Knows no database.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from relay.core.callback import Unreadable, read
+from relay.core.delivery import Delivered, Failed, Outcome, Released, State
+from relay.core.event import Facts
+from relay.core.identity import RunKey
+from relay.core.ports import Letter, Parcel, Settlement
+from relay.record.accounts import Accounts
+from relay.record.codes import OUTCOMES
+
+__all__ = ["account", "attempts", "parcels", "settled_columns"]
+
+_COUNTERS: Final = {
+    State.PENDING: "pending",
+    State.DELIVERED: "delivered",
+    State.HELD: "held",
+    State.DEAD: "dead",
+    State.DISCARDED: "discarded",
+}
+
+
+def parcels(
+    rows: Iterable[tuple[Any, ...]], *, destination: str, lease: int
+) -> list[Parcel]:
+    """Make parcels of claimed deliveries, in the order of their numbers.
+
+    Columns: number, generation, attempts, created_at; source, namespace and id of the run, origin,
+    first_seen; number, outcome, revision, confirmed and builder of the event; digest and body of the
+    receipt that it is built from.
+    """
+    letters: dict[int, Letter] = {}
+    found = []
+    for number, generation, attempts, created_at, *columns in sorted(rows):
+        event = columns[5]
+        letter = letters.get(event)
+        if letter is None:
+            letter = letters[event] = _letter(columns)
+        found.append(
+            Parcel(
+                number=number,
+                lease=lease,
+                destination=destination,
+                generation=generation,
+                attempts=attempts,
+                created_at=created_at,
+                letter=letter,
+            )
+        )
+    return found
+
+
+def _letter(columns: Sequence[Any]) -> Letter:
+    source, namespace, stored, origin, first_seen, _, *rest = columns
+    outcome, revision, confirmed, builder, digest, body = rest
+    intact = hashlib.sha256(body).digest()[:16] == digest
+    return Letter(
+        Facts(
+            key=RunKey.restore(source, namespace, bytes(stored)),
+            outcome=OUTCOMES[outcome],
+            revision=revision,
+            origin=origin,
+            confirmed=bool(confirmed),
+            received_at=first_seen,
+            # What is no longer what was signed must not go out; it fails by itself, with a reason.
+            reading=read(body, source=source) if intact else Unreadable("damaged"),
+            builder=builder,
+        )
+    )
+
+
+def settled_columns(settlement: Settlement, now: int) -> tuple[object, ...]:
+    """Columns: number and lease of the delivery; state, attempts, due_at, settled_at, status, reason."""
+    parcel, step = settlement.parcel, settlement.step
+    return (
+        parcel.number,
+        parcel.lease,
+        int(step.state),
+        step.attempts,
+        step.due_at,
+        None if step.state.is_open else now,
+        _status(settlement.outcome),
+        step.reason,
+    )
+
+
+def account(
+    settlements: Iterable[Settlement], numbers: Mapping[str, int], accounts: Accounts
+) -> None:
+    """Count what was written, by the destinations' numbers."""
+    for settlement in settlements:
+        state = settlement.step.state
+        if state is not State.PENDING:
+            counts = accounts.destinations[numbers[settlement.parcel.destination]]
+            counts["pending"] -= 1
+            counts[_COUNTERS[state]] += 1
+
+
+def attempts(settlements: Iterable[Settlement], now: int) -> list[tuple[object, ...]]:
+    """Columns of tries that failed: delivery, tried_at, duration_us, reason, status, detail, excerpt."""
+    found: list[tuple[object, ...]] = []
+    for settlement in settlements:
+        outcome = settlement.outcome
+        if isinstance(outcome, Delivered | Released):
+            continue
+        excerpt = outcome.excerpt if isinstance(outcome, Failed) else b""
+        found.append(
+            (
+                settlement.parcel.number,
+                now - outcome.duration_us,
+                outcome.duration_us,
+                outcome.reason,
+                outcome.status,
+                # What happened is written, whatever a destination's words are made of.
+                outcome.detail.encode(errors="backslashreplace").decode(),
+                excerpt or None,
+            )
+        )
+    return found
+
+
+def _status(outcome: Outcome) -> int | None:
+    return None if isinstance(outcome, Released) else outcome.status
