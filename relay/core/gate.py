@@ -16,7 +16,10 @@ PROBE_LAST: Final = 30.0
 class GatePolicy:
     """When a destination counts as not working, and how its probes are spaced (seconds)."""
 
+    #: Faults in a row, with no success between.
     faults_to_open: int = 10
+    #: Two are enough when they lie this far apart: where little is sent, ten would take for ever.
+    apart_s: float = 3.0
     probe_first_s: float = PROBE_FIRST
     probe_last_s: float = PROBE_LAST
 
@@ -27,6 +30,8 @@ class Gate:
 
     policy: GatePolicy = GatePolicy()
     faults: int = 0
+    #: When the first of them was.
+    since: float = 0.0
     probes: int = 0
     probe_at: float | None = None
 
@@ -50,8 +55,10 @@ class Gate:
         if self.open and not probe:
             return self
         faults = self.faults + 1
-        if not self.open and faults < self.policy.faults_to_open:
-            return replace(self, faults=faults)
+        since = self.since if self.faults else now
+        few = faults < self.policy.faults_to_open
+        if not self.open and few and now - since < self.policy.apart_s:
+            return replace(self, faults=faults, since=since)
         wait = min(
             self.policy.probe_first_s * 2.0 ** min(self.probes, 16),
             self.policy.probe_last_s,

@@ -307,3 +307,40 @@ def test_a_spoilt_field_changes_nothing_about_how_the_others_are_read(
     spoilt = any_callback(**values, target_version=5)
     assert said_by(reading_of(spoilt)) == said_by(reading_of(whole))
     assert reading_of(spoilt).problems == reading_of(whole).problems
+
+
+ENVELOPE = {"code": "INPUT_VALIDATION_FAILED", "message": "no image", "errors": []}
+
+
+@pytest.mark.parametrize(
+    "output,code,message",
+    [
+        (ENVELOPE, "INPUT_VALIDATION_FAILED", "no image"),
+        ({"message": "no image"}, None, "no image"),
+        ({"code": 7, "message": "no image"}, None, "no image"),
+    ],
+)
+def test_the_failure_of_a_run_may_stand_in_place_of_its_output(
+    output: object, code: str | None, message: str | None
+) -> None:
+    failed = any_reading(event="run.failed", status="failed", output=output)
+    assert failed.failure == {"code": code, "message": message, "stage": None}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"event": "run.failed", "status": "failed", "output": None},
+        {"event": "run.failed", "status": "failed", "output": ["no"]},
+        {"event": "run.failed", "status": "failed", "output": {"n": 1}},
+        {"output": ENVELOPE},
+    ],
+)
+def test_nothing_else_is_taken_for_a_failure(changes: dict[str, object]) -> None:
+    assert any_reading(**changes).failure is None
+
+
+def test_the_failure_fields_count_more_than_the_output() -> None:
+    fields = {"event": "run.failed", "status": "failed", "failure_code": "TIMEOUT"}
+    failed = any_reading(**fields, output=ENVELOPE)
+    assert failed.failure == {"code": "TIMEOUT", "message": None, "stage": None}

@@ -86,15 +86,19 @@ def test_a_gate_that_is_not_open_has_no_probe_due() -> None:
 def test_whatever_happens_a_probe_comes_within_30_seconds(
     moves: list[str], opens_after: int
 ) -> None:
-    gate, row = Gate(policy=GatePolicy(faults_to_open=opens_after)), 0
+    gate = Gate(policy=GatePolicy(faults_to_open=opens_after, apart_s=3.0))
+    row: list[int] = []
     for now, move in enumerate(moves):
         was_open = gate.open
         if move == "worked":
-            gate, row = gate.worked(), 0
+            gate = gate.worked()
+            row.clear()
             assert not gate.open
             continue
-        gate, row = gate.failed(float(now), probe=move == "probe"), row + 1
-        assert gate.open is (was_open or row >= opens_after)
+        gate = gate.failed(float(now), probe=move == "probe")
+        row.append(now)
+        enough = len(row) >= opens_after or now - row[0] >= 3
+        assert gate.open is (was_open or enough)
         if gate.probe_at is not None and (not was_open or move == "probe"):
             assert 1.0 <= gate.probe_at - now <= 30.0
 

@@ -107,7 +107,9 @@ def test_builder_1_writes_these_bytes(
 ) -> None:
     event = build(msgspec.structs.replace(facts, builder=1))
     assert event.data == data
+    # The second time it is the same object: built once, however many tries.
     assert event.structured == structured
+    assert event.structured is event.structured
 
 
 def test_a_new_builder_needs_vectors_of_its_own() -> None:

@@ -96,6 +96,20 @@ def test_a_gate_opens_after_faults_in_a_row_only() -> None:
     assert gate.failed(0.0, probe=False).open
 
 
+@pytest.mark.parametrize("between,opens", [(2.9, False), (3.0, True)])
+def test_a_gate_opens_at_the_second_fault_where_little_is_sent(
+    between: float, opens: bool
+) -> None:
+    once = Gate().failed(100.0, probe=False)
+    assert not once.open
+    assert once.failed(100.0 + between, probe=False).open is opens
+
+
+def test_faults_far_apart_with_a_success_between_open_nothing() -> None:
+    gate = Gate().failed(0.0, probe=False).worked()
+    assert not gate.failed(100.0, probe=False).open
+
+
 def test_probes_come_after_1_2_4_up_to_30_seconds() -> None:
     gate = Gate(policy=GatePolicy(faults_to_open=1)).failed(0.0, probe=False)
     waits = []

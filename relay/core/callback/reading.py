@@ -4,17 +4,26 @@ Owns the fields that decide and, read only when asked for, those that only the e
 nothing of how a body is found wanting.
 """
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
+from msgspec import Raw
 
-from relay.core.callback.wire import Wire, decimal, opaque, whole
+from relay.core.callback.wire import NULL, Wire, decimal, opaque, text, whole
 from relay.core.identity import Outcome, RunKey, canonical
 from relay.core.moment import read_moment
 
 __all__ = ["Problem", "Reading"]
 
 V = TypeVar("V")
+
+
+class _Envelope(msgspec.Struct):
+    code: Raw = NULL
+    message: Raw = NULL
+
+
+_envelope: Final = msgspec.json.Decoder(_Envelope)
 
 #: Why a body that names a run is not yet the whole truth.
 Problem = str
@@ -86,15 +95,20 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failure(self) -> dict[str, str | None] | None:
-        """Why it failed, where the body says so."""
+        """Why it failed, where the body says so.
+
+        Of a run that failed the callback's page shows an error object as ``output`` and no failure
+        fields; the API shows the fields.
+        """
         wire = self.wire
-        return _any(
-            {
-                "code": wire.failure_code,
-                "message": wire.failure_message,
-                "stage": wire.failure_stage_code,
-            }
-        )
+        told = {
+            "code": wire.failure_code,
+            "message": wire.failure_message,
+            "stage": wire.failure_stage_code,
+        }
+        if self.outcome is Outcome.FAILED and _any(told) is None:
+            told = _failure_in(wire.output)
+        return _any(told)
 
     @property
     def nodes(self) -> dict[str, int | None] | None:
@@ -118,6 +132,16 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
                 "version": wire.target_version,
             }
         )
+
+
+def _failure_in(output: Raw) -> dict[str, str | None]:
+    """The error object that stands in for the output: ``{code, message, errors}``."""
+    try:
+        envelope = _envelope.decode(output)
+    except msgspec.DecodeError:
+        return {}
+    values = (text(envelope.code), text(envelope.message))
+    return {"code": values[0], "message": values[1], "stage": None}
 
 
 def _any(found: dict[str, V | None]) -> dict[str, V | None] | None:

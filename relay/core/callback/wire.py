@@ -15,12 +15,14 @@ from msgspec import Raw
 
 __all__ = [
     "DEPTH_MAX",
+    "NULL",
     "Unreadable",
     "UnreadableReason",
     "Wire",
     "decimal",
     "decode",
     "opaque",
+    "text",
     "whole",
 ]
 
@@ -54,7 +56,7 @@ _IDENTITY_KEYS: Final = (
     "client_ref",
 )
 _QUOTED_KEYS: Final = tuple(f'"{key}"'.encode() for key in _IDENTITY_KEYS)
-_NULL: Final = Raw(b"null")
+NULL: Final = Raw(b"null")
 
 
 class Wire(msgspec.Struct):
@@ -73,8 +75,8 @@ class Wire(msgspec.Struct):
     cost: str | None = None
     org_id: str | None = None
     #: The JSON as it came, ``null`` included.
-    output: Raw = _NULL
-    metadata: Raw = _NULL
+    output: Raw = NULL
+    metadata: Raw = NULL
     failure_code: str | None = None
     failure_message: str | None = None
     failure_stage_code: str | None = None
@@ -91,7 +93,7 @@ _OPAQUE: Final = frozenset({"output", "metadata"})
 _WHOLE: Final = frozenset({"duration_ms", "nodes_total", "nodes_completed"})
 #: The same fields, each as its own bytes: a wrong type spoils only itself.
 _Loose: Final = msgspec.defstruct(
-    "_Loose", [(name, Raw, _NULL) for name in Wire.__struct_fields__]
+    "_Loose", [(name, Raw, NULL) for name in Wire.__struct_fields__]
 )
 _decoder: Final = msgspec.json.Decoder(Wire)
 _loose_decoder: Final = msgspec.json.Decoder(_Loose)
@@ -110,29 +112,28 @@ def decode(body: bytes) -> Wire | Unreadable:
         body.decode()
     except UnicodeDecodeError:
         return Unreadable("not_utf8")
-    wire: Wire | Unreadable
     try:
-        wire = _decoder.decode(body)
-    except RecursionError:
-        return Unreadable("too_deep")
-    except msgspec.ValidationError:
-        wire = _decode_loosely(body)
-    except msgspec.DecodeError:
-        return Unreadable("not_json")
-    return _distrust(body) or wire
-
-
-def _decode_loosely(body: bytes) -> Wire | Unreadable:
-    """The same for a body with a field of another type than expected; rare, and slower."""
-    try:
-        loose = _loose_decoder.decode(body)
+        wire = _values(body)
     except RecursionError:
         return Unreadable("too_deep")
     except msgspec.ValidationError:
         return Unreadable("not_an_object")
     except msgspec.DecodeError:
-        # What comes after the field of a wrong type had not been looked at.
         return Unreadable("not_json")
+    return _distrust(body) or wire
+
+
+def _values(body: bytes) -> Wire | Unreadable:
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError:
+        # What comes after the field of a wrong type has not been looked at.
+        return _values_loosely(body)
+
+
+def _values_loosely(body: bytes) -> Wire | Unreadable:
+    """The same for a body with a field of another type than expected; rare, and slower."""
+    loose = _loose_decoder.decode(body)
     raws: dict[str, Raw] = msgspec.structs.asdict(loose)
     wire = Wire()
     for name, raw in raws.items():
@@ -147,7 +148,7 @@ def _value(name: str, data: bytes) -> str | int | None:
     if name in _WHOLE:
         return int(data) if _WHOLE_NUMBER.fullmatch(data) else None
     if data[:1] == b'"':
-        return _text_decoder.decode(data)
+        return text(Raw(data))
     # The API writes a cost as a decimal string; one older page shows a number.
     return (
         data.decode() if name == "cost" and _DECIMAL.fullmatch(data.decode()) else None
@@ -216,6 +217,11 @@ def _counts_twice(body: bytes) -> bool:
         if body.count(key) > 1:
             return True
     return False
+
+
+def text(raw: Raw) -> str | None:
+    """The text of a JSON string; None for null and for any other type."""
+    return _text_decoder.decode(raw) if bytes(raw)[:1] == b'"' else None
 
 
 def whole(number: int | None) -> int | None:
