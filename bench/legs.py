@@ -18,7 +18,7 @@ from bench.load import SECRET, Load, run_load
 from bench.machine import Cores, cpu_seconds, peak_mib
 from bench.recount import event_ids, ledger_faults, rows_of
 from relay.core.ledger import DestinationCounts, SourceCounts
-from relay.record.sqlite.store import read_ledger_of
+from relay.record.sqlite.ledger import read_ledger_of
 
 __all__ = ["SOURCE", "Bench", "Leg", "Plan", "configure"]
 

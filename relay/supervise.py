@@ -58,9 +58,9 @@ class Supervisor:
         stopping = asyncio.Event()
         self._workers[worker.name] = worker
         self._stopping[worker.name] = stopping
-        self._tasks[worker.name] = asyncio.create_task(
-            self._keep_alive(worker, stopping), name=worker.name
-        )
+        task = asyncio.create_task(self._keep_alive(worker, stopping), name=worker.name)
+        task.add_done_callback(self._look_at)
+        self._tasks[worker.name] = task
 
     async def stop(self, names: Sequence[str], *, within_s: float) -> bool:
         """Let workers end by themselves for ``within_s`` seconds, then cancel them.
@@ -114,10 +114,19 @@ class Supervisor:
             # what it holds.
             await _pause(stopping, RESTART_WAIT_S * 2 ** len(crashes))
 
-    def _give_up(self, worker: Worker, error: BaseException) -> None:
-        log.critical("worker.failed", worker=worker.name, exc_info=error)
-        self.failure = error
+    def _look_at(self, task: asyncio.Task[None]) -> None:
+        """Whoever keeps a worker alive must not die unseen."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = self.failure or error
         self.failed.set()
+
+    def _give_up(self, worker: Worker, error: BaseException) -> None:
+        self._fail(error)
+        log.critical("worker.failed", worker=worker.name, exc_info=error)
 
 
 async def _run(worker: Worker) -> BaseException:

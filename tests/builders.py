@@ -97,6 +97,7 @@ def any_facts(
         revision=revision,
         origin=origin,
         confirmed=confirmed,
+        client_ref=known.client_ref,
         received_at=received_at,
         reading=known,
         builder=builder,

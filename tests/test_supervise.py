@@ -263,3 +263,18 @@ async def test_a_name_can_be_used_again_after_its_worker_has_stopped(
         await second.started.wait()
     assert second.runs == 2
     assert await _ended(supervisor, "patient")
+
+
+class _Uncounted(RecordingMetrics):
+    """Metrics that cannot be written."""
+
+    def count(self, name: str, /, amount: float = 1, **labels: str) -> None:
+        raise OSError(28, f"No space left on device for {name} {amount} {labels}")
+
+
+async def test_a_worker_that_nobody_keeps_alive_any_more_is_a_failure() -> None:
+    supervisor = Supervisor(metrics=_Uncounted())
+    supervisor.start(Mortal(ValueError("x")).worker)
+    async with asyncio.timeout(5):
+        await supervisor.failed.wait()
+    assert isinstance(supervisor.failure, OSError)

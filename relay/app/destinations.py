@@ -3,6 +3,7 @@
 Owns which sender a kind of destination has and how it is bounded.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
@@ -14,6 +15,7 @@ from relay.core.egress import EgressPolicy
 from relay.core.gate import GatePolicy
 from relay.core.ports import Executor, Metrics, Outbox, Sender
 from relay.core.signing import StandardKey
+from relay.core.steady import SteadyClock
 from relay.deliver.file import FileOptions, FileSender
 from relay.deliver.http import HttpOptions, HttpSender
 from relay.deliver.kafka import KafkaSender
@@ -81,13 +83,14 @@ def build_courier(
         destination.name,
         sender=sender,
         outbox=outbox,
-        clock=system.clock,
+        clock=SteadyClock(system.clock, asyncio.get_running_loop().time),
         checkpoints=system.checkpoints,
         metrics=metrics,
         options=CourierOptions(
             policy=policy,
             gate=_GATE if is_http else _GATE_OF_ONE,
             ready_max=settings.limits.ready_parcels,
+            ready_bytes=settings.limits.ready_bytes,
         ),
     )
 

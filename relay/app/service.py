@@ -29,7 +29,8 @@ from relay.receive.peers import PeerReader
 from relay.receive.refusals import RefusalBook
 from relay.receive.webhook import Webhook, WebhookOptions
 from relay.record.sqlite import SqliteStore
-from relay.record.sqlite.store import Limits, read_ledger_of
+from relay.record.sqlite.ledger import read_ledger_of
+from relay.record.sqlite.store import Limits
 from relay.settings import Settings
 from relay.supervise import Supervisor, Worker
 

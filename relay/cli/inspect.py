@@ -18,7 +18,7 @@ from relay.cli.common import (
     say,
 )
 from relay.core.ledger import Ledger
-from relay.record.sqlite.store import read_ledger_of
+from relay.record.sqlite.ledger import read_ledger_of, recount_of
 from relay.version import VERSION
 
 __all__ = ["check", "ledger", "ledger_tables", "version"]
@@ -52,10 +52,9 @@ def ledger(
     """Show the account: what was received, what became of it, and whether it adds up."""
     with mistakes_exit():
         settings = load_settings(config)
-        account = read_ledger_of(settings.store_path)
-        recounted = (
-            read_ledger_of(settings.store_path, verify=True) if verify else account
-        )
+        account = recounted = read_ledger_of(settings.store_path)
+        if verify:
+            account, recounted = recount_of(settings.store_path)
     faults = [*account.balance().faults, *_differences(account, recounted)]
     if json:
         print_json(

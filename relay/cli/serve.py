@@ -27,6 +27,9 @@ __all__ = ["serve", "serve_until_stopped"]
 #: Allocations between collections of the youngest generation; a callback makes about a hundred.
 GC_YOUNG: Final = 20_000
 
+#: How long the last lines may take to be written.
+LOG_FLUSH_S: Final = 1.0
+
 log: Final = structlog.stdlib.get_logger(__name__)
 
 
@@ -34,9 +37,12 @@ def serve(config: Config = DEFAULT_CONFIG) -> None:
     """Receive callbacks and deliver events until SIGTERM or SIGINT; a second signal means now."""
     with mistakes_exit():
         settings = load_settings(config)
-        configure(level=settings.log.level, form=settings.log.format)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(serve_until_stopped(Service, settings))
+        lines = configure(level=settings.log.level, form=settings.log.format)
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                code = runner.run(serve_until_stopped(Service, settings))
+        finally:
+            lines.flush(within_s=LOG_FLUSH_S)
     if code != DONE:
         fail("relay: stopped because a part of it could not be kept running", code)
 

@@ -6,6 +6,7 @@ exception leaves its adapter.
 """
 
 __all__ = [
+    "InternalError",
     "InvalidKeyError",
     "MisconfiguredError",
     "RelayError",
@@ -43,6 +44,10 @@ class StoreFailedError(RelayError):
 
 class UnstorableError(RelayError):
     """This one item can never be stored; its neighbours in the group can."""
+
+
+class InternalError(RelayError):
+    """A fault of our own with this one item: answer 503, never blame the sender."""
 
 
 class UnbuildableError(RelayError):

@@ -45,6 +45,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     confirmed: bool
     #: Wall time of the first receipt's commit group, microseconds; ``time`` where the upstream gave none.
     received_at: int
+    #: The run's ``client_ref`` as known at publication; this callback need not be the one that told it.
+    client_ref: str | None
     #: What the callback that it is built from says; unreadable when that is not what it was.
     reading: Reading | Unreadable
     builder: int = BUILDER
@@ -103,8 +105,8 @@ def _build_1(facts: Facts, reading: Reading) -> Event:
         "time": completed_at or text_of(facts.received_at),
         "dataschema": f"urn:runflow-relay:schema:{kind}:1",
     }
-    if reading.client_ref and not _UNPRINTABLE.search(reading.client_ref):
-        attributes["clientref"] = reading.client_ref
+    if facts.client_ref and not _UNPRINTABLE.search(facts.client_ref):
+        attributes["clientref"] = facts.client_ref
     attributes["origin"] = facts.origin
     attributes["confirmed"] = facts.confirmed
     attributes["revision"] = facts.revision
@@ -146,7 +148,7 @@ def _data_1(facts: Facts, reading: Reading) -> bytes:
             run_id=key.id if is_run else reading.run_id,
             batch_id=reading.batch_id if is_run else key.id,
             org_id=reading.org_id,
-            client_ref=reading.client_ref,
+            client_ref=facts.client_ref,
             status=facts.outcome.value,
             status_raw=reading.status_raw,
             created_at=reading.created_at,

@@ -124,6 +124,8 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     #: When the delivery was created, wall microseconds.
     created_at: int
     letter: Letter
+    #: Bytes of the receipt behind it.
+    size: int = 0
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,9 +165,12 @@ class Outbox(Protocol):
     """Where deliveries wait and where what became of them is written."""
 
     async def claim(
-        self, destination: str, /, *, limit: int, now: int
+        self, destination: str, /, *, limit: int, size: int, now: int
     ) -> Sequence[Parcel]:
-        """Lease up to ``limit`` due deliveries, oldest first, none whose run has an earlier one open."""
+        """Lease up to ``limit`` due deliveries, oldest first, none whose run has an earlier one open.
+
+        Of as many as together hold ``size`` bytes at the most, but of one in any case.
+        """
         ...
 
     async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[bool]:

@@ -42,6 +42,8 @@ OVERDUE_S: Final = 0.05
 CLAIM_MAX: Final = 256
 #: Parcels that are prepared together.
 AHEAD: Final = 32
+#: Bytes of receipts behind them; what is larger is built when it is its turn.
+AHEAD_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class CourierOptions:
     gate: GatePolicy
     #: Parcels held in memory, waiting for a slot.
     ready_max: int = 1000
+    #: Bytes of the receipts behind parcels held in memory, those being tried included.
+    ready_bytes: int = 64 * 1024 * 1024
 
 
 class Courier:
@@ -80,6 +84,7 @@ class Courier:
         self._idle: deque[asyncio.Future[None]] = deque()
         #: Parcels whose try is under way; a crash of this worker gives them back.
         self._trying: dict[int, Parcel] = {}
+        self._bytes_left = options.ready_bytes
         #: How many of those in front are prepared.
         self._prepared = 0
         self._settler = Settler(
@@ -102,7 +107,7 @@ class Courier:
     @property
     def room(self) -> int:
         """How many fresh parcels could be taken now."""
-        if self.gate.open or self._stopping:
+        if self.gate.open or self._stopping or self._bytes_left <= 0:
             return 0
         return max(0, self._options.ready_max - len(self._ready))
 
@@ -111,6 +116,7 @@ class Courier:
         if self.gate.open or self._stopping:
             self._give_back([parcel])
             return
+        self._bytes_left -= parcel.size
         self._ready.append(parcel)
         self._wake_slot()
 
@@ -132,6 +138,8 @@ class Courier:
         # After a crash: what was being tried may have arrived; it goes again with the same id.
         self._give_back([*self._trying.values()])
         self._trying.clear()
+        held = sum(parcel.size for parcel in self._ready)
+        self._bytes_left = self._options.ready_bytes - held
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._settler.run())
             tasks.create_task(self._until_last(self._poller))
@@ -163,18 +171,36 @@ class Courier:
                 await self._wait_for_parcels()
                 continue
             parcels = self._take()
-            if self._backlog and len(self._ready) <= self._options.ready_max // 2:
-                self._poll_wake.set()
+            self._ask_for_more()
             await self._deliver(parcels, probe=False)
+            self._ask_for_more()
+
+    def _ask_for_more(self) -> None:
+        """Have the poller claim, where there is a backlog and half of what may be held is free."""
+        if (
+            self._backlog
+            and len(self._ready) <= self._options.ready_max // 2
+            and self._bytes_left > self._options.ready_bytes // 2
+        ):
+            self._poll_wake.set()
 
     def _take(self) -> Sequence[Parcel]:
         """The next parcels for one call, prepared."""
         count = min(self._sender.batch, len(self._ready))
         if self._prepared < count:
-            self._prepared = min(max(count, AHEAD), len(self._ready))
+            self._prepared = max(count, self._ahead())
             self._sender.prepare(islice(self._ready, self._prepared))
         self._prepared -= count
         return [self._ready.popleft() for _ in range(count)]
+
+    def _ahead(self) -> int:
+        """How many of those in front are worth preparing together: small ones only."""
+        size = 0
+        for number, parcel in enumerate(islice(self._ready, AHEAD)):
+            size += parcel.size
+            if size > AHEAD_BYTES:
+                return number
+        return min(AHEAD, len(self._ready))
 
     async def _wait_for_parcels(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -199,6 +225,7 @@ class Courier:
         self._settle(parcels, outcomes)
         for parcel in parcels:
             del self._trying[parcel.number]
+            self._bytes_left += parcel.size
         if self.gate.open != before.open:
             self._gate_moved(outcomes)
         await self._settler.make_room()
@@ -230,6 +257,7 @@ class Courier:
         """Return what waits in memory to the store, untried."""
         parcels = list(self._ready)
         self._ready.clear()
+        self._bytes_left += sum(parcel.size for parcel in parcels)
         self._prepared = 0
         self._give_back(parcels)
 
@@ -265,18 +293,20 @@ class Courier:
                 return (self.gate.probe_at or now) - now
             parcels = await self._claim(1)
             if parcels:
+                self._bytes_left -= parcels[0].size
                 await self._deliver(parcels, probe=True)
                 return 0.0
             return POLL_S
         free = min(CLAIM_MAX, self._options.ready_max - len(self._ready))
-        if free < max(1, min(CLAIM_MAX, self._options.ready_max) // 2):
+        few = free < max(1, min(CLAIM_MAX, self._options.ready_max) // 2)
+        if few or self._bytes_left <= self._options.ready_bytes // 2:
             return POLL_S
         # Forgotten before the look, so that a hint during it is not.
         self._backlog = False
         parcels = await self._claim(free)
         for parcel in parcels:
             self.hand(parcel)
-        if len(parcels) == free:
+        if len(parcels) == free or self._bytes_left <= 0:
             self._backlog = True
             return 0.0
         return self._until(await self._outbox.next_due(self.name))
@@ -292,7 +322,10 @@ class Courier:
     async def _claim(self, limit: int) -> Sequence[Parcel]:
         try:
             return await self._outbox.claim(
-                self.name, limit=limit, now=self._clock.now_us()
+                self.name,
+                limit=limit,
+                size=self._bytes_left,
+                now=self._clock.now_us(),
             )
         except (StoreBusyError, StoreFullError):
             return []

@@ -11,14 +11,31 @@ from typing import Literal
 
 import structlog
 
+from relay.observe.lines import Lines
+
 __all__ = ["Format", "Level", "configure"]
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console", "auto"]
 
 
-def configure(*, level: Level, form: Format) -> None:
-    """Set up logging for the process. ``auto`` is ``console`` at a terminal and ``json`` elsewhere."""
+class _Handler(logging.Handler):
+    """Hands what libraries say to the same lines."""
+
+    def __init__(self, lines: Lines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.msg(self.format(record))
+
+
+def configure(*, level: Level, form: Format) -> Lines:
+    """Set up logging for the process. ``auto`` is ``console`` at a terminal and ``json`` elsewhere.
+
+    Gives what writes the lines, so that the last ones can be waited for.
+    """
+    lines = Lines(sys.stderr)
     number = logging.getLevelNamesMapping()[level.upper()]
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -40,10 +57,10 @@ def configure(*, level: Level, form: Format) -> None:
     structlog.configure(
         processors=[*shared, *formatted, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -59,3 +76,4 @@ def configure(*, level: Level, form: Format) -> None:
     # Libraries speak only when something is wrong; what they say of our destinations we say better.
     root.setLevel(max(number, logging.WARNING))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    return lines

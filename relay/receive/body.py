@@ -61,9 +61,9 @@ async def read_body(
         if len(body) > limit:
             return BodyFault.TOO_LARGE
         return body if in_flight.take(len(body)) else BodyFault.NO_ROOM
-    if not in_flight.take(declared):
-        return BodyFault.NO_ROOM
-    reader = _Reader(content, limit=limit, in_flight=in_flight, reserved=declared)
+    # Room is taken for what has come, not for what was announced: announcing costs nothing, and a
+    # few idle connections could keep everybody else out.
+    reader = _Reader(content, limit=limit, in_flight=in_flight)
     return await reader.read_within(timeout_s)
 
 
@@ -71,12 +71,12 @@ class _Reader:
     """Reads a body piece by piece, reserving room as it grows."""
 
     def __init__(
-        self, content: StreamReader, *, limit: int, in_flight: InFlight, reserved: int
+        self, content: StreamReader, *, limit: int, in_flight: InFlight
     ) -> None:
         self._content = content
         self._limit = limit
         self._in_flight = in_flight
-        self._reserved = reserved
+        self._reserved = 0
 
     async def read_within(self, timeout_s: float) -> bytes | BodyFault:
         try:
@@ -108,7 +108,6 @@ class _Reader:
         if error is not None:
             # It came before anyone waited.
             raise error
-        self._in_flight.give(self._reserved - size)
         return b"".join(chunks)
 
     def _fail(self, fault: BodyFault) -> BodyFault:
@@ -118,10 +117,7 @@ class _Reader:
         return fault
 
     def _reserve(self, size: int) -> bool:
-        more = size - self._reserved
-        if more <= 0:
-            return True
-        if not self._in_flight.take(more):
+        if not self._in_flight.take(size - self._reserved):
             return False
         self._reserved = size
         return True

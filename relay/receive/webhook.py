@@ -31,6 +31,7 @@ from aiohttp import web
 
 from relay.core.catalog import CALLBACK, Channel, Current, Source
 from relay.core.errors import (
+    InternalError,
     StoreBusyError,
     StoreFailedError,
     StoreFullError,
@@ -46,6 +47,7 @@ from relay.core.ports import (
     Recorded,
 )
 from relay.core.receipt import Receipt
+from relay.core.route import Router
 from relay.core.run import Verdict
 from relay.core.signature import Refused
 from relay.receive.body import BodyFault, InFlight, read_body
@@ -139,7 +141,9 @@ class Webhook:
         if isinstance(body, BodyFault):
             return self._without_body(body, source, channel)
         try:
-            outcome, response = await self._verified(request, source, channel, body)
+            outcome, response = await self._verified(
+                request, source, channel, body=body, router=catalog.router
+            )
         finally:
             self._in_flight.give(len(body))
         self._metrics.count(
@@ -157,7 +161,13 @@ class Webhook:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _verified(
-        self, request: web.BaseRequest, source: Source, channel: Channel, body: bytes
+        self,
+        request: web.BaseRequest,
+        source: Source,
+        channel: Channel,
+        *,
+        body: bytes,
+        router: Router,
     ) -> tuple[str, web.StreamResponse]:
         """Judge the signature first, whatever else is odd about the request."""
         now = self._clock.now_us()
@@ -178,7 +188,7 @@ class Webhook:
             headers=request.raw_headers,
             secret=verdict.secret,
             received_at=now,
-            router=self._current.catalog.router,
+            router=router,
             require=source.require,
         )
         return await self._record(receipt, source)
@@ -193,6 +203,9 @@ class Webhook:
                 odd = msgspec.structs.replace(receipt, unstorable=True)
                 [recorded] = await self._inbox.record([odd])
         except (StoreBusyError, StoreFullError, StoreFailedError) as error:
+            return "unavailable", self._unavailable(str(error), source)
+        except InternalError as error:
+            log.exception("callback.unrecorded", source=source.name)
             return "unavailable", self._unavailable(str(error), source)
         if isinstance(recorded, UnstorableError):
             return "unavailable", self._unavailable(str(recorded), source)

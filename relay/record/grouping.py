@@ -163,6 +163,11 @@ class Grouper(Generic[Job]):
                 _resolve(ticket.answer, StoreBusyError("no commit in time"))
             else:
                 oldest = ticket.since if oldest is None else min(oldest, ticket.since)
+        # Who was told to come again need not be committed, and must not be kept in memory.
+        waiting = [
+            t for t in self._tickets if t.since == math.inf or not t.answer.done()
+        ]
+        self._tickets = deque(waiting)
         self._timer = None
         if oldest is not None and oldest != math.inf:
             self._timer = loop.call_at(oldest + self._timeout_s, self._expire)

@@ -261,6 +261,7 @@ class Intake:
                 origin=row.origin,
                 confirmed=publication.confirmed,
                 received_at=row.first_seen,
+                client_ref=row.known.client_ref,
                 reading=reading,
             )
         )
@@ -276,6 +277,10 @@ class Intake:
                 int(publication.confirmed),
                 receipt_number,
                 letter.facts.builder,
+                # Only where another callback has told it.
+                None
+                if row.known.client_ref == reading.client_ref
+                else row.known.client_ref,
                 _listed(tuple(destinations.values())),
                 receipt.received_at,
             )
@@ -353,6 +358,7 @@ class Intake:
             attempts=0,
             created_at=receipt.received_at,
             letter=letter,
+            size=len(receipt.body),
         )
 
     def _count(self, source: int, ruling: Ruling, before: Known) -> None:

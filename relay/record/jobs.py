@@ -30,6 +30,8 @@ class Claim(msgspec.Struct, frozen=True):
 
     destination: str
     limit: int
+    #: Bytes of the bodies behind them.
+    size: int
     now: int
 
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from relay.core.callback import Unreadable, read
+from relay.core.callback import Reading, Unreadable, read
 from relay.core.delivery import Delivered, Failed, Outcome, Released, State
 from relay.core.event import Facts
 from relay.core.identity import RunKey
@@ -16,7 +16,7 @@ from relay.core.ports import Letter, Parcel, Settlement
 from relay.record.accounts import Accounts
 from relay.record.codes import OUTCOMES
 
-__all__ = ["account", "attempts", "parcels", "settled_columns"]
+__all__ = ["account", "attempts", "fitting", "parcels", "settled_columns"]
 
 _COUNTERS: Final = {
     State.PENDING: "pending",
@@ -27,13 +27,25 @@ _COUNTERS: Final = {
 }
 
 
+def fitting(weights: Iterable[tuple[Any, ...]], size: int) -> set[int]:
+    """The deliveries (number, bytes) that ``size`` bytes have room for, oldest first; one in any case."""
+    taken: set[int] = set()
+    left = size
+    for number, weight in sorted(weights):
+        left -= weight
+        if taken and left < 0:
+            break
+        taken.add(number)
+    return taken
+
+
 def parcels(
     rows: Iterable[tuple[Any, ...]], *, destination: str, lease: int
 ) -> list[Parcel]:
     """Make parcels of claimed deliveries, in the order of their numbers.
 
     Columns: number, generation, attempts, created_at; source, namespace and id of the run, origin,
-    first_seen; number, outcome, revision, confirmed and builder of the event; digest and body of the
+    first_seen; number, outcome, revision, confirmed, builder and client_ref of the event; digest and body of the
     receipt that it is built from.
     """
     letters: dict[int, Letter] = {}
@@ -52,6 +64,7 @@ def parcels(
                 attempts=attempts,
                 created_at=created_at,
                 letter=letter,
+                size=len(columns[-1]),
             )
         )
     return found
@@ -59,8 +72,13 @@ def parcels(
 
 def _letter(columns: Sequence[Any]) -> Letter:
     source, namespace, stored, origin, first_seen, _, *rest = columns
-    outcome, revision, confirmed, builder, digest, body = rest
-    intact = hashlib.sha256(body).digest()[:16] == digest
+    outcome, revision, confirmed, builder, client_ref, digest, body = rest
+    # What is no longer what was signed must not go out; it fails by itself, with a reason.
+    reading: Reading | Unreadable = Unreadable("damaged")
+    if hashlib.sha256(body).digest()[:16] == digest:
+        reading = read(body, source=source)
+    if client_ref is None and isinstance(reading, Reading):
+        client_ref = reading.client_ref
     return Letter(
         Facts(
             key=RunKey.restore(source, namespace, bytes(stored)),
@@ -69,8 +87,8 @@ def _letter(columns: Sequence[Any]) -> Letter:
             origin=origin,
             confirmed=bool(confirmed),
             received_at=first_seen,
-            # What is no longer what was signed must not go out; it fails by itself, with a reason.
-            reading=read(body, source=source) if intact else Unreadable("damaged"),
+            client_ref=client_ref,
+            reading=reading,
             builder=builder,
         )
     )

@@ -82,6 +82,12 @@ class Limits(Section):
         description="Most deliveries of one destination held in memory.",
         json_schema_extra=FIXED,
     )
+    ready_bytes: Annotated[int, Bytes("1MiB", "1TiB")] = Field(
+        size("64MiB"),
+        description="Bodies behind the deliveries of one destination held in memory; one alone may be"
+        " larger.",
+        json_schema_extra=FIXED,
+    )
     min_free_disk: Annotated[int, Bytes("0B", "1024TiB")] = Field(
         size("512MiB"),
         description="With less free disk than this, callbacks are answered 503.",

@@ -80,6 +80,7 @@ UNREADABLE: list[tuple[UnreadableReason, bytes]] = [
     ("too_deep", any_callback(output=msgspec.Raw(b"[" * 5000 + b"]" * 5000), cost=[])),
     ("not_json", any_callback(cost=[])[:-1]),
     ("not_an_object", b"5"),
+    ("not_an_object", rb'"\u0000"x'),
     ("unusable_id", any_callback(event=None, run_id=None, batch_id=5)),
     ("unusable_id", any_callback(event=None, run_id=5, batch_id="b-1")),
     ("unknown_family", any_callback(event=None, run_id=None, cost=[])),

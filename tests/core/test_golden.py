@@ -120,7 +120,8 @@ def facts(body: bytes, **changed: object) -> Facts:
     assert reading.outcome is not None
     given = {
         "key": reading.key, "outcome": reading.outcome, "revision": 1,
-        "origin": "callback", "confirmed": True, "received_at": 0, "reading": reading,
+        "origin": "callback", "confirmed": True, "received_at": 0,
+        "client_ref": reading.client_ref, "reading": reading,
     }  # fmt: skip
     return Facts(**{**given, **changed})  # type: ignore[arg-type]
 

@@ -151,7 +151,7 @@ def test_no_values_raise(changed: dict[str, object]) -> None:
     if isinstance(found, Reading) and found.outcome is not None:
         facts = Facts(
             key=found.key, outcome=found.outcome, revision=1, origin="callback",
-            confirmed=True, received_at=0, reading=found,
+            confirmed=True, received_at=0, client_ref=found.client_ref, reading=found,
         )  # fmt: skip
         assert json.loads(build(facts).structured)["subject"] == found.key.id
 

@@ -55,6 +55,7 @@ def parcel(
         origin="callback",
         confirmed=True,
         received_at=NOW_US,
+        client_ref=reading.client_ref,
         reading=reading,
         builder=builder,
     )

@@ -118,9 +118,9 @@ class WatchedOutbox:
         self._store = store
 
     async def claim(
-        self, destination: str, /, *, limit: int, now: int
+        self, destination: str, /, *, limit: int, size: int, now: int
     ) -> Sequence[Parcel]:
-        found = await self._store().claim(destination, limit=limit, now=now)
+        found = await self._store().claim(destination, limit=limit, size=size, now=now)
         self.claims += 1
         await self._watch.tell()
         await self.claiming.wait()
@@ -175,7 +175,12 @@ class Bench(SqliteHarness):
         self.work: asyncio.Task[None] | None = None
 
     def employ(
-        self, *, ready_max: int = 100, faults_to_open: int = 3, probe_s: float = 0.01
+        self,
+        *,
+        ready_max: int = 100,
+        ready_bytes: int = 1 << 20,
+        faults_to_open: int = 3,
+        probe_s: float = 0.01,
     ) -> Courier:
         """Make the courier; what is committed from now on may be handed to it."""
         self.courier = Courier(
@@ -193,6 +198,7 @@ class Bench(SqliteHarness):
                     probe_last_s=probe_s,
                 ),
                 ready_max=ready_max,
+                ready_bytes=ready_bytes,
             ),
         )
         self.dispatch.employ([self.courier])
@@ -211,7 +217,7 @@ class Bench(SqliteHarness):
         before = self.outbox.claims
         for _ in range(5):
             # A claim asked for by now rides with one of these at the latest.
-            await self.store.claim("nobody", limit=1, now=self.clock.now_us())
+            await self.store.claim("nobody", limit=1, size=1, now=self.clock.now_us())
         return self.outbox.claims == before
 
     async def finished(self) -> None:

@@ -53,6 +53,31 @@ async def test_a_backlog_larger_than_memory_is_worked_off_to_its_end(
     assert courier.room == ready_max
 
 
+@pytest.mark.parametrize("ready_bytes", [1, 500, 2000])
+async def test_a_backlog_of_more_bytes_than_memory_is_worked_off_to_its_end(
+    ready_bytes: int, bench: Bench
+) -> None:
+    await record(bench, *names(30))
+    courier = bench.employ(ready_bytes=ready_bytes)
+    bench.start()
+    await settled(bench, 30)
+    assert sorted(bench.sender.runs) == names(30)
+    assert courier.room > 0
+
+
+async def test_what_is_held_in_memory_is_bounded_in_bytes_too(bench: Bench) -> None:
+    bench.sender = ScriptedSender(bench.watch, concurrency=1)
+    bench.sender.hold()
+    courier = bench.employ(ready_bytes=1000)
+    bench.start()
+    await bench.looked()
+    for run in names(20):
+        await record(bench, run)
+    held = sum(parcel.size for parcel in bench.handover.handed)
+    assert courier.room == 0
+    assert 1000 <= held < 1000 + max(parcel.size for parcel in bench.handover.handed)
+
+
 async def test_no_more_is_held_in_memory_than_allowed(bench: Bench) -> None:
     bench.sender = ScriptedSender(bench.watch, concurrency=1)
     bench.sender.hold()

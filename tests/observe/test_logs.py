@@ -33,11 +33,12 @@ def _fail_beside(secret: str) -> None:
 def test_a_traceback_shows_no_variables(
     form: Format, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    configure(level="info", form=form)
+    lines = configure(level="info", form=form)
     try:
         _fail_beside(TEXT)
     except ValueError:
         structlog.stdlib.get_logger("x").exception("worker.crashed")
+    assert lines.flush(within_s=5)
     said = capfd.readouterr().err
     assert "22 characters were in its hands" in said
     assert TEXT not in said
@@ -47,9 +48,10 @@ def test_a_traceback_shows_no_variables(
 def test_a_secret_that_is_logged_by_mistake_prints_as_stars(
     form: Format, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    configure(level="info", form=form)
+    lines = configure(level="info", form=form)
     log = structlog.stdlib.get_logger("x")
     log.info("oops", setting=Secret(TEXT), key=RunflowKey(TEXT))
+    assert lines.flush(within_s=5)
     said = capfd.readouterr().err
     assert "***" in said
     assert TEXT not in said

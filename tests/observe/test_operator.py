@@ -122,11 +122,12 @@ def test_every_metric_is_named_by_the_fields_conventions() -> None:
 
 
 def test_logs_are_one_json_object_a_line(capfd: pytest.CaptureFixture[str]) -> None:
-    configure(level="info", form="json")
+    lines = configure(level="info", form="json")
     log = structlog.stdlib.get_logger("x")
     log.info("callback.recorded", source="acme")
     log.debug("unseen")
     structlog.reset_defaults()
+    assert lines.flush(within_s=5)
     [line] = capfd.readouterr().err.splitlines()
     found = json.loads(line)
     assert (found["event"], found["source"], found["level"]) == (
@@ -137,9 +138,10 @@ def test_logs_are_one_json_object_a_line(capfd: pytest.CaptureFixture[str]) -> N
 
 
 def test_logs_can_be_for_people(capfd: pytest.CaptureFixture[str]) -> None:
-    configure(level="warning", form="console")
+    lines = configure(level="warning", form="console")
     structlog.stdlib.get_logger("x").warning("destination.down", destination="lake")
     structlog.reset_defaults()
+    assert lines.flush(within_s=5)
     assert "destination.down" in capfd.readouterr().err
 
 

@@ -120,6 +120,18 @@ async def test_a_body_for_which_there_is_no_room_holds_nothing(
         assert (await it.said(), it.in_flight.used) == (BodyFault.NO_ROOM, 0)
 
 
+async def test_a_body_that_is_only_announced_takes_no_room() -> None:
+    async with reading(_sized(1000)) as it:
+        assert it.in_flight.used == 0
+
+
+async def test_room_is_taken_as_a_body_comes() -> None:
+    async with reading(_sized(9), b"one") as it:
+        while not it.in_flight.used:
+            await asyncio.wait([it.found], timeout=0.001)
+        assert it.in_flight.used == 3
+
+
 async def test_a_slow_body_is_given_up_and_holds_nothing() -> None:
     async with reading(_sized(9), b"one", timeout_s=0.1) as it:
         assert (await it.said(), it.in_flight.used) == (BodyFault.TOO_SLOW, 0)

@@ -10,7 +10,7 @@ import pytest
 
 from relay.app import Service
 from relay.app.system import System, SystemClock, SystemDice
-from relay.record.sqlite.store import read_ledger_of
+from relay.record.sqlite.ledger import read_ledger_of
 from relay.settings import parse
 from tests.acceptance.relays import callback, sign
 from tests.fakes import ScriptedCheckpoints
@@ -105,13 +105,18 @@ async def test_bodies_beyond_the_room_for_all_are_told_to_come_back(
             % signature.encode()
         )
         await reader.readuntil(b"100 Continue\r\n\r\n")
+        idle = await door.post(body, sign(body, FIRST))
+        writer.write(body.ljust(900))
+        # What is under way comes first: whoever connects later is read later.
         crowded = await door.post(body, sign(body, FIRST))
-        writer.write(body.ljust(1000))
+        writer.write(b" " * 100)
         held = await read_answer(reader)
         writer.close()
         after = await door.post(body, sign(body, FIRST))
     assert held is not None
-    assert (crowded.status, held.status, after.status) == (503, 202, 200)
+    # What is only announced keeps nobody out.
+    assert (idle.status, crowded.status) == (202, 503)
+    assert (held.status, after.status) == (200, 200)
     assert int(crowded.headers["retry-after"]) >= 5
 
 
@@ -140,7 +145,10 @@ async def test_a_commit_that_takes_too_long_is_503_and_may_still_have_happened(
         checkpoints.at("before-commit", None)
         go.set()
         again = await door.post(body, sign(body, FIRST))
-    assert (slow.status, again.status) == (503, 200)
+    assert slow.status == 503
+    # It may have been under way, or have waited behind the look of a courier.
+    assert again.status in (200, 202)
     ledger = await asyncio.to_thread(read_ledger_of, tmp_path / "relay.db")
     assert ledger.balance().faults == ()
-    assert (ledger.sources["acme"].first, ledger.sources["acme"].duplicate) == (1, 1)
+    counts = ledger.sources["acme"]
+    assert (counts.first, counts.duplicate) == (1, again.status == 200)

@@ -246,9 +246,11 @@ class StoreHarness(ABC):
         assert isinstance(recorded, Recorded)
         return recorded
 
-    async def claim(self, destination: str = "lake", limit: int = 100) -> list[Parcel]:
+    async def claim(
+        self, destination: str = "lake", limit: int = 100, size: int = 1 << 30
+    ) -> list[Parcel]:
         found = await self.store.claim(
-            destination, limit=limit, now=self.clock.now_us()
+            destination, limit=limit, size=size, now=self.clock.now_us()
         )
         return list(found)
 
@@ -284,7 +286,8 @@ class StoreHarness(ABC):
         key = RunKey("acme", Kind.RUN, run)
         identifier = event_id(key, outcome, revision + 1).bytes
         await self.execute(
-            "INSERT INTO events SELECT ?, run, ?, ?, ?, confirmed, ?, builder, routed, created_at"
+            "INSERT INTO events SELECT ?, run, ?, ?, ?, confirmed, ?, builder, client_ref, routed,"
+            " created_at"
             " FROM events WHERE number = ?",
             last_event + 1, revision + 1, identifier, OUTCOME_CODES[outcome], receipt, event,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from relay.core.errors import UnstorableError
+from relay.core.errors import InternalError, UnstorableError
 from relay.core.identity import Kind, Outcome, RunKey, event_id
 from relay.core.ledger import SourceCounts
 from relay.core.ports import Recorded, Refusal
@@ -320,15 +320,28 @@ class InboxLaw:
     async def test_a_destination_that_nobody_knows_harms_only_its_event(
         self, harness: StoreHarness
     ) -> None:
-        """The event is not made with one delivery less: its callback fails as a whole."""
+        """The event is not made with one delivery less: its callback fails as a whole, by our own fault."""
         good, bad = await harness.together(
             harness.store.record([callback("run_1")]),
             harness.store.record([callback("run_2", router=routed("lake", "nowhere"))]),
         )
         assert _verdicts(good) == [Verdict.FIRST]
-        assert isinstance(bad[0], UnstorableError)
+        assert isinstance(bad, InternalError)
         assert {"run_1"} == {d.run for d in await harness.deliveries()}
         assert await harness.count("events") == 1
+
+    async def test_a_client_ref_told_by_another_callback_is_the_events(
+        self, harness: StoreHarness
+    ) -> None:
+        """Handed over at once, and built again from what is stored: the same bytes."""
+        harness.handover.left = {"lake": 1}
+        await harness.one(callback("run_1", completed_at=None, client_ref="order-7"))
+        recorded = await harness.one(callback("run_1"))
+        assert recorded.letter is not None
+        assert recorded.letter.event.attributes["clientref"] == "order-7"
+        await harness.reopen()
+        [parcel] = await harness.claim("lake")
+        assert parcel.letter.event.structured == recorded.letter.event.structured
 
     async def test_what_failed_can_be_recorded_afterwards(
         self, harness: StoreHarness

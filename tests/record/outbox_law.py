@@ -60,6 +60,18 @@ class OutboxLaw:
         await harness.one(callback())
         assert await harness.claim(limit=limit) == []
 
+    async def test_a_claim_takes_no_more_bytes_than_asked_for_but_one_in_any_case(
+        self, harness: StoreHarness
+    ) -> None:
+        await harness.store.record([callback(f"run_{n}") for n in range(4)])
+        [first] = await harness.claim(size=1)
+        assert first.size > 100
+        two = await harness.claim(size=2 * first.size)
+        rest = await harness.claim()
+        found = [_run(parcel) for parcel in (first, *two, *rest)]
+        assert found == ["run_0", "run_1", "run_2", "run_3"]
+        assert len(two) == 2
+
     async def test_nothing_is_due_to_whom_nobody_knows(
         self, harness: StoreHarness
     ) -> None:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from relay.app.system import ThreadExecutor
 from relay.core.ledger import Ledger
-from relay.record.sqlite.store import Limits, SqliteStore, read_ledger_of
+from relay.record.sqlite.ledger import read_ledger_of, recount_of
+from relay.record.sqlite.store import Limits, SqliteStore
 from tests.record.harness import StoreHarness
 
 __all__ = ["SqliteHarness"]
@@ -108,7 +109,8 @@ class SqliteHarness(StoreHarness):
         return await self._executor.run(partial(read_ledger_of, self.path))
 
     async def recount(self) -> Ledger:
-        return await self._executor.run(partial(read_ledger_of, self.path, verify=True))
+        _, recounted = await self._executor.run(partial(recount_of, self.path))
+        return recounted
 
     async def vanish(self) -> None:
         self.checkpoints.clear()

@@ -1,6 +1,8 @@
 """Grouping by itself: who waits, for how long, and what they are told."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
@@ -53,6 +55,12 @@ class Bench:
         self.log.append("|")
         if self.between_raises is not None:
             raise self.between_raises
+
+
+class Payload(str):
+    """A job that can be watched."""
+
+    __slots__ = ("__weakref__",)
 
 
 @pytest.fixture
@@ -174,7 +182,28 @@ async def test_who_waits_too_long_is_told_so() -> None:
     assert not urgent.done()
     bench.going.set()
     assert await urgent == "U"
-    assert "".join(bench.log).startswith("a|ub")
+    assert "".join(bench.log).startswith("a|u|")
+    await end(bench)
+
+
+async def test_who_was_told_to_come_again_is_not_kept_and_not_committed() -> None:
+    bench = Bench(timeout_s=0.02)
+    bench.stand()
+    first = bench.grouper.submit("a", urgent=True)
+    await bench.under_way.wait()
+    late = Payload("b")
+    kept = weakref.ref(late)
+    answer = bench.grouper.submit(late)
+    del late
+    with pytest.raises(StoreBusyError, match="in time"):
+        await answer
+    del answer
+    gc.collect()
+    assert kept() is None
+    bench.going.set()
+    assert await first == "A"
+    assert await submit(bench, "c") == ["C"]
+    assert bench.log == ["a", "|", "c", "|"]
     await end(bench)
 
 

@@ -15,7 +15,7 @@ from relay.core.ports import Recorded
 from relay.core.run import Verdict
 from relay.record.sqlite import writer
 from relay.record.sqlite.connection import connect_read_only
-from relay.record.sqlite.store import read_ledger_of
+from relay.record.sqlite.ledger import read_ledger_of
 from tests.record.conformance import StoreLaw
 from tests.record.receipts import callback
 from tests.record.sqlite_harness import SqliteHarness

@@ -18,7 +18,7 @@ from relay.cli.demo.compare import Expected, Heard, differences
 from relay.cli.demo.endpoint import Endpoint, heard_of
 from relay.cli.demo.topic import Topic
 from relay.core.ledger import Ledger
-from relay.record.sqlite.store import read_ledger_of
+from relay.record.sqlite.ledger import read_ledger_of, recount_of
 from relay.sandbox import Faults, Retries, Sandbox, Truth
 from relay.settings import Settings, load
 
@@ -176,9 +176,7 @@ class Stage:
         partial = sum(run.partial for run in truth)
         account = await self.ledger()
         waiting = account.sources[SOURCE].waiting if SOURCE in account.sources else 0
-        recounted = await asyncio.to_thread(
-            read_ledger_of, self.settings.store_path, verify=True
-        )
+        _, recounted = await asyncio.to_thread(recount_of, self.settings.store_path)
         found = [
             *differences("the endpoint", SOURCE, expected, self.endpoint.heard),
             *differences("the file", SOURCE, expected, await self._file()),

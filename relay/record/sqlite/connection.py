@@ -17,11 +17,22 @@ from urllib.parse import quote
 from relay.core.errors import MisconfiguredError
 from relay.record.statements import migrations
 
-__all__ = ["APPLICATION_ID", "LockFile", "connect", "connect_read_only", "migrate"]
+__all__ = [
+    "APPLICATION_ID",
+    "BUSY_MS",
+    "LockFile",
+    "connect",
+    "connect_read_only",
+    "log_size",
+    "migrate",
+    "reading",
+]
 
 #: ``Rflw`` in the file's header, so that `file` and we can tell whose database this is.
 APPLICATION_ID: Final = 0x52666C77
 SQLITE_OLDEST: Final = (3, 37)
+#: How long a statement waits for another process that holds the file, in milliseconds.
+BUSY_MS: Final = 1000
 
 
 class LockFile:
@@ -92,6 +103,23 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """One snapshot of the store in a file.
+
+    Raises:
+        MisconfiguredError: there is no store there, or it cannot be read.
+    """
+    connection = connect_read_only(path)
+    try:
+        connection.execute("BEGIN")
+        yield connection
+    except sqlite3.Error as error:
+        raise MisconfiguredError(f"cannot read the store {path}: {error}") from error
+    finally:
+        connection.close()
+
+
+@contextmanager
 def _opened(address: str, path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to a store of ours; closed again where anything is wrong with it."""
     connection = None
@@ -102,6 +130,7 @@ def _opened(address: str, path: Path) -> Iterator[sqlite3.Connection]:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
+            timeout=BUSY_MS / 1000,
         )
         _check_owner(connection, path)
         yield connection
@@ -113,6 +142,14 @@ def _opened(address: str, path: Path) -> Iterator[sqlite3.Connection]:
                 f"cannot open the store {path}: {error}"
             ) from error
         raise
+
+
+def log_size(path: Path) -> int:
+    """Bytes in the write-ahead log of the store in ``path``."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:

@@ -5,6 +5,7 @@ Owns reading the account, and counting the rows again by another way.
 
 import sqlite3
 from collections.abc import Mapping
+from pathlib import Path
 
 from relay.core.ledger import (
     DESTINATION_COUNTERS,
@@ -13,36 +14,51 @@ from relay.core.ledger import (
     Ledger,
     SourceCounts,
 )
+from relay.record.sqlite.connection import reading
+from relay.record.statements import statements
 
-__all__ = ["read_ledger", "recount"]
+__all__ = ["read_ledger_of", "recount_of"]
 
 
-def read_ledger(connection: sqlite3.Connection, sql: Mapping[str, str]) -> Ledger:
-    """The account as the counters have it, from one snapshot of the store."""
+def read_ledger_of(path: Path) -> Ledger:
+    """The account of the store in a file, whether or not a relay is serving it.
+
+    Raises:
+        MisconfiguredError: there is no store there, or it cannot be read.
+    """
+    with reading(path) as connection:
+        return _counted(connection, statements("sqlite"))
+
+
+def recount_of(path: Path) -> tuple[Ledger, Ledger]:
+    """The account as the counters have it and as the rows have it, both at the same moment.
+
+    Raises:
+        MisconfiguredError: there is no store there, or it cannot be read.
+    """
+    with reading(path) as connection:
+        sql = statements("sqlite")
+        return _counted(connection, sql), _recounted(connection, sql)
+
+
+def _counted(connection: sqlite3.Connection, sql: Mapping[str, str]) -> Ledger:
     return _read(connection, sql["ledger_sources"], sql["ledger_destinations"])
 
 
-def recount(connection: sqlite3.Connection, sql: Mapping[str, str]) -> Ledger:
-    """The account as the rows have it: every row is looked at."""
+def _recounted(connection: sqlite3.Connection, sql: Mapping[str, str]) -> Ledger:
     return _read(connection, sql["recount_sources"], sql["recount_destinations"])
 
 
 def _read(connection: sqlite3.Connection, sources: str, destinations: str) -> Ledger:
-    connection.execute("BEGIN")
-    try:
-        return Ledger(
-            sources={
-                str(name): SourceCounts(
-                    **dict(zip(SOURCE_COUNTERS, counts, strict=True))
-                )
-                for name, *counts in connection.execute(sources)
-            },
-            destinations={
-                str(name): DestinationCounts(
-                    **dict(zip(DESTINATION_COUNTERS, counts, strict=True))
-                )
-                for name, *counts in connection.execute(destinations)
-            },
-        )
-    finally:
-        connection.execute("ROLLBACK")
+    return Ledger(
+        sources={
+            str(name): SourceCounts(**dict(zip(SOURCE_COUNTERS, counts, strict=True)))
+            for name, *counts in connection.execute(sources)
+        },
+        destinations={
+            str(name): DestinationCounts(
+                **dict(zip(DESTINATION_COUNTERS, counts, strict=True))
+            )
+            for name, *counts in connection.execute(destinations)
+        },
+    )

@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from relay.core.ports import Parcel, Settlement
 from relay.record.accounts import Accounts
-from relay.record.outgoing import account, attempts, parcels, settled_columns
+from relay.record.outgoing import (
+    account,
+    attempts,
+    fitting,
+    parcels,
+    settled_columns,
+)
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import ask_many, write_many
 
@@ -23,6 +29,7 @@ def claim(
     *,
     destination: str,
     limit: int,
+    size: int,
     now: int,
     lease: int,
 ) -> Sequence[Parcel]:
@@ -35,7 +42,11 @@ def claim(
         sql["claim"],
         {"lease": lease, "destination": number, "now": now, "limit": limit},
     ).fetchall()
-    rows = ask_many(connection, sql["read_parcels"], claimed)
+    taken = fitting(ask_many(connection, sql["weigh_parcels"], claimed), size)
+    rest = [(delivery,) for (delivery,) in claimed if delivery not in taken]
+    connection.executemany(sql["unclaim"], rest)
+    wanted = [(delivery,) for delivery in sorted(taken)]
+    rows = ask_many(connection, sql["read_parcels"], wanted)
     return parcels(rows, destination=destination, lease=lease)
 
 

@@ -21,7 +21,6 @@ from relay.core.errors import (
     StoreFailedError,
     UnstorableError,
 )
-from relay.core.ledger import Ledger
 from relay.core.ports import (
     Checkpoints,
     Clock,
@@ -40,15 +39,14 @@ from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle
 from relay.record.sqlite.connection import (
     LockFile,
     connect,
-    connect_read_only,
     installation,
+    log_size,
     migrate,
 )
-from relay.record.sqlite.ledger import read_ledger, recount
 from relay.record.sqlite.writer import Writer
 from relay.record.statements import statements
 
-__all__ = ["Limits", "SqliteStore", "read_ledger_of"]
+__all__ = ["Limits", "SqliteStore"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +141,10 @@ class SqliteStore:
         return cast("Sequence[Recorded]", answer)
 
     async def claim(
-        self, destination: str, /, *, limit: int, now: int
+        self, destination: str, /, *, limit: int, size: int, now: int
     ) -> Sequence[Parcel]:
         """See :class:`relay.core.ports.Outbox`."""
-        job = Claim(destination, limit, now)
+        job = Claim(destination, limit, size, now)
         answer = self._grouper.submit(job, urgent=True)
         try:
             return cast("Sequence[Parcel]", await asyncio.shield(answer))
@@ -284,7 +282,7 @@ class SqliteStore:
     def _measure(self) -> str | None:
         try:
             free = shutil.disk_usage(self._path.parent).free
-            size = self._path.stat().st_size
+            size = self._path.stat().st_size + log_size(self._path)
         except OSError as error:
             # What is written to a file without a name is gone when the process ends.
             raise StoreFailedError(f"the store's file is gone: {error}") from error
@@ -306,17 +304,3 @@ def _look_away(answer: asyncio.Future[object]) -> None:
     """Nobody asks for this answer; its error is not one that was forgotten."""
     if not answer.cancelled():
         answer.exception()
-
-
-def read_ledger_of(path: Path, *, verify: bool = False) -> Ledger:
-    """The account of the store in a file, whether or not a relay is serving it.
-
-    Raises:
-        MisconfiguredError: there is no store there.
-    """
-    connection = connect_read_only(path)
-    try:
-        read = recount if verify else read_ledger
-        return read(connection, statements("sqlite"))
-    finally:
-        connection.close()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from relay.core.errors import (
+    InternalError,
     RelayError,
-    StoreBusyError,
     StoreFailedError,
     StoreFullError,
     UnstorableError,
@@ -23,6 +23,8 @@ from relay.core.receipt import open_receipt
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle, is_intake
+from relay.record.sqlite.connection import BUSY_MS, log_size
+from relay.record.sqlite.faults import translated
 from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.outgoing import claim, settle
@@ -32,7 +34,7 @@ __all__ = ["Writer"]
 
 #: Rows changed since the last checkpoint that make the next one due (some 16 MiB of log).
 CHECKPOINT_ROWS: Final = 8_000
-#: A log beyond this size is restarted even if that makes readers wait.
+#: A log beyond this size is cut as soon as no reader is in the way; it counts towards the store's size.
 WAL_BYTES_MAX: Final = 512 * 1024 * 1024
 
 
@@ -86,14 +88,18 @@ class Writer:
             StoreFailedError: the file can no longer be trusted.
         """
         self._checkpointed_at = self._db.total_changes
-        wal = self._path.with_name(self._path.name + "-wal")
-        large = wal.exists() and wal.stat().st_size > WAL_BYTES_MAX
+        large = log_size(self._path) > WAL_BYTES_MAX
         try:
+            if large:
+                # A reader in the way is not waited for: callbacks wait for this thread.
+                self._db.execute("PRAGMA busy_timeout = 0")
             self._db.execute(
                 f"PRAGMA wal_checkpoint({'TRUNCATE' if large else 'PASSIVE'})"
             ).fetchone()
+            if large:
+                self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         except sqlite3.Error as error:
-            failure = _translate(error)
+            failure = translated(error)
             if isinstance(failure, StoreFailedError):
                 raise failure from error
             # No room in the file, or a reader in the way: the log keeps it until the next time.
@@ -106,7 +112,7 @@ class Writer:
         try:
             [due] = self._db.execute(self._sql["next_due"], (number,)).fetchone()
         except sqlite3.Error as error:
-            raise _translate(error) from error
+            raise translated(error) from error
         return None if due is None else int(due)
 
     def _attempt(
@@ -117,7 +123,7 @@ class Writer:
             answers = self._transact(jobs, room, now)
         except Exception as error:
             self._roll_back()
-            failure = _translate(error)
+            failure = translated(error)
             if isinstance(failure, StoreFailedError):
                 raise failure from error
             failure.__cause__ = error
@@ -132,7 +138,7 @@ class Writer:
         """A group was undone: nothing of it is on disk."""
         if isinstance(failure, StoreFullError) and any(map(is_intake, jobs)):
             return self._while_full(jobs, room, now, str(failure))
-        if isinstance(failure, UnstorableError) and len(jobs) > 1:
+        if isinstance(failure, UnstorableError | InternalError) and len(jobs) > 1:
             return [self._attempt([job], room, now)[0] for job in jobs]
         return [failure] * len(jobs)
 
@@ -220,6 +226,7 @@ class Writer:
             self._numbers,
             destination=job.destination,
             limit=job.limit,
+            size=job.size,
             now=job.now,
             lease=self._leases,
         )
@@ -231,29 +238,3 @@ class Writer:
             self._numbers.reload()
         except sqlite3.Error as error:
             raise StoreFailedError("the store could not roll back") from error
-
-
-_FULL: Final = frozenset({sqlite3.SQLITE_FULL})
-_BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_ITEM: Final = frozenset(
-    {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH}
-)
-
-
-def _translate(error: Exception) -> RelayError:
-    """What a failed group means. The low byte of the code is SQLite's primary result code."""
-    if isinstance(error, StoreFailedError):
-        return error
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:
-        # Not the file's fault: whoever brought this into the group.
-        return UnstorableError(f"cannot be stored: {type(error).__name__}")
-    primary = code & 0xFF
-    if primary in _FULL:
-        return StoreFullError("the disk is full")
-    if primary in _BUSY:
-        return StoreBusyError("the store is locked")
-    if primary in _ITEM:
-        return UnstorableError(f"cannot be stored: {error}")
-    # A failed fsync leaves the page cache and the disk apart: nothing after it can be trusted.
-    return StoreFailedError(f"the store failed: {error}")

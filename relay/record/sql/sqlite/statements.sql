@@ -45,8 +45,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE receipts SET count = count + 1, last_seen = ? WHERE number = ?
 
 -- name: insert_event
-INSERT INTO events (number, run, revision, id, outcome, confirmed, receipt, builder, routed, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO events (number, run, revision, id, outcome, confirmed, receipt, builder, client_ref,
+                    routed, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: find_earlier_destinations
 WITH wanted (run) AS (VALUES (?))
@@ -70,10 +71,22 @@ WHERE number IN (
     ORDER BY d.due_at LIMIT :limit)
 RETURNING number
 
+-- name: weigh_parcels
+WITH wanted (number) AS (VALUES (?))
+SELECT d.number, LENGTH(c.body)
+FROM wanted AS k
+CROSS JOIN deliveries AS d ON d.number = k.number
+JOIN events AS e ON e.number = d.event
+JOIN receipts AS c ON c.number = e.receipt
+
+-- name: unclaim
+UPDATE deliveries SET lease = NULL WHERE number = ?
+
 -- name: read_parcels
 WITH wanted (number) AS (VALUES (?))
 SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
-       r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, c.digest, c.body
+       r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
+       c.body
 FROM wanted AS k
 CROSS JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event

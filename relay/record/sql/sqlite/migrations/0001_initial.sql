@@ -79,6 +79,8 @@ CREATE TABLE events (
     confirmed  INTEGER NOT NULL,
     receipt    INTEGER NOT NULL REFERENCES receipts (number),
     builder    INTEGER NOT NULL,
+    -- Where it is not the one in the receipt.
+    client_ref TEXT,
     routed     TEXT    NOT NULL,
     created_at INTEGER NOT NULL,
     UNIQUE (run, revision)
