@@ -14,13 +14,11 @@ from typing import Final, Self
 import structlog
 
 from relay.app.catalogs import build_catalog
-from relay.app.destinations import build_courier, build_sender
+from relay.app.deliveries import Deliveries
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
 from relay.core.limiter import Limiter
-from relay.core.ports import Sender
 from relay.deliver.dispatch import Dispatch
-from relay.deliver.worker import Courier
 from relay.observe.metrics import PrometheusMetrics
 from relay.observe.operator import Health, OperatorListener, State
 from relay.receive.body import InFlight
@@ -31,7 +29,7 @@ from relay.receive.webhook import Webhook, WebhookOptions
 from relay.record.sqlite import SqliteStore
 from relay.record.sqlite.ledger import read_ledger_of
 from relay.record.sqlite.store import Limits
-from relay.settings import Settings
+from relay.settings import Settings, fixed_changes
 from relay.supervise import Supervisor, Worker
 
 __all__ = ["Service", "ServiceOptions", "stop_budget_s"]
@@ -85,7 +83,6 @@ class Service:
         self._options = options or ServiceOptions()
         self._stack = AsyncExitStack()
         self._hurried = asyncio.Event()
-        self._senders: list[Sender] = []
         self._threads: list[ThreadExecutor] = []
         #: What stopping does, in reverse order, and how long each step may take (seconds).
         self.stop_steps: dict[str, float] = {}
@@ -95,6 +92,7 @@ class Service:
         self._dispatch = Dispatch()
         self.state: State = "starting"
         self.store: SqliteStore
+        self.deliveries: Deliveries
         self.public: Listener
         self.operator: OperatorListener
 
@@ -138,7 +136,27 @@ class Service:
         """Wait for no sender and no destination any more; what is recorded stays recorded."""
         self._hurried.set()
         self.public.hurry()
-        self.supervisor.hurry(self._dispatch.workers)
+        self.supervisor.hurry(self.deliveries.workers)
+
+    async def reload(self, settings: Settings) -> None:
+        """Take over sources, routes and destinations; say what else has changed and needs a restart.
+
+        Requests under way end with what they began with. Not to be called twice at a time.
+        """
+        kept = fixed_changes(self._settings, settings)
+        if kept:
+            log.warning("configuration.restart_needed", settings=kept)
+        # Known to the store first, then routed to, then delivered to: what comes meanwhile is stored.
+        await self.store.register([(d.name, d.kind) for d in settings.destinations])
+        self.current.swap(build_catalog(settings))
+        await self.deliveries.replace(
+            settings, within_s=self._settings.public.stop_timeout.seconds
+        )
+        log.info(
+            "configuration.reloaded",
+            sources=[source.name for source in settings.sources],
+            destinations=[destination.name for destination in settings.destinations],
+        )
 
     async def failed(self) -> BaseException | None:
         """Wait until a worker could not be kept alive; gives its error."""
@@ -149,9 +167,9 @@ class Service:
         # Threads end last: whatever closes may need its own.
         self._stack.callback(self._close_threads)
         await self._open_store()
-        couriers = await self._open_destinations()
+        await self._open_destinations()
         await self._open_operator()
-        self._employ(couriers)
+        self._employ()
         await self._open_public()
 
     async def _open_store(self) -> None:
@@ -180,30 +198,20 @@ class Service:
         self.supervisor.start(
             Worker(name="store", run=self.store.run, stop=self.store.stop)
         )
-        self._at_stop_end("commits", ["store"], within_s=_COMMITS_S)
+        self._at_stop_end("commits", lambda: ["store"], within_s=_COMMITS_S)
 
-    async def _open_destinations(self) -> list[Courier]:
-        self._at_stop("senders", self._close_senders, within_s=_SENDERS_S)
-        couriers = []
-        for destination in self._settings.destinations:
-            sender = await build_sender(
-                destination,
-                settings=self._settings,
-                system=self._system,
-                executor=self._thread,
-            )
-            self._senders.append(sender)
-            couriers.append(
-                build_courier(
-                    destination,
-                    sender=sender,
-                    outbox=self.store,
-                    settings=self._settings,
-                    system=self._system,
-                    metrics=self.metrics,
-                )
-            )
-        return couriers
+    async def _open_destinations(self) -> None:
+        self.deliveries = Deliveries(
+            outbox=self.store,
+            system=self._system,
+            metrics=self.metrics,
+            supervisor=self.supervisor,
+            dispatch=self._dispatch,
+            thread=self._thread,
+            barrier=lambda: self.store.register(()),
+        )
+        self._at_stop("senders", self.deliveries.close, within_s=_SENDERS_S)
+        await self.deliveries.open(self._settings)
 
     def _thread(self, name: str) -> ThreadExecutor:
         executor = ThreadExecutor(name)
@@ -214,28 +222,25 @@ class Service:
         for executor in self._threads:
             executor.close()
 
-    def _employ(self, couriers: Sequence[Courier]) -> None:
-        self._dispatch.employ(couriers)
-        for name, courier in self._dispatch.workers.items():
-            self.supervisor.start(Worker(name, courier.run, courier.stop))
+    def _employ(self) -> None:
+        self.deliveries.employ()
         self._at_stop_end(
             "deliveries",
-            list(self._dispatch.workers),
+            lambda: self.deliveries.workers,
             within_s=self._settings.public.stop_timeout.seconds,
         )
 
     async def _open_operator(self) -> None:
         listen = self._settings.operator.listen
         reader = self._thread("ledger")
+        store = self._settings.store_path
         self.operator = OperatorListener(
             host=listen.host,
             port=listen.port,
             health=Health(self),
             exposition=self.metrics.exposition,
             metrics=self.metrics,
-            ledger=lambda: reader.run(
-                partial(read_ledger_of, self._settings.store_path)
-            ),
+            ledger=lambda: reader.run(partial(read_ledger_of, store)),
         )
         self._at_stop("operator", self.operator.close, within_s=_OPERATOR_S)
         await self.operator.start()
@@ -245,10 +250,10 @@ class Service:
             self.store, lines_max=max(1, self._settings.limits.refusals_kept)
         )
         self.supervisor.start(Worker("refusals", refusals.run, refusals.stop))
-        self._at_stop_end("refusals", ["refusals"], within_s=_REFUSALS_S)
+        self._at_stop_end("refusals", lambda: ["refusals"], within_s=_REFUSALS_S)
         self.public = self._listener(self._webhook(refusals))
         # Until the last connection is closed, late ones are still looked for.
-        self._at_stop_end("listener", ["listener"], within_s=_LISTENER_S)
+        self._at_stop_end("listener", lambda: ["listener"], within_s=_LISTENER_S)
         self._at_stop(
             "requests",
             self.public.close,
@@ -312,25 +317,16 @@ class Service:
         self._stack.push_async_callback(step)
 
     def _at_stop_end(
-        self, name: str, workers: Sequence[str], *, within_s: float
+        self, name: str, workers: Callable[[], Sequence[str]], *, within_s: float
     ) -> None:
         """End workers when their turn comes, and cancel those that take longer."""
 
         async def step() -> None:
             hurry = self._hurried.is_set() and name == "deliveries"
-            await self.supervisor.stop(workers, within_s=0.0 if hurry else within_s)
+            await self.supervisor.stop(workers(), within_s=0.0 if hurry else within_s)
 
         self.stop_steps[name] = within_s
         self._stack.push_async_callback(step)
-
-    async def _close_senders(self) -> None:
-        """Close all at once: one that is slow takes no time from the others."""
-        ends = await asyncio.gather(
-            *(sender.close() for sender in self._senders), return_exceptions=True
-        )
-        for end in ends:
-            if isinstance(end, Exception):
-                log.error("sender.unclosed", exc_info=end)
 
     async def _drain_delay(self) -> None:
         within_s = self._settings.public.drain_delay.seconds

@@ -3,12 +3,15 @@
 import asyncio
 import gc
 import signal
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import structlog
 import uvloop
 
 from relay.app import Service
+from relay.app.reload import Reloader
 from relay.cli.common import (
     DEFAULT_CONFIG,
     DONE,
@@ -40,15 +43,24 @@ def serve(config: Config = DEFAULT_CONFIG) -> None:
         lines = configure(level=settings.log.level, form=settings.log.format)
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                code = runner.run(serve_until_stopped(Service, settings))
+                read = partial(asyncio.to_thread, load_settings, config)
+                code = runner.run(serve_until_stopped(Service, settings, read=read))
         finally:
             lines.flush(within_s=LOG_FLUSH_S)
     if code != DONE:
         fail("relay: stopped because a part of it could not be kept running", code)
 
 
-async def serve_until_stopped(make: type[Service], settings: Settings) -> int:
-    """Run a service until a signal or until it fails; gives the exit code."""
+async def serve_until_stopped(
+    make: type[Service],
+    settings: Settings,
+    *,
+    read: Callable[[], Awaitable[Settings]] | None = None,
+) -> int:
+    """Run a service until a signal or until it fails; gives the exit code.
+
+    ``read`` reads the configuration again: on SIGHUP, and when it has changed.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     service = make(settings)
@@ -60,19 +72,29 @@ async def serve_until_stopped(make: type[Service], settings: Settings) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
+    # Until there is something to reload; left alone it would end the process.
+    loop.add_signal_handler(signal.SIGHUP, _nothing)
     async with service:
         _settle_memory()
         _announce(service, settings)
         async with asyncio.TaskGroup() as tasks:
-            waits = [
+            waits: list[asyncio.Task[object]] = [
                 tasks.create_task(stop.wait()),
                 tasks.create_task(service.failed()),
             ]
+            if read is not None:
+                reloader = Reloader(service, settings, read=read)
+                loop.add_signal_handler(signal.SIGHUP, reloader.ask)
+                waits.append(tasks.create_task(reloader.run()))
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             for wait in waits:
                 wait.cancel()
     log.info("relay.stopped", failed=service.supervisor.failure is not None)
     return DONE if service.supervisor.failure is None else FAILED
+
+
+def _nothing() -> None:
+    """Hear a signal and go on."""
 
 
 def _settle_memory() -> None:

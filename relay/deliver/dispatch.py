@@ -16,15 +16,13 @@ class Dispatch:
 
     def __init__(self) -> None:
         self._couriers: Mapping[str, Courier] = {}
+        #: Everyone ever employed, by name: a courier that was let go gives back what it is handed.
+        self._last: dict[str, Courier] = {}
 
     def employ(self, couriers: Sequence[Courier]) -> None:
-        """Let these couriers take parcels from now on."""
+        """Let these couriers take parcels from now on, and nobody else."""
         self._couriers = {courier.name: courier for courier in couriers}
-
-    @property
-    def workers(self) -> Mapping[str, Courier]:
-        """The couriers, by the names that they work under."""
-        return {f"deliver.{name}": courier for name, courier in self._couriers.items()}
+        self._last |= self._couriers
 
     @property
     def degraded(self) -> Sequence[str]:
@@ -38,7 +36,12 @@ class Dispatch:
     def hand(self, parcels: Sequence[Parcel], /) -> None:
         """See :class:`relay.core.ports.Handover`."""
         for parcel in parcels:
-            self._couriers[parcel.destination].hand(parcel)
+            courier = self._couriers.get(parcel.destination)
+            if courier is None:
+                # Let go while the commit was under way.
+                self._last[parcel.destination].hand(parcel)
+            else:
+                courier.hand(parcel)
 
     def hint(self, destinations: Iterable[str], /) -> None:
         """See :class:`relay.core.ports.Handover`."""

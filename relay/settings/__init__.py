@@ -25,6 +25,7 @@ from relay.settings.reference import reference
 from relay.settings.root import Settings
 from relay.settings.routes import Route
 from relay.settings.secret import Secret
+from relay.settings.section import fixed_changes
 from relay.settings.sources import RunflowChannel, Source, StandardChannel
 from relay.settings.units import Duration
 
@@ -53,6 +54,7 @@ __all__ = [
     "StandardChannel",
     "Tls",
     "VerifyingKey",
+    "fixed_changes",
     "load",
     "parse",
     "reference",
