@@ -19,6 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 from relay.core.egress import EgressPolicy, Reason, Verdict, judge
+from relay.deliver.answers import harden
 
 __all__ = [
     "DIAL",
@@ -122,13 +123,14 @@ def guarded_connector(
             dial.sockets += 1
         return socket.socket(family, kind, protocol)
 
-    return TCPConnector(
+    connector = TCPConnector(
         limit=limit,
         resolver=GuardedResolver(policy=policy, inner=resolver or ThreadedResolver()),
         socket_factory=make_socket,
         ssl=tls or True,
         force_close=force_close,
     )
+    return harden(connector)
 
 
 def _judge(host: str, policy: EgressPolicy) -> Verdict:

@@ -27,7 +27,7 @@ from typing import Final
 
 import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from relay.core.catalog import CALLBACK, Channel, Current, Source
 from relay.core.errors import (
@@ -130,7 +130,8 @@ class Webhook:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             return _closing(_answer(415, "unsupported_content_encoding"))
         started = self._monotonic()
-        if "Expect" in request.headers:
+        # HTTP/1.0 knows no provisional answers (RFC 9110, 10.1.1).
+        if "Expect" in request.headers and request.version >= HttpVersion11:
             await self._encourage(request)
         body = await read_body(
             request,

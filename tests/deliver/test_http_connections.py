@@ -84,16 +84,26 @@ class TestBounds:
         assert outcome.duration_us < 3_000_000
         await endpoint.ended.wait()
 
-    async def test_provisional_answers_without_end_are_heard_only_so_long(
+    async def test_a_few_provisional_answers_are_heard_and_passed_over(
+        self, hasty: HttpSender, endpoint: Endpoint
+    ) -> None:
+        hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 16
+        endpoint.answer = answering(
+            hints + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        )
+        assert isinstance(await send(hasty), Delivered)
+        assert isinstance(await send(hasty), Delivered)
+
+    async def test_a_flood_of_provisional_answers_is_hung_up_on(
         self, hasty: HttpSender, endpoint: Endpoint
     ) -> None:
         async def chatter(_request: Request, connection: Connection) -> None:
             while not connection.writer.is_closing():
-                await connection.say(b"HTTP/1.1 102 Processing\r\n\r\n")
+                await connection.say(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
             raise ConnectionResetError
 
         endpoint.answer = chatter
-        assert (await fail(hasty)).reason == "timeout"
+        assert (await fail(hasty)).reason == "malformed_response"
         await endpoint.ended.wait()
 
     async def test_a_body_that_dawdles_does_not_undo_its_status(

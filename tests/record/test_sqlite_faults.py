@@ -275,3 +275,14 @@ def test_a_write_that_the_system_refuses_ends_the_process(tmp_path: Path) -> Non
     counted, recounted = recount_of(tmp_path / "0" / "relay.db")
     assert counted.sources["acme"].receipts == 1 + acknowledged
     assert recounted == counted
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+async def test_a_store_whose_file_is_removed_acknowledges_nothing_more(
+    opened: SqliteHarness, suffix: str
+) -> None:
+    """What is written to a file without a name is gone when the process ends."""
+    await opened.one(callback("run_1"))
+    opened.path.with_name(opened.path.name + suffix).unlink()
+    with pytest.raises(StoreFailedError, match="gone"):
+        await opened.one(callback("run_2"))

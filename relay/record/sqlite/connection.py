@@ -23,6 +23,7 @@ __all__ = [
     "LockFile",
     "connect",
     "connect_read_only",
+    "inodes",
     "log_size",
     "migrate",
     "reading",
@@ -142,6 +143,18 @@ def _opened(address: str, path: Path) -> Iterator[sqlite3.Connection]:
                 f"cannot open the store {path}: {error}"
             ) from error
         raise
+
+
+def inodes(path: Path) -> tuple[int | None, int | None]:
+    """Which files bear the names of the store and its log now; None where none does."""
+    return _inode(path), _inode(path.with_name(path.name + "-wal"))
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def log_size(path: Path) -> int:

@@ -19,6 +19,7 @@ from relay.core.errors import (
     MisconfiguredError,
     RelayError,
     StoreFailedError,
+    StoreFullError,
     UnstorableError,
 )
 from relay.core.ports import (
@@ -39,6 +40,7 @@ from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle
 from relay.record.sqlite.connection import (
     LockFile,
     connect,
+    inodes,
     installation,
     log_size,
     migrate,
@@ -89,6 +91,7 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._measured_at: int | None = None
         self._full: str | None = None
+        self._inodes: tuple[int | None, int | None] = (None, None)
         self._grouper: Grouper[Job] = Grouper(
             self._commit,
             between=self._between,
@@ -226,6 +229,10 @@ class SqliteStore:
             self._prepare(destinations)
         except (OSError, sqlite3.Error) as error:
             self._close()
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise StoreFullError(
+                    f"no room to open the store {self._path}"
+                ) from error
             raise MisconfiguredError(
                 f"cannot open the store {self._path}: {error}"
             ) from error
@@ -252,6 +259,7 @@ class SqliteStore:
             checkpoints=self._checkpoints,
             is_full=self._is_full,
         )
+        self._inodes = inodes(self._path)
         [failure] = self._writer.commit([Register(destinations)], {}, now)
         if isinstance(failure, RelayError):
             raise failure
@@ -272,7 +280,10 @@ class SqliteStore:
         return self._writer
 
     def _is_full(self) -> str | None:
-        """Look at the disk and the file at most once a second."""
+        """Look whether the files are still there, and at most once a second at the disk."""
+        if inodes(self._path) != self._inodes:
+            # What is written to a file without a name is gone when the process ends.
+            raise StoreFailedError(f"a file of the store {self._path} is gone")
         now = self._clock.now_us()
         if self._measured_at is None or abs(now - self._measured_at) >= 1_000_000:
             self._measured_at = now
@@ -284,8 +295,7 @@ class SqliteStore:
             free = shutil.disk_usage(self._path.parent).free
             size = self._path.stat().st_size + log_size(self._path)
         except OSError as error:
-            # What is written to a file without a name is gone when the process ends.
-            raise StoreFailedError(f"the store's file is gone: {error}") from error
+            raise StoreFailedError(f"the store cannot be looked at: {error}") from error
         self._metrics.gauge("runflow_relay_disk_free_bytes", free)
         self._metrics.gauge("runflow_relay_store_bytes", size)
         if free < self._limits.min_free_disk:
