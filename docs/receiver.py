@@ -6,6 +6,7 @@ listens where the destination ``hook`` of config/local.yaml points.
 
 import json
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -39,4 +40,5 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    HTTPServer(("127.0.0.1", 9099), Receiver).serve_forever()
+    with suppress(KeyboardInterrupt):
+        HTTPServer(("127.0.0.1", 9099), Receiver).serve_forever()
