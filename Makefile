@@ -57,7 +57,7 @@ test: lint ## all that CI runs: lint, then every test, then coverage
 	$(BIN)/python tests/run.py
 
 test-fast: $(VENV)/.test ## the in-process tests, without coverage
-	$(BIN)/python -m pytest -q -m "not process and not kafka"
+	$(BIN)/python -m pytest -q -m "not process and not kafka and not postgres"
 
 # --- measure it ------------------------------------------------------------------------------------
 bench: $(VENV)/.local-kafka ## durable acks, HTTP and Kafka end to end, as ratios to a bare echo (needs wrk)

