@@ -18,6 +18,7 @@ from aiohttp import web
 from relay.app import Service
 from relay.app.service import stop_budget_s
 from relay.settings import parse
+from tests.acceptance.kill import HANGING
 from tests.acceptance.relays import Relay, Sink, load, open_sink, run_id
 
 process = pytest.mark.process
@@ -190,6 +191,26 @@ async def test_a_destination_that_hangs_holds_a_stop_up_no_longer_than_allowed(
             parse, relay.config.read_text(), {}, file="relay.yaml"
         )
         assert 1.0 <= time.monotonic() - began < stop_budget_s(settings)
+
+
+@process
+async def test_a_disk_that_hangs_holds_the_end_up_no_longer_than_allowed(
+    make: Make,
+) -> None:
+    """The thread of the call that never comes back ends with the process, not the other way round."""
+    async with open_sink() as sink:
+        relay = make(sink, "stop_timeout: 1s")
+        await asyncio.to_thread(relay.start, "before-commit", "0", "--hang")
+        unanswered = asyncio.gather(load(relay.url, range(1)))
+        await _until(lambda: HANGING in (relay.directory / "log").read_bytes())
+        began = time.monotonic()
+        await asyncio.to_thread(relay.end)
+        settings = await asyncio.to_thread(
+            parse, relay.config.read_text(), {}, file="relay.yaml"
+        )
+        assert time.monotonic() - began < stop_budget_s(settings)
+        [acknowledged] = await unanswered
+        assert acknowledged == set()
 
 
 def _accepts(port: int) -> bool:
