@@ -84,6 +84,8 @@ class Service:
         self._options = options or ServiceOptions()
         self._stack = AsyncExitStack()
         self._hurried = asyncio.Event()
+        #: What ends every wait for a client; empty while starting, as nobody is connected yet.
+        self._hang_ups: list[Callable[[], None]] = []
         self._senders: list[Sender] = []
         self._threads: list[ThreadExecutor] = []
         #: What stopping does, in reverse order, and how long each step may take (seconds).
@@ -136,7 +138,8 @@ class Service:
     def hurry(self) -> None:
         """Wait for no sender and no destination any more; what is recorded stays recorded."""
         self._hurried.set()
-        self.public.hurry()
+        for hang_up in self._hang_ups:
+            hang_up()
         self.supervisor.hurry(self._dispatch.workers)
 
     async def failed(self) -> BaseException | None:
@@ -246,6 +249,7 @@ class Service:
         self.supervisor.start(Worker("refusals", refusals.run, refusals.stop))
         self._at_stop_end("refusals", ["refusals"], within_s=_REFUSALS_S)
         self.public = self._listener(self._webhook(refusals))
+        self._hang_ups.append(self.public.hurry)
         # Until the last connection is closed, late ones are still looked for.
         self._at_stop_end("listener", ["listener"], within_s=_LISTENER_S)
         self._at_stop(
