@@ -69,7 +69,7 @@ def retry_after_us(text: str, *, now_us: int) -> int | None:
         return int(text) * _SECOND_US
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         # RFC 5322's "-0000": UTC, of unknown local offset.

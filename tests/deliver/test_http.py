@@ -272,6 +272,8 @@ class TestWhatAnAnswerMeans:
             ("soon", None),
             ("9" * 5000, None),
             ("Sun, 01 Mar 99999999 12:00:30 GMT", None),
+            ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
+            ("+99999999999999999999 Dec 2024 01:02 PM", None),
             ("", None),
         ],
     )
