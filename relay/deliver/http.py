@@ -249,6 +249,8 @@ def _address_of(text: str) -> tuple[URL | None, dict[str, str], frozenset[bytes]
     try:
         url = URL(text)
         port = url.port
+        # A user with a colon in it cannot be sent.
+        pair = aiohttp.encode_basic_auth(url.user or "", url.password or "")
     except ValueError:
         return None, {}, frozenset()
     if url.scheme not in ("http", "https") or not url.raw_host or not port:
@@ -256,7 +258,6 @@ def _address_of(text: str) -> tuple[URL | None, dict[str, str], frozenset[bytes]
     secrets = _secrets_of(url)
     if url.user is None and url.password is None:
         return url, {}, secrets
-    pair = aiohttp.encode_basic_auth(url.user or "", url.password or "")
     secrets |= {pair.encode(), pair.removeprefix("Basic ").encode()}
     return url.with_user(None), {"authorization": pair}, secrets
 

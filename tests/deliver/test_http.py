@@ -341,6 +341,7 @@ class TestWhatAnAnswerMeans:
         "http://2130706433/",
         "http://0177.0.0.1/",
         "http://127.1/",
+        "http://us%3Aer:password@orders.example.com/",
     ],
 )
 async def test_a_bad_url_is_refused_for_good(url: str) -> None:
