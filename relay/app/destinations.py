@@ -14,6 +14,7 @@ from relay.core.egress import EgressPolicy
 from relay.core.gate import GatePolicy
 from relay.core.ports import Executor, Metrics, Outbox, Sender
 from relay.core.signing import StandardKey
+from relay.deliver.egress import SystemResolver
 from relay.deliver.file import FileOptions, FileSender
 from relay.deliver.http import HttpOptions, HttpSender
 from relay.deliver.kafka import KafkaSender
@@ -49,7 +50,7 @@ async def build_sender(
     """
     match destination:
         case HttpDestination():
-            return _http(destination, system)
+            return _http(destination, system, executor(destination.name))
         case FileDestination():
             return await _file(destination, settings, executor(destination.name))
         case KafkaDestination():
@@ -92,7 +93,7 @@ def build_courier(
     )
 
 
-def _http(destination: HttpDestination, system: System) -> Sender:
+def _http(destination: HttpDestination, system: System, executor: Executor) -> Sender:
     private = destination.private
     return HttpSender(
         options=HttpOptions(
@@ -118,6 +119,7 @@ def _http(destination: HttpDestination, system: System) -> Sender:
         ),
         clock=system.clock,
         version=VERSION,
+        resolver=SystemResolver(executor),
     )
 
 

@@ -87,7 +87,7 @@ class HttpSender:
         policy: EgressPolicy,
         clock: Clock,
         version: str,
-        resolver: AbstractResolver | None = None,
+        resolver: AbstractResolver,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.concurrency = options.concurrency
