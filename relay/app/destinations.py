@@ -16,6 +16,7 @@ from relay.core.gate import GatePolicy
 from relay.core.ports import Executor, Metrics, Outbox, Sender
 from relay.core.signing import StandardKey
 from relay.core.steady import SteadyClock
+from relay.deliver.egress import SystemResolver
 from relay.deliver.file import FileOptions, FileSender
 from relay.deliver.http import HttpOptions, HttpSender
 from relay.deliver.kafka import KafkaSender
@@ -51,7 +52,7 @@ async def build_sender(
     """
     match destination:
         case HttpDestination():
-            return _http(destination, system)
+            return _http(destination, system, executor(destination.name))
         case FileDestination():
             return await _file(destination, settings, executor(destination.name))
         case KafkaDestination():
@@ -95,7 +96,7 @@ def build_courier(
     )
 
 
-def _http(destination: HttpDestination, system: System) -> Sender:
+def _http(destination: HttpDestination, system: System, executor: Executor) -> Sender:
     private = destination.private
     return HttpSender(
         options=HttpOptions(
@@ -121,6 +122,7 @@ def _http(destination: HttpDestination, system: System) -> Sender:
         ),
         clock=system.clock,
         version=VERSION,
+        resolver=SystemResolver(executor),
     )
 
 

@@ -83,6 +83,8 @@ class Service:
         self._options = options or ServiceOptions()
         self._stack = AsyncExitStack()
         self._hurried = asyncio.Event()
+        #: What ends every wait for a client or a destination; empty while starting.
+        self._hang_ups: list[Callable[[], None]] = []
         self._threads: list[ThreadExecutor] = []
         #: What stopping does, in reverse order, and how long each step may take (seconds).
         self.stop_steps: dict[str, float] = {}
@@ -135,8 +137,8 @@ class Service:
     def hurry(self) -> None:
         """Wait for no sender and no destination any more; what is recorded stays recorded."""
         self._hurried.set()
-        self.public.hurry()
-        self.supervisor.hurry(self.deliveries.workers)
+        for hang_up in self._hang_ups:
+            hang_up()
 
     async def reload(self, settings: Settings) -> None:
         """Take over sources, routes and destinations; say what else has changed and needs a restart.
@@ -224,6 +226,7 @@ class Service:
 
     def _employ(self) -> None:
         self.deliveries.employ()
+        self._hang_ups.append(lambda: self.supervisor.hurry(self.deliveries.workers))
         self._at_stop_end(
             "deliveries",
             lambda: self.deliveries.workers,
@@ -252,6 +255,7 @@ class Service:
         self.supervisor.start(Worker("refusals", refusals.run, refusals.stop))
         self._at_stop_end("refusals", lambda: ["refusals"], within_s=_REFUSALS_S)
         self.public = self._listener(self._webhook(refusals))
+        self._hang_ups.append(self.public.hurry)
         # Until the last connection is closed, late ones are still looked for.
         self._at_stop_end("listener", lambda: ["listener"], within_s=_LISTENER_S)
         self._at_stop(

@@ -1,6 +1,6 @@
 """Egress at the dial: what ``core.egress`` decides, held for the address that is really dialled.
 
-Owns the resolver and the connector that every HTTP destination's session is built on. Must not know
+Owns the resolvers and the connector that every HTTP destination's session is built on. Must not know
 what is sent. Names are judged twice: when they are resolved, so that of a public and a private answer
 only the permitted one is tried, and when the socket is made, where nothing stands between the address
 judged and the address dialled. The second look also catches literal addresses, which aiohttp never
@@ -16,9 +16,9 @@ from typing import Final
 
 from aiohttp import TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 from relay.core.egress import EgressPolicy, Reason, Verdict, judge
+from relay.core.ports import Executor
 from relay.deliver.answers import harden
 
 __all__ = [
@@ -26,8 +26,11 @@ __all__ = [
     "BlockedAddressError",
     "Dial",
     "GuardedResolver",
+    "SystemResolver",
     "guarded_connector",
 ]
+
+_NUMERIC: Final = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
 
 AddressInfo = tuple[
     int | socket.AddressFamily,
@@ -55,6 +58,35 @@ class BlockedAddressError(OSError):
 
     def __init__(self, host: str, reason: Reason) -> None:
         super().__init__(f"{reason.value} address {host}")
+
+
+class SystemResolver(AbstractResolver):
+    """The system's own resolver, asked on the executor that it is given.
+
+    Left to the event loop, all destinations' names share a few threads (uvloop has four), and as many
+    destinations whose name servers are silent would hold up every other. With one executor for each,
+    a destination waits for its own names alone, and no longer than its connect timeout.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,
+    ) -> list[ResolveResult]:
+        """Give the addresses of ``host``.
+
+        Raises:
+            OSError: the name does not resolve.
+            UnicodeError: it is not a name.
+        """
+        return await self._executor.run(lambda: _look_up(host, port, family))
+
+    async def close(self) -> None:
+        """Nothing to do: the executor is its owner's."""
 
 
 class GuardedResolver(AbstractResolver):
@@ -102,14 +134,14 @@ def guarded_connector(
     policy: EgressPolicy,
     *,
     limit: int,
-    resolver: AbstractResolver | None = None,
+    resolver: AbstractResolver,
     tls: ssl.SSLContext | None = None,
     force_close: bool = False,
 ) -> TCPConnector:
     """Make a connector that dials nothing that ``policy`` does not permit.
 
     ``limit`` bounds its connections, ``force_close`` makes one that keeps none. To be called inside a
-    running loop. ``resolver`` stands in for the system's own, ``tls`` for the
+    running loop. ``resolver`` gives addresses, which are judged here; ``tls`` stands in for the
     context that trusts the system's authorities.
     """
 
@@ -125,12 +157,35 @@ def guarded_connector(
 
     connector = TCPConnector(
         limit=limit,
-        resolver=GuardedResolver(policy=policy, inner=resolver or ThreadedResolver()),
+        resolver=GuardedResolver(policy=policy, inner=resolver),
         socket_factory=make_socket,
         ssl=tls or True,
         force_close=force_close,
     )
     return harden(connector)
+
+
+def _look_up(host: str, port: int, family: int) -> list[ResolveResult]:
+    """Ask the system. Blocks, perhaps for as long as its name servers are silent."""
+    found = socket.getaddrinfo(
+        host,
+        port,
+        family=family,
+        type=socket.SOCK_STREAM,
+        flags=socket.AI_ADDRCONFIG,
+    )
+    return [
+        ResolveResult(
+            hostname=host,
+            # With the scope, where a link-local address has one.
+            host=socket.getnameinfo(address, _NUMERIC)[0],
+            port=port,
+            family=kind,
+            proto=protocol,
+            flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+        )
+        for kind, _, protocol, _, address in found
+    ]
 
 
 def _judge(host: str, policy: EgressPolicy) -> Verdict:

@@ -14,9 +14,11 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Released
 from relay.core.errors import MisconfiguredError, UnbuildableError
@@ -39,7 +41,8 @@ class FileOptions:
     """One file destination, as configured."""
 
     path: Path
-    #: Begin a new file rather than let this one grow beyond so many bytes; None: never.
+    #: Begin a new file rather than let this one grow beyond so many bytes, which only a single line
+    #: that is longer by itself may do; None: never.
     rotate_bytes: int | None = None
     #: How many finished files stay, as ``path.1`` (the newest) to ``path.{keep}``.
     keep: int = 7
@@ -72,25 +75,17 @@ class FileSender:
         """See :class:`relay.core.ports.Sender`: every call carries many."""
 
     async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
-        """Append the whole batch or nothing of it; it is on disk when this returns."""
+        """Append the batch in order; what counts as delivered is on disk when this returns.
+
+        A fault in a file takes back the part of the batch that this file was to take, and all that
+        comes after it. What had gone whole into files before it stays, and counts.
+        """
         if self._closed:
             return [Released()] * len(parcels)
         started = self._loop.time()
-        try:
-            faults = await self._executor.run(lambda: self._journal.append(parcels))
-        except OSError as error:
-            outcome: Outcome = Failed(
-                reason="disk_full" if error.errno in _FULL else "io_error",
-                fault=Fault.DESTINATION,
-                detail=_detail_of(error),
-                duration_us=self._since(started),
-            )
-            return [outcome] * len(parcels)
-        delivered = Delivered(duration_us=self._since(started))
-        return [
-            Failed(reason=fault.reason, fault=Fault.EVENT) if fault else delivered
-            for fault in faults
-        ]
+        ends = await self._executor.run(lambda: self._journal.append(parcels))
+        took_us = self._since(started)
+        return [_outcome_of(end, took_us) for end in ends]
 
     async def close(self) -> None:
         """Close the file and let go of its lock."""
@@ -101,6 +96,10 @@ class FileSender:
         return int((self._loop.time() - started) * _SECOND_US)
 
 
+#: What became of one event: on disk, or why not.
+_End: TypeAlias = UnbuildableError | OSError | None
+
+
 class _Journal:
     """The file itself. Every method blocks and belongs on the executor."""
 
@@ -109,7 +108,7 @@ class _Journal:
         self._path = options.path
         self._lock: int | None = None
         self._file: int | None = None
-        #: The size after the last batch; another one means that someone else was at the file.
+        #: The size after the last write; another one means that someone else was at the file.
         self._size = 0
 
     def start(self) -> None:
@@ -138,34 +137,42 @@ class _Journal:
             os.close(self._lock)
             self._lock = None
 
-    def append(self, parcels: Sequence[Parcel]) -> Sequence[UnbuildableError | None]:
-        """Write the batch and bring it to disk; why not, for each event that cannot be built.
-
-        Raises:
-            OSError: nothing of the batch is in the file, as far as the disk still obeys.
-        """
+    def append(self, parcels: Sequence[Parcel]) -> Sequence[_End]:
+        """Write the batch and bring it to disk; give what became of each event, in order."""
         lines = [_line_of(parcel) for parcel in parcels]
         present = [line for line in lines if isinstance(line, bytes)]
-        if present:
-            try:
-                self._write(present)
-            except OSError:
-                # Looked at afresh next time: the fault may have been the descriptor's.
-                self._drop_file()
-                raise
-        return [None if isinstance(line, bytes) else line for line in lines]
+        written, fault = self._write(present) if present else (0, None)
+        ends = chain(repeat(None, written), repeat(fault))
+        return [next(ends) if isinstance(line, bytes) else line for line in lines]
 
-    def _write(self, lines: Sequence[bytes]) -> None:
-        file = self._current()
-        if self._is_over(sum(map(len, lines)) + len(lines)):
-            self._rotate()
-            file = self._reopen()
+    def _write(self, lines: Sequence[bytes]) -> tuple[int, OSError | None]:
+        """Write over as many files as it takes; give how many lines are on disk, and what came next.
+
+        A file is on disk before it is put aside, so that a fault in one undoes nothing before it.
+        """
+        written = 0
+        try:
+            file = self._current()
+            while written < len(lines):
+                if not (count := self._room_for(lines[written:])):
+                    self._rotate()
+                    file = self._reopen()
+                    continue
+                self._write_to(file, lines[written : written + count])
+                written += count
+        except OSError as fault:
+            # Looked at afresh next time: the fault may have been the descriptor's.
+            self._drop_file()
+            return written, fault
+        return written, None
+
+    def _write_to(self, file: int, lines: Sequence[bytes]) -> None:
         try:
             for piece in _pieces(lines):
                 _write_all(file, piece)
             os.fsync(file)
         except OSError:
-            # No torn line and no half batch. Pages that an fsync has failed on go with it.
+            # No torn line, and none of these. Pages that an fsync has failed on go with them.
             os.ftruncate(file, self._size)
             raise
         self._size = os.fstat(file).st_size
@@ -202,7 +209,9 @@ class _Journal:
     def _drop_file(self) -> None:
         file, self._file = self._file, None
         if file is not None:
-            os.close(file)
+            # What counts is on disk already, and of a fault now nobody could learn more.
+            with suppress(OSError):
+                os.close(file)
 
     def _take_lock(self) -> None:
         # A file of its own, as the lock has to outlive rotation.
@@ -215,9 +224,17 @@ class _Journal:
                 f"file {self._path} is already being written by another process"
             ) from error
 
-    def _is_over(self, more: int) -> bool:
+    def _room_for(self, lines: Sequence[bytes]) -> int:
+        """How many of the lines the file may still take; an empty one takes any line."""
         limit = self._options.rotate_bytes
-        return limit is not None and self._size > 0 and self._size + more > limit
+        if limit is None:
+            return len(lines)
+        size = self._size
+        for count, line in enumerate(lines):
+            size += len(line) + 1
+            if size > limit and (count or self._size):
+                return count
+        return len(lines)
 
     def _rotate(self) -> None:
         """Move ``path`` to ``path.1``, that to ``path.2`` and so on, the oldest out.
@@ -228,10 +245,10 @@ class _Journal:
         keep = self._options.keep
         numbered = [self._numbered(number) for number in range(1, keep + 1)]
         free = next((n for n, path in enumerate(numbered) if not path.exists()), keep)
-        chain = [self._path, *numbered[: free + 1]]
+        names = [self._path, *numbered[: free + 1]]
         if keep == 0:
             self._path.unlink()
-        for older, newer in zip(reversed(chain[1:]), reversed(chain[:-1]), strict=True):
+        for older, newer in zip(reversed(names[1:]), reversed(names[:-1]), strict=True):
             newer.replace(older)
         self._forget_beyond(keep)
         _sync_directory(self._path.parent)
@@ -245,6 +262,21 @@ class _Journal:
 
     def _numbered(self, number: int) -> Path:
         return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def _outcome_of(end: _End, duration_us: int) -> Outcome:
+    match end:
+        case None:
+            return Delivered(duration_us=duration_us)
+        case UnbuildableError():
+            return Failed(reason=end.reason, fault=Fault.EVENT)
+        case OSError():
+            return Failed(
+                reason="disk_full" if end.errno in _FULL else "io_error",
+                fault=Fault.DESTINATION,
+                detail=_detail_of(end),
+                duration_us=duration_us,
+            )
 
 
 def _line_of(parcel: Parcel) -> bytes | UnbuildableError:

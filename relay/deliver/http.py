@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -36,6 +37,10 @@ _SECOND_US: Final = 1_000_000
 _WHOLE_BODY_MAX: Final = 1 << 18
 _HEADER_BYTES_MAX: Final = 8190
 _HEADERS_MAX: Final = 128
+
+#: From this length on a value of the query may be a token, and a segment of the path.
+_SHORT: Final = 4
+_LONG: Final = 16
 
 _ID: Final = istr("webhook-id")
 _TIMESTAMP: Final = istr("webhook-timestamp")
@@ -82,7 +87,7 @@ class HttpSender:
         policy: EgressPolicy,
         clock: Clock,
         version: str,
-        resolver: AbstractResolver | None = None,
+        resolver: AbstractResolver,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.concurrency = options.concurrency
@@ -91,13 +96,13 @@ class HttpSender:
         self._clock = clock
         self._resolver = resolver
         self._tls = tls
-        self._url, self._authorization = _address_of(options.url)
+        self._url, authorization, self._secrets = _address_of(options.url)
         self._headers = {
             "content-type": CONTENT_TYPE,
             "user-agent": f"runflow-relay/{version}",
             "accept": "*/*",
             "accept-encoding": "identity",
-            **self._authorization,
+            **authorization,
         }
         self._loop = asyncio.get_running_loop()
         self._default_limits = self._limits(options.total_timeout_s)
@@ -147,8 +152,8 @@ class HttpSender:
             duration_us=self._since(started),
             # An endpoint that echoes its request shows what authorised it.
             hidden=lambda: (
-                *self._authorization.values(),
-                *request.headers.get(_SIGNATURE, "").split(),
+                *self._secrets,
+                *request.headers.get(_SIGNATURE, "").encode().split(),
             ),
         )
 
@@ -236,22 +241,51 @@ class HttpSender:
         return int((self._loop.time() - started) * _SECOND_US)
 
 
-def _address_of(text: str) -> tuple[URL | None, dict[str, str]]:
-    """Give the URL without its user and password, and the header that stands for them.
+def _address_of(text: str) -> tuple[URL | None, dict[str, str], frozenset[bytes]]:
+    """Give the URL without its user and password, the header that stands for them, and its secrets.
 
     No URL if the text is not one that can be posted to.
     """
     try:
         url = URL(text)
         port = url.port
+        # A user with a colon in it cannot be sent.
+        pair = aiohttp.encode_basic_auth(url.user or "", url.password or "")
     except ValueError:
-        return None, {}
+        return None, {}, frozenset()
     if url.scheme not in ("http", "https") or not url.raw_host or not port:
-        return None, {}
+        return None, {}, frozenset()
+    secrets = _secrets_of(url)
     if url.user is None and url.password is None:
-        return url, {}
-    pair = aiohttp.encode_basic_auth(url.user or "", url.password or "")
-    return url.with_user(None), {"authorization": pair}
+        return url, {}, secrets
+    secrets |= {pair.encode(), pair.removeprefix("Basic ").encode()}
+    return url.with_user(None), {"authorization": pair}, secrets
+
+
+def _secrets_of(url: URL) -> frozenset[bytes]:
+    """What of a URL may be a token, in each form in which an endpoint may echo it.
+
+    Which of its values is one nobody can tell. All of the query count, and what is long of the path
+    and of the user: chat services have their tokens there, not always in the last segment. A short
+    value is no secret, and with each ``1`` hidden nothing of an answer could be read.
+    """
+    found = [url.raw_password or ""]
+    found += [
+        text for text in (url.raw_user or "", *url.raw_parts) if len(text) >= _LONG
+    ]
+    for pair in url.raw_query_string.split("&"):
+        name, _, value = pair.partition("=")
+        found.append(value or name)
+    forms = {
+        form
+        for text in found
+        for form in (
+            text.encode(),
+            unquote_to_bytes(text),
+            unquote_to_bytes(text.replace("+", " ")),
+        )
+    }
+    return frozenset(form for form in forms if len(form) >= _SHORT)
 
 
 async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:

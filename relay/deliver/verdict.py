@@ -37,6 +37,8 @@ _SECOND_US: Final = 1_000_000
 _DETAIL_MAX: Final = 200
 _DELTA: Final = re.compile("[0-9]{1,10}")
 _HIDDEN: Final = b"***"
+#: So few bytes of a secret tell nothing.
+_TRIFLE_MAX: Final = 3
 
 
 class Answer(NamedTuple):
@@ -69,7 +71,7 @@ def retry_after_us(text: str, *, now_us: int) -> int | None:
         return int(text) * _SECOND_US
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         # RFC 5322's "-0000": UTC, of unknown local offset.
@@ -82,7 +84,7 @@ def outcome_of_answer(
     *,
     now_us: Callable[[], int],
     duration_us: int,
-    hidden: Callable[[], Iterable[str]],
+    hidden: Callable[[], Iterable[bytes]],
 ) -> Outcome:
     """Give the outcome of a try that was answered.
 
@@ -96,16 +98,35 @@ def outcome_of_answer(
     wait = None
     if answer.retry_after is not None and status in (429, 503):
         wait = retry_after_us(answer.retry_after, now_us=now_us())
-    excerpt = answer.excerpt
-    for text in hidden():
-        excerpt = excerpt.replace(text.encode(), _HIDDEN)
     return Failed(
         reason=f"status_{status}" if status <= 599 else "status_unknown",
         fault=fault,
         status=status,
         retry_after_us=wait,
         duration_us=duration_us,
-        excerpt=excerpt,
+        excerpt=_without(hidden(), answer.excerpt),
+    )
+
+
+def _without(secrets: Iterable[bytes], excerpt: bytes) -> bytes:
+    """Take secrets out, also one of which the excerpt has only the beginning, being cut there."""
+    # Some JSON is written with its slashes escaped. The longest first, as one may be part of another.
+    forms = {form for text in secrets for form in (text, text.replace(b"/", b"\\/"))}
+    for form in sorted(forms - {b""}, key=len, reverse=True):
+        excerpt = excerpt.replace(form, _HIDDEN)
+    begun = max((_begun(form, excerpt) for form in forms), default=0)
+    return excerpt[:-begun] + _HIDDEN if begun else excerpt
+
+
+def _begun(secret: bytes, excerpt: bytes) -> int:
+    """How much of a secret's beginning, if it is more than a trifle, stands at the end."""
+    return next(
+        (
+            size
+            for size in range(len(secret) - 1, _TRIFLE_MAX, -1)
+            if excerpt.endswith(secret[:size])
+        ),
+        0,
     )
 
 

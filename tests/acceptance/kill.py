@@ -1,6 +1,6 @@
-"""The tests' own launcher: `relay serve` that kills itself at a named point.
+"""The tests' own launcher: `relay serve` that kills itself, or hangs, at a named point.
 
-Usage: ``python kill.py CONFIG [CHECKPOINT COUNT] [--synchronous=NORMAL]``. The product has no switch for
+Usage: ``python kill.py CONFIG [CHECKPOINT COUNT] [--hang] [--synchronous=NORMAL]``. The product has no switch for
 this: it is handed another Checkpoints, as it is handed a clock.
 """
 
@@ -9,6 +9,7 @@ import itertools
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import uvloop
@@ -20,6 +21,9 @@ from relay.core.ports import Checkpoint
 from relay.observe.logs import configure
 from relay.settings import Settings, load
 
+HANG = "--hang"
+#: Said when it hangs.
+HANGING = b"hanging\n"
 SYNCHRONOUS = "--synchronous="
 
 
@@ -36,18 +40,38 @@ class Killer:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Hanger:
+    """Never comes back from a point, as a call to a disk that has gone does not.
+
+    The first callback arms it: starting commits as well.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._armed = False
+
+    def reach(self, name: Checkpoint, /) -> None:
+        self._armed = self._armed or name == "after-verify"
+        if self._armed and name == self._where:
+            os.write(2, HANGING)
+            threading.Event().wait()
+
+
 def main() -> int:
-    given = [word for word in sys.argv[1:] if not word.startswith(SYNCHRONOUS)]
+    given = [word for word in sys.argv[1:] if not word.startswith("--")]
     modes = [word for word in sys.argv[1:] if word.startswith(SYNCHRONOUS)]
     config, where, count = [*given, "", "0"][:3]
-    killer = Killer(where, int(count))
+    hangs = HANG in sys.argv
+    checkpoints = Hanger(where) if hangs else Killer(where, int(count))
     options = ServiceOptions(
         synchronous=modes[0].removeprefix(SYNCHRONOUS) if modes else "FULL"
     )
 
     class Doomed(Service):
         def __init__(self, settings: Settings) -> None:
-            system = System(clock=SystemClock(), dice=SystemDice(), checkpoints=killer)
+            system = System(
+                clock=SystemClock(), dice=SystemDice(), checkpoints=checkpoints
+            )
             super().__init__(settings, system=system, options=options)
 
     settings = load(Path(config), os.environ)

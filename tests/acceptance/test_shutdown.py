@@ -1,6 +1,7 @@
 """Stopping: unready first, who was heard is answered, nothing acknowledged is lost, and it has an end."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -17,7 +18,9 @@ from aiohttp import web
 
 from relay.app import Service
 from relay.app.service import stop_budget_s
+from relay.cli.serve import serve_until_stopped
 from relay.settings import parse
+from tests.acceptance.kill import HANGING
 from tests.acceptance.relays import Relay, Sink, load, open_sink, run_id
 
 process = pytest.mark.process
@@ -192,6 +195,26 @@ async def test_a_destination_that_hangs_holds_a_stop_up_no_longer_than_allowed(
         assert 1.0 <= time.monotonic() - began < stop_budget_s(settings)
 
 
+@process
+async def test_a_disk_that_hangs_holds_the_end_up_no_longer_than_allowed(
+    make: Make,
+) -> None:
+    """The thread of the call that never comes back ends with the process, not the other way round."""
+    async with open_sink() as sink:
+        relay = make(sink, "stop_timeout: 1s")
+        await asyncio.to_thread(relay.start, "before-commit", "0", "--hang")
+        unanswered = asyncio.gather(load(relay.url, range(1)))
+        await _until(lambda: HANGING in (relay.directory / "log").read_bytes())
+        began = time.monotonic()
+        await asyncio.to_thread(relay.end)
+        settings = await asyncio.to_thread(
+            parse, relay.config.read_text(), {}, file="relay.yaml"
+        )
+        assert time.monotonic() - began < stop_budget_s(settings)
+        [acknowledged] = await unanswered
+        assert acknowledged == set()
+
+
 def _accepts(port: int) -> bool:
     with socket.socket() as asking:
         return asking.connect_ex(("127.0.0.1", port)) == 0
@@ -223,6 +246,47 @@ async def test_a_start_that_fails_half_way_says_why_and_leaves_the_store_whole(
 
 def _serve(relay: Relay) -> list[str]:
     return [sys.executable, "-m", "relay", "serve", "--config", str(relay.config)]
+
+
+class EarlySignals(Service):
+    """Is told to stop, and to hurry, before it has a listener."""
+
+    async def _open_operator(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        await self._hurried.wait()
+        await super()._open_operator()
+
+
+@pytest.fixture
+def own_memory() -> Iterator[None]:
+    """What serving changes in its process is put back."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+async def test_a_second_signal_while_starting_means_now_as_well(
+    tmp_path: Path,
+    own_memory: None,  # noqa: ARG001 - asked for by what it puts back
+) -> None:
+    text = (
+        f"data_dir: {tmp_path}\n"
+        "public: {listen: '127.0.0.1:0', drain_delay: 5m}\n"
+        "operator: {listen: '127.0.0.1:0'}\nlimits: {min_free_disk: 1MiB}\n"
+        "sources: [{name: acme, secret: whsec_something}]\n"
+        "destinations: [{name: a, kind: file, path: a.jsonl}]\n"
+    )
+    settings = await asyncio.to_thread(parse, text, {}, file="relay.yaml")
+    loop = asyncio.get_running_loop()
+    faults: list[object] = []
+    loop.set_exception_handler(lambda _, context: faults.append(context))
+    async with asyncio.timeout(20):
+        assert await serve_until_stopped(EarlySignals, settings) == 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+    assert faults == []
 
 
 async def test_the_steps_of_stopping_add_up_to_their_budget(tmp_path: Path) -> None:

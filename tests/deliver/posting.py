@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from relay.app.system import ThreadExecutor
 from relay.core.credential import Credential
 from relay.core.delivery import Failed, Outcome
 from relay.core.egress import EgressPolicy
 from relay.core.signing import StandardKey
+from relay.deliver.egress import SystemResolver
 from relay.deliver.http import HttpOptions, HttpSender
 from tests.deliver.conformance import FixedClock, first, parcel
 
@@ -63,7 +65,8 @@ def sender_to(
         clock=clock or FixedClock(),
         version="1.2.3",
         tls=tls,
-        resolver=resolver,
+        # A thread that waits for more ends with the tests.
+        resolver=resolver or SystemResolver(ThreadExecutor("names")),
     )
 
 

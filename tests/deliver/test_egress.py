@@ -178,8 +178,9 @@ async def test_what_gets_past_the_resolver_is_stopped_at_the_dial(
     addresses: list[str], dialled: list[str]
 ) -> None:
     """The socket itself is judged, so that no way to an address goes round the judgement."""
-    connector = guarded_connector(PUBLIC_ONLY, limit=1)
-    connector._resolver = Names({"orders.test": [addresses]})
+    names = Names({"orders.test": [addresses]})
+    connector = guarded_connector(PUBLIC_ONLY, limit=1, resolver=names)
+    connector._resolver = names
     async with Endpoint() as endpoint, ClientSession(connector=connector) as session:
         with pytest.raises(ClientConnectorError) as caught:
             await session.post(f"http://orders.test:{endpoint.port}/")

@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 from relay.core.credential import Credential
 from relay.core.delivery import Delivered, Failed, Fault, Refused
 from relay.core.signing import StandardKey
-from relay.deliver.http import HttpOptions, HttpSender
+from relay.deliver.http import HttpSender
 from relay.deliver.verdict import retry_after_us
 from tests.deliver.conformance import (
     NOW_US,
@@ -24,7 +24,7 @@ from tests.deliver.conformance import (
     parcel,
 )
 from tests.deliver.endpoint import OK, Connection, Endpoint, Request, answering
-from tests.deliver.posting import KEYS, NEW, OLD, fail, said, send, sender_to
+from tests.deliver.posting import NEW, OLD, fail, said, send, sender_to
 
 
 @pytest.fixture
@@ -272,6 +272,8 @@ class TestWhatAnAnswerMeans:
             ("soon", None),
             ("9" * 5000, None),
             ("Sun, 01 Mar 99999999 12:00:30 GMT", None),
+            ("Mon, 01 Jan 2024 00:00:00 +99999999999999999999", None),
+            ("+99999999999999999999 Dec 2024 01:02 PM", None),
             ("", None),
         ],
     )
@@ -322,39 +324,6 @@ class TestWhatAnAnswerMeans:
         assert isinstance(await send(sender), Delivered)
 
 
-class TestSecrets:
-    async def test_an_endpoint_that_echoes_shows_nothing(
-        self, endpoint: Endpoint
-    ) -> None:
-        async def echo(request: Request, connection: Connection) -> None:
-            head = "\r\n".join(f"{k}: {v}" for k, v in request.headers.items())
-            await connection.say(said(400, body=head.encode()))
-
-        endpoint.answer = echo
-        sender = sender_to(endpoint.url.replace("//", "//user:hunter2@"))
-        outcome = await fail(sender)
-        await sender.close()
-        request = first(endpoint.requests)
-        shown = repr(outcome)
-        assert "webhook-signature: *** ***" in outcome.excerpt.decode()
-        assert "authorization: ***" in outcome.excerpt.decode()
-        for signature in request.headers["webhook-signature"].split():
-            assert signature not in shown
-        assert request.headers["authorization"] not in shown
-
-    async def test_no_fault_carries_the_url(self) -> None:
-        async with Endpoint() as endpoint:
-            url = endpoint.url
-        sender = sender_to(url.replace("//", "//user:hunter2@") + "?token=t0ps3cret")
-        outcome = await fail(sender)
-        await sender.close()
-        assert "hunter2" not in repr(outcome)
-        assert "t0ps3cret" not in repr(outcome)
-
-    async def test_options_do_not_show_keys(self) -> None:
-        assert NEW not in repr(HttpOptions(url="https://example.com", keys=KEYS))
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -372,6 +341,7 @@ class TestSecrets:
         "http://2130706433/",
         "http://0177.0.0.1/",
         "http://127.1/",
+        "http://us%3Aer:password@orders.example.com/",
     ],
 )
 async def test_a_bad_url_is_refused_for_good(url: str) -> None:

@@ -167,6 +167,7 @@ def test_the_examples_for_consumers_are_what_the_builder_builds(number: int) -> 
         origin="callback",
         confirmed=True,
         received_at=0,
+        client_ref=reading.client_ref,
         reading=reading,
     )
     built = json.loads(build(facts).structured, parse_float=Decimal)
