@@ -13,6 +13,7 @@ from relay.settings.document import Data, Document
 from relay.settings.forms import ListenAddress, is_name
 from relay.settings.listeners import Operator, Public
 from relay.settings.mistakes import Where
+from relay.settings.reach import unreachable
 from relay.settings.root import DATA_DIR, STORE, store_file
 
 __all__ = ["CheckMatch", "check"]
@@ -33,6 +34,7 @@ def check(document: Document, check_match: CheckMatch | None = None) -> None:
     _known_destinations(document)
     _listeners(document)
     _files(document)
+    _reachable(document)
     if check_match is not None:
         _filters(document, check_match)
 
@@ -126,6 +128,18 @@ def _normal(document: Document, path: str) -> str:
     base = document.at(("data_dir",))
     base = base if isinstance(base, str) else str(DATA_DIR)
     return posixpath.normpath(posixpath.join(base, path))
+
+
+def _reachable(document: Document) -> None:
+    """A delivery to a forbidden address is dead at once: better said before there is one."""
+    for where, entry in _entries(document, ("destinations",)):
+        place, url = (*where, "url"), entry.get("url")
+        if entry.get("kind") != "http" or not isinstance(url, str):
+            continue
+        shown = "the host" if place in document.filled else ""
+        found = unreachable(url, entry.get("private"), shown=shown)
+        if found is not None:
+            document.blame(place, *found)
 
 
 def _filters(document: Document, check_match: CheckMatch) -> None:
