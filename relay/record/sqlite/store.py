@@ -229,7 +229,7 @@ class SqliteStore:
         except (OSError, sqlite3.Error) as error:
             self._close()
             raise MisconfiguredError(
-                f"cannot open the store {self._path}: {error}"
+                f"cannot open the store {self._path.absolute()}: {error}"
             ) from error
         except BaseException:
             self._close()
