@@ -18,8 +18,8 @@ from relay.settings.root import DATA_DIR, STORE, store_file
 
 __all__ = ["CheckMatch", "check"]
 
-#: Judges a route's filter: what is wrong with it, or ``None``.
-CheckMatch = Callable[[object], str | None]
+#: Judges a route's filter: where in it something is wrong, and what; or ``None``.
+CheckMatch = Callable[[object], tuple[Where, str] | None]
 
 _LISTENERS: Final = {
     "public": Public().listen,
@@ -148,6 +148,7 @@ def _filters(document: Document, check_match: CheckMatch) -> None:
         items = match if isinstance(match, list) else [match]
         if not all(isinstance(item, dict) for item in items):
             continue
-        message = check_match(match)
-        if message is not None:
-            document.blame((*where, "match"), message)
+        found = check_match(match)
+        if found is not None:
+            place, message = found
+            document.blame((*where, "match", *place), message)
