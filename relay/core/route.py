@@ -126,11 +126,9 @@ def never_met(match: object) -> Iterator[Place]:
 
 
 def _never_met(node: object, where: Place) -> Iterator[Place]:
-    if isinstance(node, list):
-        for number, item in enumerate(node):
-            yield from _never_met(item, (*where, number))
-    elif isinstance(node, dict):
-        [(word, operand)] = node.items()
+    for number, item in enumerate(node if isinstance(node, list) else ()):
+        yield from _never_met(item, (*where, number))
+    for word, operand in node.items() if isinstance(node, dict) else ():
         if word not in _TESTS:
             yield from _never_met(operand, (*where, word))
         elif "type" in operand:
