@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,24 @@ def test_the_version_is_one_word_for_programs() -> None:
 def test_shares_of_the_sandbox_that_exceed_the_whole_are_refused() -> None:
     said = typed("sandbox", "--failed", "0.8", "--cancelled", "0.8")
     assert (said.exit_code, "relay sandbox" in said.output) == (2, True)
+
+
+def test_the_shortest_run_of_the_sandbox_is_no_longer_than_the_longest() -> None:
+    said = typed("sandbox", "--fastest", "5", "--slowest", "1")
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "--fastest must not be longer than --slowest" in said.stderr
+
+
+def test_a_sandbox_that_cannot_listen_says_so_in_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = typed("sandbox", "--port", port)
+    where = f"cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert said.stderr == f"relay sandbox: {where}\n"
+    assert said.exit_code == 2
+    elsewhere = typed("sandbox", "--host", "no such host")
+    assert "cannot listen on no such host:8090: " in elsewhere.stderr
+    assert elsewhere.exit_code == 2
 
 
 def test_help_names_every_verb() -> None:
