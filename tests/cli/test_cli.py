@@ -60,7 +60,9 @@ def test_every_mistake_is_listed_at_once_and_exits_2(tmp_path: Path) -> None:
 
 def test_a_missing_configuration_is_said(tmp_path: Path) -> None:
     said = typed("check", "--config", tmp_path / "none.yaml")
-    assert (said.exit_code, "none.yaml" in said.output) == (2, True)
+    hint = "(name yours: --config FILE, or RELAY_CONFIG)"
+    expected = f"{tmp_path / 'none.yaml'}: there is no such file {hint}\n"
+    assert (said.exit_code, said.stderr) == (2, expected)
 
 
 def test_the_ledger_of_a_store_that_is_not_there_yet(config: Path) -> None:
@@ -196,3 +198,15 @@ def test_help_names_every_verb() -> None:
     said = typed("--help").output
     for verb in ("serve", "check", "ledger", "sandbox", "demo", "version"):
         assert verb in said
+    assert "..." not in said.replace("[ARGS]...", "")
+    assert typed("-h").output == said
+
+
+def test_the_version_can_be_asked_for_as_an_option() -> None:
+    assert typed("--version").output == typed("version").output
+
+
+def test_help_shows_which_configuration_is_read() -> None:
+    said = " ".join(typed("check", "-h").output.split())
+    assert "RELAY_CONFIG" in said
+    assert "default: relay.yaml" in said
