@@ -8,7 +8,13 @@ from datetime import datetime
 
 from relay.core.catalog import CALLBACK, Catalog, Channel, Source
 from relay.core.credential import Credential
-from relay.core.route import InvalidMatchError, Route, Router, compile_match
+from relay.core.route import (
+    InvalidMatchError,
+    Place,
+    Route,
+    Router,
+    compile_match,
+)
 from relay.core.signature import (
     IncomingKey,
     PublicKey,
@@ -39,12 +45,12 @@ def build_catalog(settings: Settings) -> Catalog:
     )
 
 
-def check_match(match: object) -> str | None:
-    """What is wrong with a route's ``match``; None when nothing is."""
+def check_match(match: object) -> tuple[Place, str] | None:
+    """Where a route's ``match`` is wrong, and what is; None when nothing is."""
     try:
         compile_match(match)
     except InvalidMatchError as error:
-        return str(error)
+        return error.where, str(error)
     return None
 
 

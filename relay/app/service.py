@@ -5,8 +5,8 @@ fails half way; each step of stopping has a budget, and their sum is bounded.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Self
@@ -17,6 +17,7 @@ from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
+from relay.core.errors import MisconfiguredError
 from relay.core.limiter import Limiter
 from relay.deliver.dispatch import Dispatch
 from relay.observe.metrics import PrometheusMetrics
@@ -66,6 +67,15 @@ class ServiceOptions:
     """What tests change; production takes the defaults."""
 
     synchronous: str = "FULL"
+
+
+@contextmanager
+def _named(setting: str) -> Iterator[None]:
+    """Say which setting it is that cannot work."""
+    try:
+        yield
+    except MisconfiguredError as error:
+        raise MisconfiguredError(f"{setting}: {error}") from error
 
 
 class Service:
@@ -246,7 +256,8 @@ class Service:
             ledger=lambda: reader.run(partial(read_ledger_of, store)),
         )
         self._at_stop("operator", self.operator.close, within_s=_OPERATOR_S)
-        await self.operator.start()
+        with _named("operator.listen"):
+            await self.operator.start()
 
     async def _open_public(self) -> None:
         refusals = RefusalBook(
@@ -263,7 +274,8 @@ class Service:
             self.public.close,
             within_s=self._settings.public.stop_timeout.seconds,
         )
-        await self.public.start()
+        with _named("public.listen"):
+            await self.public.start()
         self.supervisor.start(Worker("listener", self.public.run, self.public.stop))
 
     def _webhook(self, refusals: RefusalBook) -> Webhook:

@@ -12,7 +12,7 @@ import typer
 
 from relay.app.catalogs import check_match
 from relay.core.errors import MisconfiguredError, RelayError
-from relay.settings import Settings, load
+from relay.settings import ConfigError, Mistake, Settings, load
 
 __all__ = [
     "DONE",
@@ -20,6 +20,8 @@ __all__ = [
     "WRONG",
     "Config",
     "Json",
+    "fail",
+    "for_programs",
     "load_settings",
     "mistakes_exit",
     "print_json",
@@ -37,7 +39,6 @@ Config = Annotated[
         "-c",
         envvar="RELAY_CONFIG",
         help="The configuration file.",
-        show_default="relay.yaml",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -54,14 +55,37 @@ def load_settings(path: Path) -> Settings:
 
 
 @contextmanager
-def mistakes_exit() -> Iterator[None]:
-    """Show what is wrong in words and leave with the exit code that says whose turn it is."""
+def mistakes_exit(*, json_about: Path | None = None) -> Iterator[None]:
+    """Show what is wrong and leave with the exit code that says whose turn it is.
+
+    In words on standard error; or as JSON on standard output, about this configuration.
+    """
     try:
         yield
-    except MisconfiguredError as error:
-        fail(str(error), WRONG)
     except RelayError as error:
-        fail(str(error), FAILED)
+        code = WRONG if isinstance(error, MisconfiguredError) else FAILED
+        if json_about is None:
+            fail(str(error), code)
+        print_json({"ok": False, "mistakes": _listed(error, json_about)})
+        raise typer.Exit(code) from None
+
+
+def _listed(error: RelayError, config: Path) -> list[dict[str, object]]:
+    if isinstance(error, ConfigError):
+        return [for_programs(mistake, error.file) for mistake in error.mistakes]
+    return [for_programs(Mistake(path="", line=None, message=str(error)), str(config))]
+
+
+def for_programs(mistake: Mistake, file: str) -> dict[str, object]:
+    """A mistake as JSON has it; ``variable`` where it did not come from the file."""
+    said = mistake.message + (f" ({mistake.hint})" if mistake.hint else "")
+    shown: dict[str, object] = {
+        "file": file,
+        "line": mistake.line,
+        "path": mistake.path,
+        "message": said,
+    }
+    return shown | ({"variable": mistake.variable} if mistake.variable else {})
 
 
 def fail(message: str, code: int) -> NoReturn:

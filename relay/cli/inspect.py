@@ -1,24 +1,30 @@
 """``relay check``, ``relay ledger``, ``relay version``: look, and change nothing."""
 
+import os
+from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from relay.app.catalogs import check_match
+from relay.app.system import System
 from relay.cli.common import (
     DEFAULT_CONFIG,
     DONE,
     FAILED,
     Config,
     Json,
-    load_settings,
+    for_programs,
     mistakes_exit,
     print_json,
     say,
 )
 from relay.core.ledger import Ledger
 from relay.record.sqlite.ledger import read_ledger_of, recount_of
+from relay.settings import Settings, load_place, render, review
 from relay.version import VERSION
 
 __all__ = ["check", "ledger", "ledger_tables", "version"]
@@ -30,18 +36,36 @@ Verify = Annotated[
 
 def check(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
     """Read the configuration and list every mistake at once, each with its place in the file."""
-    with mistakes_exit():
-        settings = load_settings(config)
+    now = datetime.fromtimestamp(System.real().clock.now_us() / 1_000_000, UTC)
+    with mistakes_exit(json_about=config if json else None):
+        settings, doubts = review(config, os.environ, now=now, check_match=check_match)
     if json:
-        print_json({"ok": True, "file": str(config)})
+        print_json(
+            {
+                "ok": True,
+                "file": str(config),
+                "warnings": [for_programs(doubt, str(config)) for doubt in doubts],
+                "callback_urls": settings.callback_urls(),
+            }
+        )
         return
+    for doubt in doubts:
+        typer.echo(f"warning: {render(doubt, str(config))}", err=True)
+    say(f"{config} can be used." if doubts else f"{config} is fine.")
+    _describe(settings)
+
+
+def _describe(settings: Settings) -> None:
     sources = ", ".join(source.name for source in settings.sources)
     destinations = ", ".join(
         f"{destination.name} ({destination.kind})"
         for destination in settings.destinations
     )
-    say(f"{config} is fine.")
     say(f"  sources       {sources}")
+    for label, url in zip_longest(
+        ["callbacks"], settings.callback_urls(), fillvalue=""
+    ):
+        say(f"  {label:<12}  {url}")
     say(f"  destinations  {destinations}")
     say(f"  store         {settings.store_path}")
 
@@ -50,11 +74,11 @@ def ledger(
     config: Config = DEFAULT_CONFIG, json: Json = False, verify: Verify = False
 ) -> None:
     """Show the account: what was received, what became of it, and whether it adds up."""
-    with mistakes_exit():
-        settings = load_settings(config)
-        account = recounted = read_ledger_of(settings.store_path)
+    with mistakes_exit(json_about=config if json else None):
+        store = load_place(config, os.environ).store_path
+        account = recounted = read_ledger_of(store)
         if verify:
-            account, recounted = recount_of(settings.store_path)
+            account, recounted = recount_of(store)
     faults = [*account.balance().faults, *_differences(account, recounted)]
     if json:
         print_json(
@@ -77,9 +101,16 @@ def ledger(
             console.print(table)
         for fault in faults:
             console.print(f"does not add up: {fault}", style="bold red")
+        counted = _counted(recounted) if verify else ""
         if not faults:
-            console.print("The ledger balances.", style="green")
+            console.print(f"{counted}The ledger balances.", style="green")
     raise typer.Exit(FAILED if faults else DONE)
+
+
+def _counted(account: Ledger) -> str:
+    receipts = sum(counts.receipts for counts in account.sources.values())
+    deliveries = sum(counts.created for counts in account.destinations.values())
+    return f"Counted anew: {receipts:,} receipts, {deliveries:,} deliveries. "
 
 
 def version(json: Json = False) -> None:

@@ -1,5 +1,7 @@
 """The verbs, gathered."""
 
+from typing import Annotated
+
 import typer
 
 from relay.cli import demo, inspect, sandbox, serve
@@ -8,18 +10,48 @@ __all__ = ["main"]
 
 app = typer.Typer(
     name="relay",
-    help="Receives Runflow's run callbacks and delivers each finished run as one event.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("serve")(serve.serve)
-app.command("check")(inspect.check)
-app.command("ledger")(inspect.ledger)
-app.command("sandbox")(sandbox.sandbox)
-app.command("demo")(demo.demo)
-app.command("version")(inspect.version)
+# A line of the list of verbs; what is longer than a terminal is wide would be cut off.
+app.command("serve", short_help="Receive callbacks and deliver events.")(serve.serve)
+app.command("check", short_help="List every mistake of the configuration.")(
+    inspect.check
+)
+app.command("ledger", short_help="Show what was received and what became of it.")(
+    inspect.ledger
+)
+app.command("sandbox", short_help="Serve a local Runflow to develop against.")(
+    sandbox.sandbox
+)
+app.command("demo", short_help="Show it all at work, and compare what arrived.")(
+    demo.demo
+)
+app.command("version", short_help="Show the version.")(inspect.version)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        inspect.version(json=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version.",
+            callback=_show_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Receives Runflow's run callbacks and delivers each finished run as one event."""
 
 
 def main() -> None:

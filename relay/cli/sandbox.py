@@ -1,6 +1,7 @@
 """``relay sandbox``: a local Runflow to develop against."""
 
 import asyncio
+import os
 import signal
 from typing import Annotated, Final
 
@@ -48,6 +49,8 @@ def sandbox(
     slowest: Annotated[float, typer.Option(min=0, help="Longest run, seconds.")] = 2.0,
 ) -> None:
     """Serve a local Runflow: runs on any model, signed callbacks, and faults by seed."""
+    if fastest > slowest:
+        fail("relay sandbox: --fastest must not be longer than --slowest", WRONG)
     try:
         made = Sandbox(
             host=host,
@@ -68,8 +71,13 @@ def sandbox(
         )
     except ValueError as error:
         fail(f"relay sandbox: {error}", WRONG)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(made))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(made))
+    except OSError as error:
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
+        fail(f"relay sandbox: cannot listen on {host}:{port}: {reason}", WRONG)
 
 
 async def _serve(made: Sandbox) -> None:

@@ -109,18 +109,12 @@ def _settle_memory() -> None:
 
 
 def _announce(service: Service, settings: Settings) -> None:
-    base = (
-        settings.public.url
-        or f"http://{settings.public.listen.host}:{service.public.port}"
-    )
     log.info(
         "relay.ready",
         version=VERSION,
         public=f"{settings.public.listen.host}:{service.public.port}",
         operator=f"{settings.operator.listen.host}:{service.operator.port}",
         store=str(settings.store_path),
-        callback_urls=[
-            f"{base}/callbacks/{source.name}" for source in settings.sources
-        ],
+        callback_urls=settings.callback_urls(service.public.port),
         destinations=[destination.name for destination in settings.destinations],
     )

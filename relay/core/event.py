@@ -22,14 +22,35 @@ from relay.core.expiry import earliest_expiry
 from relay.core.identity import Kind, Outcome, RunKey, event_id
 from relay.core.moment import text_of
 
-__all__ = ["BUILDER", "CONTENT_TYPE", "Attribute", "Event", "Facts", "Origin", "build"]
+__all__ = [
+    "ATTRIBUTES",
+    "BUILDER",
+    "CONTENT_TYPE",
+    "TYPES",
+    "Attribute",
+    "Event",
+    "Facts",
+    "Origin",
+    "build",
+]
 
 #: The builder that new events are made with.
 BUILDER: Final = 1
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 
+#: Every attribute that an event can have, in wire order.
+ATTRIBUTES: Final = (
+    "specversion", "id", "source", "type", "subject", "time", "dataschema", "clientref",
+    "origin", "confirmed", "revision", "partitionkey", "datacontenttype",
+)  # fmt: skip
+
 Attribute = str | bool | int
 Origin = str
+
+#: Every type that an event can have.
+TYPES: Final = tuple(
+    f"io.runflow.{kind.value}.{outcome.value}" for kind in Kind for outcome in Outcome
+)
 
 _encode: Final[Callable[[object], bytes]] = msgspec.json.encode
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")

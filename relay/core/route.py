@@ -7,7 +7,7 @@ holds. Knows nothing of destinations but their names.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from math import isfinite
@@ -15,17 +15,31 @@ from typing import Final
 
 import msgspec
 
-from relay.core.event import Event
+from relay.core.event import ATTRIBUTES, TYPES, Event
 
-__all__ = ["InvalidMatchError", "Route", "Router", "compile_match"]
+__all__ = [
+    "InvalidMatchError",
+    "Place",
+    "Route",
+    "Router",
+    "compile_match",
+    "never_met",
+]
 
 Predicate = Callable[["_View"], bool]
 EXPRESSIONS_MAX: Final = 200
-_ATTRIBUTE: Final = re.compile(r"[a-z0-9]{1,20}|data(\.[^.]{1,100}){1,10}")
+_DATA: Final = re.compile(r"data(\.[^.]{1,100}){1,10}")
+
+#: A place within a ``match``: words and list positions from its root.
+Place = tuple[str | int, ...]
 
 
 class InvalidMatchError(ValueError):
-    """A ``match`` that is not an expression of the dialects; the message says where and why."""
+    """A ``match`` that is not an expression of the dialects; the message says why, ``where`` where."""
+
+    def __init__(self, where: Place, message: str) -> None:
+        super().__init__(message)
+        self.where = where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,36 +117,54 @@ def compile_match(match: object) -> Predicate:
         InvalidMatchError: not an expression of the dialects.
     """
     budget = [EXPRESSIONS_MAX]
-    return _compile(match, "match", budget)
+    return _compile(match, (), budget)
 
 
-def _compile(node: object, where: str, budget: list[int]) -> Predicate:
+def never_met(match: object) -> Iterator[Place]:
+    """Find each test of a sound ``match`` that asks for a type which no event has."""
+    return _never_met(match, ())
+
+
+def _never_met(node: object, where: Place) -> Iterator[Place]:
+    for number, item in enumerate(node if isinstance(node, list) else ()):
+        yield from _never_met(item, (*where, number))
+    for word, operand in node.items() if isinstance(node, dict) else ():
+        if word not in _TESTS:
+            yield from _never_met(operand, (*where, word))
+        elif "type" in operand:
+            test = _TESTS[word](_operand(operand["type"]) or "")
+            if not any(test(known) for known in TYPES):
+                yield (*where, word, "type")
+
+
+def _compile(node: object, where: Place, budget: list[int]) -> Predicate:
     budget[0] -= 1
     if budget[0] < 0:
-        raise InvalidMatchError(f"more than {EXPRESSIONS_MAX} expressions")
+        raise InvalidMatchError((), f"more than {EXPRESSIONS_MAX} expressions")
     if isinstance(node, list):
-        return _all(
-            [_compile(item, f"{where}[{n}]", budget) for n, item in enumerate(node)]
-        )
+        return _all(_compile_each(node, where, budget))
     if not isinstance(node, dict) or len(node) != 1:
-        raise InvalidMatchError(f"{where}: an expression is one of {', '.join(_WORDS)}")
+        raise InvalidMatchError(where, f"an expression is one of {', '.join(_WORDS)}")
     [(word, operand)] = node.items()
     if word in _TESTS:
-        return _comparison(_TESTS[word], operand, f"{where}.{word}")
+        return _comparison(_TESTS[word], operand, (*where, word))
     if word == "not":
-        negated = _compile(operand, f"{where}.not", budget)
+        negated = _compile(operand, (*where, word), budget)
         return lambda view: not negated(view)
     if word in ("any", "all"):
         if not isinstance(operand, list) or not operand:
-            raise InvalidMatchError(f"{where}.{word}: needs a list of expressions")
-        parts = [
-            _compile(item, f"{where}.{word}[{n}]", budget)
-            for n, item in enumerate(operand)
-        ]
+            raise InvalidMatchError((*where, word), "needs a list of expressions")
+        parts = _compile_each(operand, (*where, word), budget)
         return _all(parts) if word == "all" else _any(parts)
     raise InvalidMatchError(
-        f"{where}: unknown expression `{word}`; use {', '.join(_WORDS)}"
+        where, f"unknown expression `{word}`; use {', '.join(_WORDS)}"
     )
+
+
+def _compile_each(
+    nodes: list[object], where: Place, budget: list[int]
+) -> list[Predicate]:
+    return [_compile(node, (*where, n), budget) for n, node in enumerate(nodes)]
 
 
 def _all(parts: Iterable[Predicate]) -> Predicate:
@@ -172,16 +204,24 @@ def _operand(wanted: object) -> str | None:
     return None
 
 
-def _comparison(test: Test, operand: object, where: str) -> Predicate:
+def _is_data(path: object) -> bool:
+    return isinstance(path, str) and _DATA.fullmatch(path) is not None
+
+
+def _comparison(test: Test, operand: object, where: Place) -> Predicate:
     if not isinstance(operand, dict) or not operand:
-        raise InvalidMatchError(f"{where}: needs a mapping of attribute to value")
+        raise InvalidMatchError(where, "needs a mapping of attribute to value")
     checks: list[tuple[str, Callable[[str], bool]]] = []
     for path, wanted in operand.items():
-        if not isinstance(path, str) or not _ATTRIBUTE.fullmatch(path):
-            raise InvalidMatchError(f"{where}: `{path}` is no attribute or data. path")
+        if path not in ATTRIBUTES and not _is_data(path):
+            raise InvalidMatchError(
+                where,
+                f"`{path}` is neither an attribute of events"
+                f" ({', '.join(ATTRIBUTES)}) nor a path such as data.status",
+            )
         text = _operand(wanted)
         if not text:
-            raise InvalidMatchError(f"{where}.{path}: needs a text, number or boolean")
+            raise InvalidMatchError((*where, path), "needs a text, number or boolean")
         checks.append((path, test(text)))
     kept = tuple(checks)
 

@@ -36,6 +36,7 @@ from aiokafka.structs import RecordMetadata
 from relay.core.errors import RelayError
 from relay.deliver.kafka_cut import Leash, farewell, sever
 from relay.deliver.kafka_options import Access, KafkaOptions, access_of
+from relay.deliver.kafka_reasons import cannot_connect, listening
 
 __all__ = ["Line", "LineError", "Record", "open_line"]
 
@@ -57,6 +58,12 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (KafkaConnectionError, "connect"),
     (NodeNotReadyError, "connect"),
 )
+
+_TOPIC_WORDS: Final[dict[type[Exception], str]] = {
+    UnknownTopicOrPartitionError: "does not exist",
+    InvalidTopicError: "has a name that Kafka does not take",
+    TopicAuthorizationFailedError: "may not be used by this user",
+}
 
 
 class Record(NamedTuple):
@@ -198,18 +205,17 @@ async def open_line(options: KafkaOptions) -> Line:
         access = await access_of(options)
     except OSError as error:
         raise LineError("tls", f"cannot use the TLS files: {error}") from error
-    try:
-        taken = await _survey(options.topic, access)
-        return await _start(options, access, min(taken, options.record_bytes_max))
-    except LineError:
-        raise
-    except KafkaConnectionError as error:
-        # The client says why in its log only, never in what it raises.
-        servers = ", ".join(options.bootstrap_servers)
-        detail = f"no way in at {servers}: see the log of aiokafka for the reason"
-        raise LineError("connect", detail[:_DETAIL_MAX]) from error
-    except Exception as error:
-        raise LineError.of(error) from error
+    with listening() as heard:
+        try:
+            taken = await _survey(options.topic, access)
+            return await _start(options, access, min(taken, options.record_bytes_max))
+        except LineError:
+            raise
+        except KafkaConnectionError as error:
+            detail = cannot_connect(options.bootstrap_servers, heard)
+            raise LineError("connect", detail[:_DETAIL_MAX]) from error
+        except Exception as error:
+            raise LineError.of(error) from error
 
 
 async def _start(options: KafkaOptions, access: Access, limit: int) -> Line:
@@ -244,7 +250,10 @@ async def _survey(topic: str, access: Access) -> int:
         for seen in await admin.describe_topics([topic]):
             error = for_code(seen["error_code"])
             if error is not NoError and error not in _SOON_OVER:
-                raise LineError.of(error(f"topic {topic!r}"))
+                words = _TOPIC_WORDS.get(error, f"cannot be used ({error.__name__})")
+                raise LineError(
+                    LineError.of(error()).reason, f'topic "{topic}" {words}'
+                )
         try:
             (answer,) = await admin.describe_configs([resource])
         except IncompatibleBrokerVersion:

@@ -7,7 +7,7 @@ more than the work.
 
 import logging
 import sys
-from typing import Literal
+from typing import Final, Literal
 
 import structlog
 
@@ -17,6 +17,9 @@ __all__ = ["Format", "Level", "configure"]
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["json", "console", "auto"]
+
+#: A logger without any handler would speak to standard error.
+_UNHEARD: Final = logging.NullHandler()
 
 
 class _Handler(logging.Handler):
@@ -43,6 +46,7 @@ def configure(*, level: Level, form: Format) -> Lines:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        _head_first,
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(
@@ -73,7 +77,18 @@ def configure(*, level: Level, form: Format) -> Lines:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    # Libraries speak only when something is wrong; what they say of our destinations we say better.
+    # Libraries speak only when something is wrong; what they say of our destinations we say better:
+    # the Kafka sender listens to this one by itself.
     root.setLevel(max(number, logging.WARNING))
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    kafka = logging.getLogger("aiokafka")
+    kafka.propagate = False
+    kafka.addHandler(_UNHEARD)
     return lines
+
+
+def _head_first(
+    _logger: object, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Let lines begin alike, so that eyes can run down them."""
+    head = {key: line[key] for key in ("timestamp", "level", "event") if key in line}
+    return head | dict(line)

@@ -5,6 +5,7 @@ the store; a destination that does not answer is *degraded* in the body of a 200
 keep coming in. Error texts are never shown.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Literal, Protocol
@@ -86,6 +87,7 @@ class OperatorListener:
             MisconfiguredError: the address cannot be bound.
         """
         app = web.Application()
+        app.on_response_prepare.append(_tell_no_versions)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics_page)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
@@ -95,7 +97,8 @@ class OperatorListener:
             await site.start()
         except OSError as error:
             raise MisconfiguredError(
-                f"cannot listen on {self._host}:{self.port}: {error.strerror or error}"
+                f"cannot listen on {self._host}:{self.port}: "
+                f"{os.strerror(error.errno) if error.errno else error}"
             ) from error
         self.port = self._runner.addresses[0][1]
 
@@ -128,3 +131,8 @@ class OperatorListener:
                 self._metrics.gauge(
                     "runflow_relay_deliveries", value, destination=name, outcome=counter
                 )
+
+
+async def _tell_no_versions(_: web.Request, response: web.StreamResponse) -> None:
+    """Where this is missing, aiohttp names itself and Python, with their versions."""
+    response.headers["Server"] = "runflow-relay"

@@ -10,9 +10,11 @@ when it stops it no longer reads, so that a body half sent waits for nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from aiohttp import StreamReader, web
@@ -20,10 +22,12 @@ from aiohttp.web_protocol import RequestHandler
 
 from relay.core.errors import MisconfiguredError
 
-__all__ = ["Listener", "ListenerOptions", "Respond"]
+__all__ = ["NAMED", "Listener", "ListenerOptions", "Respond"]
 
 Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
+#: Goes with every answer: where it is missing, aiohttp tells versions.
+NAMED: Final[Mapping[str, str]] = MappingProxyType({"Server": "runflow-relay"})
 #: How often, at least, connections are looked over for heads that never end.
 SWEEP_S: Final = 1.0
 #: How long a sender may leave answers unread when its connection can take no more.
@@ -115,13 +119,15 @@ class _Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is not HTTP, or our own fault, without repeating what was sent."""
         if status < 500:
-            response = web.Response(status=400, body=b'{"result":"bad_request"}')
+            response = web.Response(
+                status=400, body=b'{"result":"bad_request"}', headers=NAMED
+            )
         else:
             self.log_exception("receive.crashed", exc_info=exc)
             response = web.Response(
                 status=503,
                 body=b'{"result":"unavailable"}',
-                headers={"Retry-After": "5"},
+                headers={"Retry-After": "5", **NAMED},
             )
         response.content_type = "application/json"
         response.force_close()
@@ -219,7 +225,7 @@ class Listener:
         except OSError as error:
             raise MisconfiguredError(
                 f"cannot listen on {self._options.host}:{self._options.port}: "
-                f"{error.strerror or error}"
+                f"{os.strerror(error.errno) if error.errno else error}"
             ) from error
         self.port = self._runner.addresses[0][1]
 

@@ -51,6 +51,7 @@ from relay.core.route import Router
 from relay.core.run import Verdict
 from relay.core.signature import Refused
 from relay.receive.body import BodyFault, InFlight, read_body
+from relay.receive.listener import NAMED
 from relay.receive.peers import PeerReader
 from relay.receive.refusals import RefusalBook
 
@@ -297,7 +298,9 @@ def _answer(status: int, result: str, **headers: str) -> web.Response:
 
 
 def _made(status: int, body: bytes) -> web.Response:
-    return web.Response(status=status, body=body, content_type="application/json")
+    return web.Response(
+        status=status, body=body, headers=NAMED, content_type="application/json"
+    )
 
 
 def _closing(response: web.Response) -> web.Response:

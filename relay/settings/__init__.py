@@ -18,11 +18,11 @@ from relay.settings.forms import ListenAddress
 from relay.settings.keys import RunflowKey, SigningKey, VerifyingKey
 from relay.settings.limits import Limits
 from relay.settings.listeners import Operator, Public
-from relay.settings.loading import load, parse
+from relay.settings.loading import load, load_place, parse, review
 from relay.settings.log import Log
 from relay.settings.mistakes import ConfigError, Mistake, render
 from relay.settings.reference import reference
-from relay.settings.root import Settings
+from relay.settings.root import Place, Settings
 from relay.settings.routes import Route
 from relay.settings.secret import Secret
 from relay.settings.section import fixed_changes
@@ -41,6 +41,7 @@ __all__ = [
     "Log",
     "Mistake",
     "Operator",
+    "Place",
     "Public",
     "Rotate",
     "Route",
@@ -56,7 +57,9 @@ __all__ = [
     "VerifyingKey",
     "fixed_changes",
     "load",
+    "load_place",
     "parse",
     "reference",
     "render",
+    "review",
 ]

@@ -13,12 +13,13 @@ from relay.settings.document import Data, Document
 from relay.settings.forms import ListenAddress, is_name
 from relay.settings.listeners import Operator, Public
 from relay.settings.mistakes import Where
+from relay.settings.reach import unreachable
 from relay.settings.root import DATA_DIR, STORE, store_file
 
 __all__ = ["CheckMatch", "check"]
 
-#: Judges a route's filter: what is wrong with it, or ``None``.
-CheckMatch = Callable[[object], str | None]
+#: Judges a route's filter: where in it something is wrong, and what; or ``None``.
+CheckMatch = Callable[[object], tuple[Where, str] | None]
 
 _LISTENERS: Final = {
     "public": Public().listen,
@@ -33,6 +34,7 @@ def check(document: Document, check_match: CheckMatch | None = None) -> None:
     _known_destinations(document)
     _listeners(document)
     _files(document)
+    _reachable(document)
     if check_match is not None:
         _filters(document, check_match)
 
@@ -128,12 +130,25 @@ def _normal(document: Document, path: str) -> str:
     return posixpath.normpath(posixpath.join(base, path))
 
 
+def _reachable(document: Document) -> None:
+    """A delivery to a forbidden address is dead at once: better said before there is one."""
+    for where, entry in _entries(document, ("destinations",)):
+        place, url = (*where, "url"), entry.get("url")
+        if entry.get("kind") != "http" or not isinstance(url, str):
+            continue
+        shown = "the host" if place in document.filled else ""
+        found = unreachable(url, entry.get("private"), shown=shown)
+        if found is not None:
+            document.blame(place, *found)
+
+
 def _filters(document: Document, check_match: CheckMatch) -> None:
     for where, route in _entries(document, ("routes",)):
         match = route.get("match")
         items = match if isinstance(match, list) else [match]
         if not all(isinstance(item, dict) for item in items):
             continue
-        message = check_match(match)
-        if message is not None:
-            document.blame((*where, "match"), message)
+        found = check_match(match)
+        if found is not None:
+            place, message = found
+            document.blame((*where, "match", *place), message)

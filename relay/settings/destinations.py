@@ -3,6 +3,7 @@
 Owns ``destinations``, one model per kind. Knows nothing of how anything is sent.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -149,6 +150,13 @@ def _readable(path: Path, info: ValidationInfo[object]) -> Path:
         ) from None
 
 
+def _no_directory(path: Path, info: ValidationInfo[object]) -> Path:
+    """Refuse what events cannot be written to."""
+    if os.path.isdir(anchor_of(info) / path):  # noqa: PTH112 - Path.is_dir raises where it may not look
+        raise refuse("is a directory", "name a file in it")
+    return path
+
+
 ReadableFile = Annotated[Path, PathText(), AfterValidator(_readable)]
 
 
@@ -245,7 +253,7 @@ class FileDestination(_Destination):
     kind: Literal["file"] = Field(
         description="A file of JSON Lines.", json_schema_extra=RELOADS
     )
-    path: Annotated[Path, PathText()] = Field(
+    path: Annotated[Path, PathText(), AfterValidator(_no_directory)] = Field(
         description="The file, relative to `data_dir`.", json_schema_extra=RELOADS
     )
     rotate: Rotate | None = Field(

@@ -168,6 +168,11 @@ class ListenAddress:
         everywhere = {"", "0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
         return self.host == other.host or bool({self.host, other.host} & everywhere)
 
+    def reached(self, port: int | None = None) -> "ListenAddress":
+        """Give an address that it can be reached at from here; ``port`` is the real one."""
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host)  # noqa: S104 - compared with, not bound to
+        return ListenAddress(host or self.host, port or self.port)
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"

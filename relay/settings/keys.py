@@ -155,7 +155,8 @@ class RunflowKey(_Key):
     """A callback secret of a Runflow organisation."""
 
     secret: RunflowSecret = Field(
-        description="The secret as Runflow showed it; all of its text is the key.",
+        description="The secret as Runflow showed it, 8 characters or more;"
+        " all of its text is the key.",
         json_schema_extra=RELOADS,
     )
 

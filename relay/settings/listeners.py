@@ -5,9 +5,10 @@ Owns the ``public`` and ``operator`` sections. Knows nothing of what is served t
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from relay.settings.forms import HttpUrl, Listen, ListenAddress, Net, Network
+from relay.settings.mistakes import refuse
 from relay.settings.section import FIXED, Section
 from relay.settings.units import Duration, Span
 
@@ -43,6 +44,16 @@ class Public(Section):
         description="How long work under way may take to end when the relay stops.",
         json_schema_extra=FIXED,
     )
+
+    @field_validator("url")
+    @classmethod
+    def _is_a_base(cls, value: str | None) -> str | None:
+        if value is not None and "callbacks" in value.split("/"):
+            raise refuse(
+                "must end before `/callbacks`",
+                "callbacks arrive at URL/callbacks/{source}",
+            )
+        return value
 
 
 class Operator(Section):

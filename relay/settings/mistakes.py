@@ -13,7 +13,16 @@ from pydantic_core import PydanticCustomError
 
 from relay.core.errors import MisconfiguredError
 
-__all__ = ["REFUSED", "ConfigError", "Mistake", "Where", "dotted", "refuse", "render"]
+__all__ = [
+    "REFUSED",
+    "ConfigError",
+    "Mistake",
+    "Where",
+    "dotted",
+    "in_order",
+    "refuse",
+    "render",
+]
 
 #: A place in the configuration: keys and list positions from the root.
 Where = tuple[str | int, ...]
@@ -45,11 +54,16 @@ class ConfigError(MisconfiguredError):
 
     def __init__(self, file: str, mistakes: Iterable[Mistake]) -> None:
         self.file = file
-        self.mistakes = tuple(sorted(set(mistakes), key=_order))
+        self.mistakes = in_order(mistakes)
         super().__init__(file, self.mistakes)
 
     def __str__(self) -> str:
         return "\n".join(render(mistake, self.file) for mistake in self.mistakes)
+
+
+def in_order(mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
+    """Give each mistake once, in the order of their lines."""
+    return tuple(sorted(set(mistakes), key=_order))
 
 
 def _order(mistake: Mistake) -> tuple[bool, int, str, str]:

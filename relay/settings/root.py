@@ -1,13 +1,14 @@
 """Root: the whole configuration.
 
-Owns ``Settings``, the settings that belong to no section, and the two things derived from them:
-where relative paths begin and where the store is.
+Owns ``Settings``, the settings that belong to no section, and what is derived from them: where
+relative paths begin, where the store is, and the URLs of callbacks.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from relay.settings.destinations import Destination
 from relay.settings.forms import Form, PathText
@@ -19,7 +20,7 @@ from relay.settings.routes import Route
 from relay.settings.section import FIXED, RELOADS, Section
 from relay.settings.sources import Source
 
-__all__ = ["DATA_DIR", "STORE", "Settings", "store_file"]
+__all__ = ["DATA_DIR", "STORE", "Place", "Settings", "nearest", "store_file"]
 
 DATA_DIR: Final = Path("var")
 STORE: Final = "sqlite:///relay.db"
@@ -59,8 +60,15 @@ class Store(Form):
         return text
 
 
-class Settings(Section):
-    """Everything that can be set."""
+def nearest(path: Path) -> Path:
+    """Give the path, or what is nearest above it of all that exists."""
+    ways = (path, *path.absolute().parents)
+    # Path.exists raises where a directory may not be searched.
+    return next(way for way in ways if os.path.exists(way))  # noqa: PTH110 - see above
+
+
+class Place(Section):
+    """Where the store is: all that is asked for by who only reads it."""
 
     data_dir: Annotated[Path, PathText()] = Field(
         DATA_DIR,
@@ -73,6 +81,20 @@ class Settings(Section):
         description="Where callbacks, events and deliveries are kept.",
         json_schema_extra=FIXED,
     )
+
+    def anchor(self, path: Path | str) -> Path:
+        """Give a path of the configuration as one that can be opened."""
+        return self.data_dir / path
+
+    @property
+    def store_path(self) -> Path:
+        """The store's SQLite file."""
+        return self.anchor(store_file(self.store))
+
+
+class Settings(Place):
+    """Everything that can be set."""
+
     public: Public = Field(
         Public(),
         description="The listener that callbacks arrive at.",
@@ -108,11 +130,21 @@ class Settings(Section):
     )
     log: Log = Field(Log(), description="What is logged.", json_schema_extra=FIXED)
 
-    def anchor(self, path: Path | str) -> Path:
-        """Give a path of the configuration as one that can be opened."""
-        return self.data_dir / path
+    @field_validator("data_dir")
+    @classmethod
+    def _can_be_a_directory(cls, value: Path) -> Path:
+        if not nearest(value).is_dir():
+            raise refuse("cannot be made: a file stands in the way")
+        return value
 
-    @property
-    def store_path(self) -> Path:
-        """The store's SQLite file."""
-        return self.anchor(store_file(self.store))
+    def callback_urls(self, port: int | None = None) -> list[str]:
+        """Give the URL of every channel of every source.
+
+        ``port`` is where it really listens, for one that may take any.
+        """
+        base = self.public.url or f"http://{self.public.listen.reached(port)}"
+        return [
+            "/".join((base.rstrip("/"), "callbacks", source.name, *channel))
+            for source in self.sources
+            for channel in [(), *((one.name,) for one in source.channels)]
+        ]

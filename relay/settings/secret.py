@@ -12,6 +12,7 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from relay.settings.mistakes import refuse
+from relay.settings.shape import near
 
 __all__ = ["Secret", "anchor_of"]
 
@@ -100,7 +101,10 @@ def _read(value: object, info: ValidationInfo) -> Secret:
     elif isinstance(value, dict) and set(value) == {"file"}:
         text = _file(value["file"], anchor_of(info))
     else:
-        raise refuse("must be text, or {file: PATH}", "quote it if it is a number")
+        hint = "quote it if it is a number"
+        if isinstance(value, dict):
+            hint = "did you mean `file`?" if near("".join(value), ["file"]) else ""
+        raise refuse("must be text, or {file: PATH}", hint)
     if not text:
         raise refuse("must not be empty")
     try:

@@ -60,7 +60,8 @@ class RunflowChannel(_Channel):
     )
     secret: RunflowSecret | None = Field(
         None,
-        description="Short for one entry of `secrets` with the id `default`.",
+        description="8 characters or more; short for one entry of `secrets` with the id"
+        " `default`.",
         json_schema_extra=RELOADS,
     )
     secrets: tuple[RunflowKey, ...] = Field(
@@ -127,7 +128,8 @@ class Source(Section):
     )
     secret: RunflowSecret | None = Field(
         None,
-        description="Short for one entry of `secrets` with the id `default`.",
+        description="8 characters or more; short for one entry of `secrets` with the id"
+        " `default`.",
         json_schema_extra=RELOADS,
     )
     secrets: tuple[RunflowKey, ...] = Field(

@@ -19,6 +19,8 @@ from relay.settings.shape import TAGS, keys_at, near
 __all__ = ["explain"]
 
 _WORD: Final = re.compile(r"[A-Za-z0-9-]{1,24}")
+#: What an entry of a list is called, where the list's own name would not say it.
+_NOUNS: Final = {"require": "field"}
 _QUOTED: Final = re.compile(r"'([^']*)'")
 
 _PHRASES: Final = {
@@ -108,6 +110,7 @@ def _unknown_word(document: Document, where: Where, expected: str) -> tuple[str,
     words = _QUOTED.findall(expected)
     choice = f"{', '.join(words[:-1])} or {words[-1]}" if words[1:] else words[0]
     noun = next(str(step) for step in reversed(where) if isinstance(step, str))
+    noun = _NOUNS.get(noun, noun)
     value = document.at(where)
     if (
         where in document.filled
@@ -116,4 +119,7 @@ def _unknown_word(document: Document, where: Where, expected: str) -> tuple[str,
         or not _WORD.fullmatch(value)
     ):
         return f"unknown {noun}: use {choice}", ""
+    guess = near(value, words)
+    if guess:
+        return f"unknown {noun} `{value}`; did you mean `{guess}`?", ""
     return f"unknown {noun} `{value}`: use {choice}", ""

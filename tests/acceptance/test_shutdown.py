@@ -221,9 +221,11 @@ def _accepts(port: int) -> bool:
 
 
 @process
-@pytest.mark.parametrize("which", ["port", "operator"])
+@pytest.mark.parametrize(
+    "which,setting", [("port", "public.listen"), ("operator", "operator.listen")]
+)
 async def test_a_start_that_fails_half_way_says_why_and_leaves_the_store_whole(
-    which: str, make: Make
+    which: str, setting: str, make: Make
 ) -> None:
     async with open_sink() as sink:
         relay = make(sink, "stop_timeout: 1s")
@@ -234,7 +236,7 @@ async def test_a_start_that_fails_half_way_says_why_and_leaves_the_store_whole(
             )
             _, said = await started.communicate()
         assert started.returncode == 2
-        assert f"cannot listen on 127.0.0.1:{port}" in said.decode()
+        assert f"{setting}: cannot listen on 127.0.0.1:{port}: Address" in said.decode()
         assert b"Traceback" not in said
         store = relay.directory / "relay.db"
         assert store.exists()

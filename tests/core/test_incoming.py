@@ -26,6 +26,7 @@ from relay.core.signature import (
     Verified,
 )
 from relay.core.signing import StandardKey
+from relay.settings.mistakes import dotted
 from tests.core.test_golden import WHOLE_BATCH, WHOLE_RUN, facts
 
 SECRET = "whsec_abc"
@@ -201,8 +202,8 @@ MATCHES = [
     ({"exact": {"type": "io.runflow.run.succeeded"}}, True),
     ({"exact": {"type": "io.runflow.run.succeeded", "source": "/runflow/other"}}, False),
     ({"exact": {"datacontenttype": "application/json"}}, True),
-    ({"exact": {"nowhere": "x"}}, False),
-    ({"not": {"exact": {"nowhere": "x"}}}, True),
+    ({"exact": {"data.nowhere": "x"}}, False),
+    ({"not": {"exact": {"data.nowhere": "x"}}}, True),
     ({"prefix": {"type": "io.runflow.run."}}, True),
     ({"suffix": {"type": ".failed"}}, False),
     ({"glob": {"type": "io.runflow.*.succ*"}}, True),
@@ -252,7 +253,8 @@ def test_what_is_no_expression_is_refused_with_its_place(
 ) -> None:
     with pytest.raises(InvalidMatchError) as caught:
         compile_match(match)
-    assert where in str(caught.value)
+    found = dotted(("match", *caught.value.where))
+    assert where in f"{found}: {caught.value}"
 
 
 @given(st.permutations(range(4)))

@@ -8,14 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.event import Event, build
+from relay.core.event import ATTRIBUTES, Event, build
 from relay.core.route import (
     EXPRESSIONS_MAX,
     InvalidMatchError,
+    Place,
     Route,
     Router,
     compile_match,
+    never_met,
 )
+from relay.settings.mistakes import dotted
 from tests.builders import any_facts, any_reading
 
 OUTPUT = rb"""{
@@ -27,6 +30,8 @@ OUTPUT = rb"""{
 EVENT = build(
     any_facts(any_reading(client_ref="order-7", output=msgspec.Raw(OUTPUT)), revision=3)
 )
+#: One whose run had no ``client_ref``.
+NAMELESS = build(any_facts(any_reading(output=msgspec.Raw(OUTPUT))))
 
 
 def takes(match: object, event: Event = EVENT) -> bool:
@@ -87,16 +92,16 @@ def test_values_of_data_are_compared_by_their_json_text(
 
 @pytest.mark.parametrize("dialect", ["exact", "prefix", "suffix", "glob"])
 @pytest.mark.parametrize(
-    "missing", ["absent", "data.absent", "data.output.none", "data.failure.code"]
+    "missing", ["clientref", "data.absent", "data.output.none", "data.failure.code"]
 )
 def test_what_is_missing_matches_nothing_and_not_turns_that_round(
     dialect: str, missing: str
 ) -> None:
     """So ``not`` around a test holds for events that lack what it asks about."""
     test = {dialect: {missing: "*" if dialect == "glob" else "null"}}
-    assert not takes(test)
-    assert takes({"not": test})
-    assert not takes({"not": {"not": test}})
+    assert not takes(test, NAMELESS)
+    assert takes({"not": test}, NAMELESS)
+    assert not takes({"not": {"not": test}}, NAMELESS)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +165,40 @@ def test_an_invalid_expression_is_named_with_its_place(
 ) -> None:
     with pytest.raises(InvalidMatchError) as refused:
         compile_match(match)
-    assert str(refused.value).startswith(place)
+    found = dotted(("match", *refused.value.where))
+    assert f"{found}: {refused.value}".startswith(place)
+
+
+@pytest.mark.parametrize("attribute", ["kind", "run_id", "data", "status", "Type"])
+def test_an_attribute_that_no_event_has_is_refused(attribute: str) -> None:
+    with pytest.raises(InvalidMatchError, match="neither an attribute of events"):
+        compile_match({"exact": {attribute: "a"}})
+
+
+def test_the_attributes_that_can_be_asked_for_are_those_that_are_sent() -> None:
+    assert [*(name for name in SENT if name != "data")] == [*ATTRIBUTES]
+
+
+@pytest.mark.parametrize(
+    "match,places",
+    [
+        ([], []),
+        ({"exact": {"type": "io.runflow.run.succeeded"}}, []),
+        ({"prefix": {"type": "io.runflow.batch."}}, []),
+        ({"exact": {"type": "io.runflow.run.completed"}}, [("exact", "type")]),
+        ({"not": {"glob": {"type": "*.error"}}}, [("not", "glob", "type")]),
+        (
+            [
+                {"exact": {"revision": 1}},
+                {"any": [{"suffix": {"type": "failed"}}, {"exact": {"type": "failed"}}]},
+            ],
+            [(1, "any", 1, "exact", "type")],
+        ),
+    ],
+)  # fmt: skip
+def test_a_type_that_no_event_has_is_found(match: object, places: list[Place]) -> None:
+    compile_match(match)
+    assert [*never_met(match)] == places
 
 
 def test_a_match_has_a_budget() -> None:
@@ -196,7 +234,7 @@ matches = st.recursive(
     st.builds(
         lambda dialect, path, wanted: {dialect: {path: wanted}},
         st.sampled_from(["exact", "prefix", "suffix", "glob"]),
-        st.sampled_from(["type", "revision", "absent", "data.output.price", "data.kind"]),
+        st.sampled_from(["type", "revision", "data.absent", "data.output.price", "data.kind"]),
         st.sampled_from(["io.runflow.run.succeeded", "3", 3, "1.10", "run", "*", "i"]),
     ),
     lambda inner: st.lists(inner, max_size=3)

@@ -234,7 +234,7 @@ class TestTopic:
         assert isinstance(outcome, Failed)
         assert outcome.reason == "unknown_topic"
         assert outcome.fault is Fault.DESTINATION
-        assert "'nowhere'" in outcome.detail
+        assert outcome.detail == 'topic "nowhere" does not exist'
 
     async def test_a_topic_made_later_is_found(
         self, kafka: Kafka, senders: Senders

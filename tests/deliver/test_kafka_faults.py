@@ -127,7 +127,8 @@ class TestDead:
         started = time.monotonic()
         outcome = failed(await sender.send([parcel()]))
         assert outcome.reason == "connect"
-        assert kafka.broker.bootstrap_servers.split(":")[1] in outcome.detail
+        place = kafka.broker.bootstrap_servers
+        assert outcome.detail == f"cannot connect to {place} (Connection refused)"
         assert time.monotonic() - started < LIMIT_S
         assert others() == set()
 

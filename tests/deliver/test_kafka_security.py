@@ -110,6 +110,7 @@ class TestRefused:
         sasl = KafkaSasl(mechanism="PLAIN", username=kafka.username, password="guess")
         outcome = await be_refused(senders, replace(plain, sasl=sasl))
         assert outcome.reason == "connect"
+        assert "Invalid username or password" in outcome.detail
 
     async def test_a_wrong_scram_password(
         self, senders: Senders, kafka: Kafka, scram: KafkaOptions
@@ -119,6 +120,7 @@ class TestRefused:
         )
         outcome = await be_refused(senders, replace(scram, sasl=sasl))
         assert outcome.reason == "connect"
+        assert "invalid credentials" in outcome.detail
 
     async def test_a_mechanism_that_is_not_offered(
         self, senders: Senders, kafka: Kafka, plain: KafkaOptions
@@ -130,18 +132,21 @@ class TestRefused:
         )
         outcome = await be_refused(senders, replace(plain, sasl=sasl))
         assert outcome.reason == "connect"
+        assert "does not offer this SASL mechanism" in outcome.detail
 
     async def test_a_broker_whose_ca_is_not_known(
         self, senders: Senders, tls: KafkaOptions
     ) -> None:
         outcome = await be_refused(senders, replace(tls, tls=KafkaTls()))
         assert outcome.reason == "connect"
+        assert "unable to get local issuer certificate" in outcome.detail
 
     async def test_a_broker_under_another_name(
         self, senders: Senders, tls: KafkaOptions
     ) -> None:
         outcome = await be_refused(senders, elsewhere(tls))
         assert outcome.reason == "connect"
+        assert "certificate is not valid for 'localhost'" in outcome.detail
 
     async def test_no_certificate_where_one_is_asked_for(
         self, senders: Senders, kafka: Kafka, mtls: KafkaOptions
@@ -149,12 +154,14 @@ class TestRefused:
         without = replace(mtls, tls=KafkaTls(ca_file=kafka.ca_file))
         outcome = await be_refused(senders, without)
         assert outcome.reason == "connect"
+        assert "closed by the broker" in outcome.detail
 
     async def test_clear_text_at_a_tls_door(
         self, senders: Senders, tls: KafkaOptions
     ) -> None:
         outcome = await be_refused(senders, replace(tls, tls=None))
         assert outcome.reason == "connect"
+        assert "closed by the broker" in outcome.detail
 
     async def test_a_file_that_is_not_there(
         self, senders: Senders, tls: KafkaOptions, tmp_path: Path

@@ -59,6 +59,13 @@ async def _no_ledger() -> Ledger:
     raise StoreFailedError("gone")
 
 
+async def _server(listener: OperatorListener, path: str) -> str | None:
+    """How the server calls itself."""
+    url = f"http://127.0.0.1:{listener.port}{path}"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.headers.get("Server")
+
+
 async def _get(listener: OperatorListener, path: str) -> tuple[int, str]:
     url = f"http://127.0.0.1:{listener.port}{path}"
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
@@ -135,6 +142,7 @@ def test_logs_are_one_json_object_a_line(capfd: pytest.CaptureFixture[str]) -> N
         "acme",
         "info",
     )
+    assert list(found) == ["timestamp", "level", "event", "source"]
 
 
 def test_logs_can_be_for_people(capfd: pytest.CaptureFixture[str]) -> None:
@@ -154,6 +162,8 @@ async def test_a_service_shows_its_states(tmp_path: Path) -> None:
     )
     settings = await asyncio.to_thread(parse, text, {}, file="x")
     async with Service(settings) as service:
+        assert await _server(service.operator, "/readyz") == "runflow-relay"
+        assert await _server(service.operator, "/nowhere") == "runflow-relay"
         status, body = await _get(service.operator, "/readyz")
         assert (status, json.loads(body)["state"]) == (200, "ready")
         assert (

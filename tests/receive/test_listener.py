@@ -135,6 +135,7 @@ async def test_our_own_fault_is_503_and_repeats_nothing_of_what_was_sent(
         "5",
         "close",
     )
+    assert answer.headers["server"] == "runflow-relay"
     assert [record.message for record in caplog.records] == ["receive.crashed"]
 
 
@@ -157,6 +158,17 @@ async def test_a_port_that_is_taken_is_said_in_a_sentence() -> None:
     async with listening(echo.respond) as first, AsyncExitStack() as stack:
         with pytest.raises(MisconfiguredError, match=f"127.0.0.1:{first.port}"):
             await stack.enter_async_context(listening(echo.respond, port=first.port))
+
+
+@pytest.mark.parametrize(
+    "request_line", ["GET /healthz", "GET /nowhere", "POST /callbacks/acme", "\0"]
+)
+async def test_no_answer_tells_the_versions_of_what_serves_it(
+    door: Door, request_line: str
+) -> None:
+    head = f"{request_line} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    answer = await _ask(door, head.encode())
+    assert answer.headers["server"] == "runflow-relay"
 
 
 async def _ask(door: Door, request: bytes) -> Answer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,28 @@ async def test_a_place_that_cannot_hold_a_store_is_refused(
         place.path.mkdir(parents=True)
     with pytest.raises(MisconfiguredError, match=str(tmp_path)):
         await place.make().open([])
+
+
+async def test_nobody_else_can_read_what_is_kept(opened: SqliteHarness) -> None:
+    """Neither the file nor the log, the shared memory or the lock."""
+    await opened.one(callback())
+    files = sorted(opened.path.parent.iterdir())
+    assert [file.name.removeprefix("relay.db") for file in files] == [
+        "",
+        "-shm",
+        "-wal",
+        ".lock",
+    ]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+async def test_a_store_keeps_the_mode_that_it_was_given(opened: SqliteHarness) -> None:
+    """A group that reads along keeps reading."""
+    await opened.store.close()
+    opened.path.chmod(0o640)
+    await opened.restart()
+    files = (opened.path, opened.log)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o640}
 
 
 async def test_a_store_that_is_not_open_fails(place: SqliteHarness) -> None:

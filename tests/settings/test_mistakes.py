@@ -8,6 +8,7 @@ import pytest
 
 from relay.core.errors import MisconfiguredError
 from relay.settings import ConfigError, Mistake, load, parse, render
+from relay.settings.mistakes import Where
 
 SIGNING = "whsec_" + "A" * 44
 REQUIRED = "required, and missing"
@@ -103,13 +104,15 @@ routes:
 """
     asked: list[object] = []
 
-    def check_match(match: object) -> str | None:
+    def check_match(match: object) -> tuple[Where, str] | None:
         asked.append(match)
-        return "unknown dialect `exakt`" if match else None
+        return (("exakt", "type"), "unknown dialect") if match else None
 
     with pytest.raises(ConfigError) as caught:
         parse(text, {}, file="relay.yaml", check_match=check_match)
-    assert str(caught.value) == "relay.yaml:6: routes[1].match: unknown dialect `exakt`"
+    assert str(caught.value) == (
+        "relay.yaml:6: routes[1].match.exakt.type: unknown dialect"
+    )
     assert asked == [[], {"exakt": {"type": "x"}}]
 
 

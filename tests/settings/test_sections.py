@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from relay.core.delivery import DEFAULT_LADDER, Policy
 from relay.settings import (
+    ConfigError,
     Duration,
     FileDestination,
     HttpDestination,
@@ -18,6 +19,7 @@ from relay.settings import (
     Settings,
     StandardChannel,
     load,
+    load_place,
     parse,
 )
 from relay.settings.document import Data, read_document
@@ -168,6 +170,45 @@ def test_relative_paths_begin_at_data_dir(extra: str, store: str, file: str) -> 
     assert Path(store) == settings.store_path
     assert Path(file) == settings.anchor("events.jsonl")
     assert Path("/abs") == settings.anchor("/abs")
+
+
+@pytest.mark.parametrize(
+    "public,expected",
+    [
+        ("{url: https://relay.example.com}", "https://relay.example.com"),
+        ("{url: https://example.com/runflow/}", "https://example.com/runflow"),
+        ('{listen: "127.0.0.1:9000"}', "http://127.0.0.1:9000"),
+        ('{listen: ":9000"}', "http://127.0.0.1:9000"),
+        ('{listen: "[::]:9000"}', "http://[::1]:9000"),
+    ],
+)
+def test_every_channel_of_every_source_has_a_url(public: str, expected: str) -> None:
+    channel = "{name: org, scheme: runflow, secret: long enough}"
+    text = SMALLEST.replace("}]", f", channels: [{channel}]}}]", 1)
+    settings = parse(f"{text}public: {public}\n", {}, file="relay.yaml")
+    assert settings.callback_urls() == [
+        f"{expected}/callbacks/acme",
+        f"{expected}/callbacks/acme/org",
+    ]
+
+
+def test_a_listener_that_may_take_any_port_is_reached_at_the_one_it_took() -> None:
+    text = SMALLEST + 'public: {listen: "127.0.0.1:0"}\n'
+    settings = parse(text, {}, file="relay.yaml")
+    assert settings.callback_urls(4711) == ["http://127.0.0.1:4711/callbacks/acme"]
+
+
+def test_where_the_store_is_can_be_read_without_any_secret(tmp_path: Path) -> None:
+    path = tmp_path / "relay.yaml"
+    path.write_text(
+        "data_dir: ${HERE}\nstore: sqlite:///a.db\ncolour: red\n"
+        'sources: [{name: acme, secret: "${UNSET}"}]\ndestinations: ${UNSET}\n'
+    )
+    assert load_place(path, {"HERE": "/srv"}).store_path == Path("/srv/a.db")
+    environ = {"HERE": "/srv", "RELAY__STORE": "sqlite:////b.db", "RELAY__LOG": "x"}
+    assert load_place(path, environ).store_path == Path("/b.db")
+    with pytest.raises(ConfigError, match="1: data_dir: the environment variable HERE"):
+        load_place(path, {})
 
 
 def test_settings_cannot_be_changed(settings: Settings) -> None:

@@ -9,7 +9,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -55,7 +55,7 @@ class LockFile:
         except OSError as error:
             os.close(descriptor)
             raise MisconfiguredError(
-                f"another relay is serving this store (it holds {self._path}); "
+                f"another relay is serving this store (it holds {self._path.absolute()}); "
                 "stop it, or give this one its own data_dir"
             ) from error
         self._descriptor = descriptor
@@ -74,11 +74,13 @@ def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
 
     Raises:
         MisconfiguredError: the file is not a store of ours, or the library is too old.
+        OSError: there is no file, and none can be made.
     """
     if sqlite3.sqlite_version_info < SQLITE_OLDEST:
         raise MisconfiguredError(
             f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer is needed"
         )
+    _create(path)
     with _opened(str(path), path) as connection:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
@@ -97,10 +99,21 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         MisconfiguredError: there is no such store.
     """
     if not path.exists():
-        raise MisconfiguredError(f"there is no store at {path} yet")
+        raise MisconfiguredError(f"there is no store at {path.absolute()} yet")
     with _opened(f"file:{quote(str(path))}?mode=ro", path) as connection:
         connection.execute("PRAGMA query_only = ON")
         return connection
+
+
+def _create(path: Path) -> None:
+    """Make the file, where there is none, for our eyes only: it holds what callbacks said.
+
+    SQLite gives the log and the shared memory beside it the mode of the file itself
+    (``findCreateFileMode`` in its ``os_unix.c``). A file that is there keeps the mode it was given.
+    """
+    with suppress(FileExistsError):
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        os.close(os.open(path, flags, 0o600))
 
 
 @contextmanager
@@ -140,7 +153,7 @@ def _opened(address: str, path: Path) -> Iterator[sqlite3.Connection]:
             connection.close()
         if isinstance(error, sqlite3.Error):
             raise MisconfiguredError(
-                f"cannot open the store {path}: {error}"
+                f"cannot open the store {path.absolute()}: {error}"
             ) from error
         raise
 
@@ -169,7 +182,7 @@ def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
     [found] = connection.execute("PRAGMA application_id").fetchone()
     [tables] = connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
     if found != APPLICATION_ID and (found or tables):
-        raise MisconfiguredError(f"{path} is a database of another program")
+        raise MisconfiguredError(f"{path.absolute()} is a database of another program")
 
 
 def migrate(connection: sqlite3.Connection) -> int:

@@ -234,7 +234,7 @@ class SqliteStore:
                     f"no room to open the store {self._path}"
                 ) from error
             raise MisconfiguredError(
-                f"cannot open the store {self._path}: {error}"
+                f"cannot open the store {self._path.absolute()}: {error}"
             ) from error
         except BaseException:
             self._close()

@@ -1,0 +1,62 @@
+"""Doubts: what a configuration may say, and hardly means.
+
+Owns the warnings of ``relay check``. Looks at sound settings only, and refuses nothing: what is odd
+today may be right tomorrow, or for the user that the relay will run as.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from relay.core.route import never_met
+from relay.settings.destinations import HttpDestination
+from relay.settings.document import Document
+from relay.settings.keys import RunflowKey, SigningKey, VerifyingKey
+from relay.settings.mistakes import Where
+from relay.settings.root import Settings, nearest
+
+__all__ = ["note_doubts"]
+
+_Keys = Sequence[RunflowKey | SigningKey | VerifyingKey]
+
+
+def note_doubts(settings: Settings, document: Document, now: datetime) -> None:
+    """Note in the document what the settings that were made of it leave in doubt."""
+    _data_dir(settings, document)
+    for where, keys, consequence in _key_rings(settings):
+        if all(key.not_after is not None and key.not_after <= now for key in keys):
+            place = (*where, "secrets")
+            document.blame(place, f"every key has expired: {consequence}")
+    _routes(settings, document)
+
+
+def _data_dir(settings: Settings, document: Document) -> None:
+    if not os.access(nearest(settings.data_dir), os.W_OK | os.X_OK):
+        document.blame(("data_dir",), "this user may not write there")
+
+
+def _key_rings(settings: Settings) -> Iterator[tuple[Where, _Keys, str]]:
+    """Give all keys that serve one purpose, their place, and what would be without them."""
+    refused = "callbacks are answered with 503"
+    for number, source in enumerate(settings.sources):
+        yield ("sources", number), source.keys, refused
+        for place, channel in enumerate(source.channels):
+            yield ("sources", number, "channels", place), channel.keys, refused
+    for number, destination in enumerate(settings.destinations):
+        if isinstance(destination, HttpDestination):
+            yield ("destinations", number), destination.keys, "nothing can be signed"
+
+
+def _routes(settings: Settings, document: Document) -> None:
+    if not settings.routes:
+        return
+    named = {name for route in settings.routes for name in route.to}
+    for number, destination in enumerate(settings.destinations):
+        if destination.name not in named:
+            place = ("destinations", number)
+            document.blame(place, "no route names it, so it gets nothing")
+    for number, route in enumerate(settings.routes):
+        for step in never_met(route.match):
+            document.blame(
+                ("routes", number, "match", *step), "no event has such a type"
+            )

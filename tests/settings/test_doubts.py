@@ -1,0 +1,84 @@
+"""What a configuration hardly means is said, at its line, and keeps nobody from using it."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from relay.settings import review
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+SIGNING = "whsec_" + "A" * 44
+OLD = "not_after: 2026-06-01T00:00:00Z"
+BASE = """\
+sources: [{name: acme, secret: long enough}]
+destinations: [{name: audit, kind: file, path: events.jsonl}]
+"""
+
+
+def doubts(directory: Path, text: str) -> list[tuple[int | None, str, str]]:
+    path = directory / "relay.yaml"
+    path.write_text(f"{text}data_dir: {directory}\n")
+    _, found = review(path, {}, now=NOW)
+    return [(doubt.line, doubt.path, doubt.message) for doubt in found]
+
+
+def test_a_plain_configuration_leaves_no_doubt(tmp_path: Path) -> None:
+    assert doubts(tmp_path, BASE) == []
+
+
+def test_keys_that_have_all_expired_are_pointed_out(tmp_path: Path) -> None:
+    text = f"""\
+sources:
+  - name: acme
+    secrets:
+      - {{id: a, secret: long enough, {OLD}}}
+      - {{id: b, secret: long enough, {OLD}}}
+    channels:
+      - {{name: org, scheme: runflow, secrets: [{{id: a, secret: long enough, {OLD}}}]}}
+  - name: beta
+    secrets: [{{id: a, secret: long enough, {OLD}}}, {{id: b, secret: long enough}}]
+destinations:
+  - name: orders
+    kind: http
+    url: https://orders.example.com
+    secrets: [{{id: a, secret: {SIGNING}, {OLD}}}]
+"""
+    refused = "every key has expired: callbacks are answered with 503"
+    assert doubts(tmp_path, text) == [
+        (3, "sources[0].secrets", refused),
+        (7, "sources[0].channels[0].secrets", refused),
+        (14, "destinations[0].secrets", "every key has expired: nothing can be signed"),
+    ]
+
+
+def test_what_no_event_will_ever_reach_is_pointed_out(tmp_path: Path) -> None:
+    text = """\
+sources: [{name: acme, secret: long enough}]
+destinations:
+  - {name: audit, kind: file, path: events.jsonl}
+  - {name: spare, kind: file, path: spare.jsonl}
+routes:
+  - name: ends
+    match:
+      any:
+        - exact: {type: io.runflow.run.completed}
+        - suffix: {type: .failed}
+    to: [audit]
+"""
+    assert doubts(tmp_path, text) == [
+        (4, "destinations[1]", "no route names it, so it gets nothing"),
+        (9, "routes[0].match.any[0].exact.type", "no event has such a type"),
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_data_dir_that_this_user_may_not_write_to_is_pointed_out(
+    tmp_path: Path,
+) -> None:
+    tmp_path.joinpath("relay.yaml").touch()
+    tmp_path.chmod(0o500)
+    found = doubts(tmp_path, BASE)
+    tmp_path.chmod(0o700)
+    assert found == [(3, "data_dir", "this user may not write there")]
