@@ -6,6 +6,7 @@ whatever is not of the right type is passed over here, for the models report it.
 """
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -25,6 +26,10 @@ _LISTENERS: Final = {
     "public": Public().listen,
     "operator": Operator().listen,
 }
+
+
+#: Endings of the files that a destination (its lock, what it has rotated) or the store keeps beside its own.
+_BESIDE: Final = re.compile(r"\.lock|\.\d+|-(?:wal|shm|journal)")
 
 
 def check(document: Document, check_match: CheckMatch | None = None) -> None:
@@ -105,23 +110,29 @@ def _listeners(document: Document) -> None:
 
 
 def _files(document: Document) -> None:
-    """Two writers of one file would tear each other's lines."""
+    """Two writers of one file would tear each other's lines, or cut each other's ends off."""
     store = document.at(("store",))
-    taken = {
-        _normal(document, store_file(store if isinstance(store, str) else STORE)): ""
-    }
+    file = store_file(store if isinstance(store, str) else STORE)
+    taken = [(_normal(document, file), "the store")]
     for where, entry in _entries(document, ("destinations",)):
         path = entry.get("path")
         if entry.get("kind") != "file" or not isinstance(path, str) or not path:
             continue
         place = (*where, "path")
         file = _normal(document, path)
-        if file in taken:
-            owner = (
-                f"the destination on line {taken[file]}" if taken[file] else "the store"
-            )
+        owner = next((whose for other, whose in taken if _clash(file, other)), None)
+        if owner:
             document.blame(place, f"the file is already that of {owner}")
-        taken.setdefault(file, str(document.line(place)))
+        taken.append((file, f"the destination on line {document.line(place)}"))
+
+
+def _clash(one: str, other: str) -> bool:
+    """Whether one of two files is the other, or what is kept beside it."""
+    return one == other or _beside(one, other) or _beside(other, one)
+
+
+def _beside(file: str, main: str) -> bool:
+    return file.startswith(main) and _BESIDE.fullmatch(file[len(main) :]) is not None
 
 
 def _normal(document: Document, path: str) -> str:

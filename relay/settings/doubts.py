@@ -31,7 +31,8 @@ def note_doubts(settings: Settings, document: Document, now: datetime) -> None:
 
 
 def _data_dir(settings: Settings, document: Document) -> None:
-    if not os.access(nearest(settings.data_dir), os.W_OK | os.X_OK):
+    place = nearest(settings.data_dir)
+    if not os.access(place, os.W_OK | os.X_OK, effective_ids=True):
         document.blame(("data_dir",), "this user may not write there")
 
 

@@ -64,7 +64,8 @@ class Limits(Section):
     )
     retry_after: Annotated[Duration, Span("1s", "1h")] = Field(
         Duration.of("5s"),
-        description="The `Retry-After` of every 429 and 503.",
+        description="The shortest `Retry-After` of a 503, spread up to twice as long. A 429 says when"
+        " the next try is looked at.",
         json_schema_extra=FIXED,
     )
     group_size: Annotated[int, Whole(1, 16_384)] = Field(

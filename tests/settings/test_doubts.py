@@ -1,13 +1,15 @@
 """What a configuration hardly means is said, at its line, and keeps nobody from using it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-
-import pytest
+from tempfile import TemporaryDirectory
 
 from relay.settings import review
 
+NOBODY = 65534
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SIGNING = "whsec_" + "A" * 44
 OLD = "not_after: 2026-06-01T00:00:00Z"
@@ -73,12 +75,25 @@ routes:
     ]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_data_dir_that_this_user_may_not_write_to_is_pointed_out(
-    tmp_path: Path,
-) -> None:
-    tmp_path.joinpath("relay.yaml").touch()
-    tmp_path.chmod(0o500)
-    found = doubts(tmp_path, BASE)
-    tmp_path.chmod(0o700)
-    assert found == [(3, "data_dir", "this user may not write there")]
+@contextmanager
+def an_ordinary_user() -> Iterator[None]:
+    """Root may write anywhere, so it is somebody else for a while."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def test_a_data_dir_that_this_user_may_not_write_to_is_pointed_out() -> None:
+    with TemporaryDirectory() as name:
+        path = Path(name, "relay.yaml")
+        path.write_text(f"{BASE}data_dir: {name}\n")
+        path.parent.chmod(0o555)
+        with an_ordinary_user():
+            _, found = review(path, {}, now=NOW)
+        path.parent.chmod(0o755)
+    said = [(doubt.line, doubt.path, doubt.message) for doubt in found]
+    assert said == [(3, "data_dir", "this user may not write there")]
