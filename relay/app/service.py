@@ -27,9 +27,9 @@ from relay.receive.listener import Listener, ListenerOptions
 from relay.receive.peers import PeerReader
 from relay.receive.refusals import RefusalBook
 from relay.receive.webhook import Webhook, WebhookOptions
+from relay.record.grouped import Limits
 from relay.record.sqlite import SqliteStore
 from relay.record.sqlite.ledger import read_ledger_of
-from relay.record.sqlite.store import Limits
 from relay.settings import Settings, fixed_changes
 from relay.supervise import Supervisor, Worker
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from relay.app.system import ThreadExecutor
 from relay.core.ledger import Ledger
+from relay.record.grouped import Limits
 from relay.record.sqlite.ledger import read_ledger_of, recount_of
-from relay.record.sqlite.store import Limits, SqliteStore
+from relay.record.sqlite.store import SqliteStore
 from tests.record.harness import StoreHarness
 
 __all__ = ["SqliteHarness"]

@@ -1,26 +1,19 @@
-"""The embedded store as the rest of the relay sees it.
+"""The embedded store: one file, and the thread that alone writes to it.
 
-Owns opening and closing, and turning calls into jobs that ride with the next group commit. What a
-job does is the writer's; who waits is the grouping's.
+Owns opening and closing, and what bounds the file. What a job does is the writer's.
 """
 
-import asyncio
 import shutil
 import sqlite3
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
 
-from relay.core.delivery import Policy, Released, Step, Tried, follow
 from relay.core.errors import (
     MisconfiguredError,
     RelayError,
     StoreFailedError,
     StoreFullError,
-    UnstorableError,
 )
 from relay.core.ports import (
     Checkpoints,
@@ -28,15 +21,10 @@ from relay.core.ports import (
     Executor,
     Handover,
     Metrics,
-    Parcel,
-    Recorded,
-    Refusal,
     Room,
-    Settlement,
 )
-from relay.core.receipt import Receipt
-from relay.record.grouping import Grouper
-from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle
+from relay.record.grouped import GroupedStore, Limits
+from relay.record.jobs import Job, Register
 from relay.record.sqlite.connection import (
     LockFile,
     connect,
@@ -48,22 +36,10 @@ from relay.record.sqlite.connection import (
 from relay.record.sqlite.writer import Writer
 from relay.record.statements import statements
 
-__all__ = ["Limits", "SqliteStore"]
+__all__ = ["SqliteStore"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What bounds the store."""
-
-    group_size: int = 512
-    waiting: int = 4096
-    ack_timeout_s: float = 4.0
-    min_free_disk: int = 512 * 1024 * 1024
-    store_bytes: int = 256 * 1024**3
-    refusals_kept: int = 1000
-
-
-class SqliteStore:
+class SqliteStore(GroupedStore):
     """One SQLite file: Inbox, Outbox and RefusalLog in one."""
 
     def __init__(
@@ -78,13 +54,10 @@ class SqliteStore:
         limits: Limits,
         synchronous: str = "FULL",
     ) -> None:
+        super().__init__(clock=clock, metrics=metrics, handover=handover, limits=limits)
         self._path = path
-        self._clock = clock
         self._executor = executor
         self._checkpoints = checkpoints
-        self._metrics = metrics
-        self._handover = handover
-        self._limits = limits
         self._synchronous = synchronous
         self._lock = LockFile(path)
         self._connection: sqlite3.Connection | None = None
@@ -92,16 +65,6 @@ class SqliteStore:
         self._measured_at: int | None = None
         self._full: str | None = None
         self._inodes: tuple[int | None, int | None] = (None, None)
-        self._grouper: Grouper[Job] = Grouper(
-            self._commit,
-            between=self._between,
-            group_size=limits.group_size,
-            waiting=limits.waiting,
-            timeout_s=limits.ack_timeout_s,
-            metrics=metrics,
-        )
-        self.installation = ""
-        self.incarnation = 0
 
     async def open(self, destinations: Sequence[tuple[str, str]]) -> None:
         """Lock, open, migrate, void what a dead process held, and know the destinations.
@@ -111,116 +74,35 @@ class SqliteStore:
         """
         await self._executor.run(partial(self._open, destinations))
 
-    async def run(self) -> None:
-        """Commit groups until :meth:`close`.
-
-        Raises:
-            StoreFailedError: nothing can be acknowledged any more.
-        """
-        await self._grouper.run()
-
-    def stop(self) -> None:
-        """Take nothing more; what waits is still committed and then :meth:`run` ends."""
-        self._grouper.close()
-
     async def close(self) -> None:
         """Close the file and give the lock back. Idempotent."""
         await self._executor.run(self._close)
-
-    async def register(self, destinations: Sequence[tuple[str, str]]) -> None:
-        """Know these destinations (name, kind) before events are routed to them."""
-        await self._grouper.submit(Register(destinations), urgent=True)
-
-    async def record(
-        self, receipts: Sequence[Receipt], /
-    ) -> Sequence[Recorded | UnstorableError]:
-        """See :class:`relay.core.ports.Inbox`."""
-        try:
-            answer = await self._grouper.submit(Record(receipts))
-        except UnstorableError as error:
-            if len(receipts) == 1:
-                return [error]
-            return [(await self.record([receipt]))[0] for receipt in receipts]
-        return cast("Sequence[Recorded]", answer)
-
-    async def claim(
-        self, destination: str, /, *, limit: int, size: int, now: int
-    ) -> Sequence[Parcel]:
-        """See :class:`relay.core.ports.Outbox`."""
-        job = Claim(destination, limit, size, now)
-        answer = self._grouper.submit(job, urgent=True)
-        try:
-            return cast("Sequence[Parcel]", await asyncio.shield(answer))
-        except asyncio.CancelledError:
-            # It is committed all the same, and nobody is left to deliver what it leases.
-            answer.add_done_callback(self._give_back)
-            raise
-
-    async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[bool]:
-        """See :class:`relay.core.ports.Outbox`."""
-        answer = await self._grouper.submit(Settle(settlements), urgent=True)
-        return cast("Sequence[bool]", answer)
 
     async def next_due(self, destination: str, /) -> int | None:
         """See :class:`relay.core.ports.Outbox`."""
         writer = self._open_writer()
         return await self._executor.run(partial(writer.next_due, destination))
 
-    async def refuse(self, refusals: Sequence[Refusal], /) -> None:
-        """See :class:`relay.core.ports.RefusalLog`."""
-        await self._grouper.submit(Keep(refusals, self._limits.refusals_kept))
-
     @property
     def full(self) -> str | None:
         """Why nothing can be taken in now; None while it can."""
         return self._full
 
-    async def _commit(self, jobs: Sequence[Job]) -> Sequence[object]:
-        room = self._handover.room()
-        answers = await self._executor.run(partial(self._in_thread, jobs, room))
-        self._hand_over(answers)
-        return answers
+    async def _commit_group(
+        self, jobs: Sequence[Job], room: Room, now: int
+    ) -> Sequence[object]:
+        return await self._executor.run(partial(self._in_thread, jobs, room, now))
 
     async def _between(self) -> None:
-        """After a group was answered and before the next: the log may be moved into the file."""
+        """The log may be moved into the file."""
         writer = self._open_writer()
         if writer.wants_checkpoint:
             await self._executor.run(writer.checkpoint)
 
-    def _give_back(self, claimed: asyncio.Future[object]) -> None:
-        """Release what was claimed for a caller that has gone."""
-        if claimed.cancelled() or claimed.exception() is not None:
-            return
-        now = self._clock.now_us()
-        settlements = [
-            Settlement(parcel=parcel, outcome=Released(), step=_released(parcel, now))
-            for parcel in cast("Sequence[Parcel]", claimed.result())
-        ]
-        if settlements:
-            # A store that closes or has failed is opened again, and that voids every lease.
-            with suppress(RelayError):
-                self._grouper.submit(
-                    Settle(settlements), urgent=True
-                ).add_done_callback(_look_away)
-
-    def _hand_over(self, answers: Sequence[object]) -> None:
-        parcels: list[Parcel] = []
-        stored: set[str] = set()
-        for answer in answers:
-            if isinstance(answer, list):
-                for item in answer:
-                    if isinstance(item, Recorded):
-                        parcels.extend(item.parcels)
-                        stored.update(item.stored_for)
-        if parcels:
-            self._handover.hand(parcels)
-        if stored:
-            self._handover.hint(stored)
-
     # --- on the writer's thread -------------------------------------------------------------------
 
-    def _in_thread(self, jobs: Sequence[Job], room: Room) -> Sequence[object]:
-        return self._open_writer().commit(jobs, room, self._clock.now_us())
+    def _in_thread(self, jobs: Sequence[Job], room: Room, now: int) -> Sequence[object]:
+        return self._open_writer().commit(jobs, room, now)
 
     def _open(self, destinations: Sequence[tuple[str, str]]) -> None:
         try:
@@ -303,14 +185,3 @@ class SqliteStore:
         if size >= self._limits.store_bytes:
             return "limits.store_bytes is reached"
         return None
-
-
-def _released(parcel: Parcel, now: int) -> Step:
-    tried = Tried(created_at=parcel.created_at, attempts=parcel.attempts, seed=b"")
-    return follow(tried, Released(), policy=Policy(), now=now, gate_open=False)
-
-
-def _look_away(answer: asyncio.Future[object]) -> None:
-    """Nobody asks for this answer; its error is not one that was forgotten."""
-    if not answer.cancelled():
-        answer.exception()

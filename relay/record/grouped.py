@@ -1,0 +1,179 @@
+"""Grouped: a store as the rest of the relay sees it, whatever it keeps its rows in.
+
+Owns turning calls into jobs that ride with the next group commit, and handing out what a commit leased.
+An adapter says how a group is committed; what a job does there is its own.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+
+from relay.core.delivery import Policy, Released, Step, Tried, follow
+from relay.core.errors import RelayError, UnstorableError
+from relay.core.ports import (
+    Clock,
+    Handover,
+    Metrics,
+    Parcel,
+    Recorded,
+    Refusal,
+    Room,
+    Settlement,
+)
+from relay.core.receipt import Receipt
+from relay.record.grouping import Grouper
+from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle
+
+__all__ = ["GroupedStore", "Limits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What bounds a store."""
+
+    group_size: int = 512
+    waiting: int = 4096
+    ack_timeout_s: float = 4.0
+    min_free_disk: int = 512 * 1024 * 1024
+    store_bytes: int = 256 * 1024**3
+    refusals_kept: int = 1000
+
+
+class GroupedStore(ABC):
+    """Inbox, Outbox and RefusalLog in one."""
+
+    def __init__(
+        self, *, clock: Clock, metrics: Metrics, handover: Handover, limits: Limits
+    ) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._handover = handover
+        self._limits = limits
+        self._grouper: Grouper[Job] = Grouper(
+            self._commit,
+            between=self._between,
+            group_size=limits.group_size,
+            waiting=limits.waiting,
+            timeout_s=limits.ack_timeout_s,
+            metrics=metrics,
+        )
+        self.installation = ""
+        self.incarnation = 0
+
+    # --- what an adapter does ---------------------------------------------------------------------
+
+    @abstractmethod
+    async def _commit_group(
+        self, jobs: Sequence[Job], room: Room, now: int
+    ) -> Sequence[object]:
+        """Commit a group; one answer per job, an exception among them where one job failed."""
+
+    @abstractmethod
+    async def _between(self) -> None:
+        """After a group was answered and before the next."""
+
+    @abstractmethod
+    async def next_due(self, destination: str, /) -> int | None:
+        """See :class:`relay.core.ports.Outbox`."""
+
+    # --- what every store does --------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Commit groups until :meth:`stop`.
+
+        Raises:
+            StoreFailedError: nothing can be acknowledged any more.
+        """
+        await self._grouper.run()
+
+    def stop(self) -> None:
+        """Take nothing more; what waits is still committed and then :meth:`run` ends."""
+        self._grouper.close()
+
+    async def register(self, destinations: Sequence[tuple[str, str]]) -> None:
+        """Know these destinations (name, kind) before events are routed to them."""
+        await self._grouper.submit(Register(destinations), urgent=True)
+
+    async def record(
+        self, receipts: Sequence[Receipt], /
+    ) -> Sequence[Recorded | UnstorableError]:
+        """See :class:`relay.core.ports.Inbox`."""
+        try:
+            answer = await self._grouper.submit(Record(receipts))
+        except UnstorableError as error:
+            if len(receipts) == 1:
+                return [error]
+            return [(await self.record([receipt]))[0] for receipt in receipts]
+        return cast("Sequence[Recorded]", answer)
+
+    async def claim(
+        self, destination: str, /, *, limit: int, size: int, now: int
+    ) -> Sequence[Parcel]:
+        """See :class:`relay.core.ports.Outbox`."""
+        job = Claim(destination, limit, size, now)
+        answer = self._grouper.submit(job, urgent=True)
+        try:
+            return cast("Sequence[Parcel]", await asyncio.shield(answer))
+        except asyncio.CancelledError:
+            # It is committed all the same, and nobody is left to deliver what it leases.
+            answer.add_done_callback(self._give_back)
+            raise
+
+    async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[bool]:
+        """See :class:`relay.core.ports.Outbox`."""
+        answer = await self._grouper.submit(Settle(settlements), urgent=True)
+        return cast("Sequence[bool]", answer)
+
+    async def refuse(self, refusals: Sequence[Refusal], /) -> None:
+        """See :class:`relay.core.ports.RefusalLog`."""
+        await self._grouper.submit(Keep(refusals, self._limits.refusals_kept))
+
+    async def _commit(self, jobs: Sequence[Job]) -> Sequence[object]:
+        room = self._handover.room()
+        answers = await self._commit_group(jobs, room, self._clock.now_us())
+        self._hand_over(answers)
+        return answers
+
+    def _give_back(self, claimed: asyncio.Future[object]) -> None:
+        """Release what was claimed for a caller that has gone."""
+        if claimed.cancelled() or claimed.exception() is not None:
+            return
+        now = self._clock.now_us()
+        settlements = [
+            Settlement(parcel=parcel, outcome=Released(), step=_released(parcel, now))
+            for parcel in cast("Sequence[Parcel]", claimed.result())
+        ]
+        if settlements:
+            # A store that closes or has failed is opened again, and that voids every lease.
+            with suppress(RelayError):
+                self._grouper.submit(
+                    Settle(settlements), urgent=True
+                ).add_done_callback(_look_away)
+
+    def _hand_over(self, answers: Sequence[object]) -> None:
+        parcels: list[Parcel] = []
+        stored: set[str] = set()
+        for answer in answers:
+            if isinstance(answer, list):
+                for item in answer:
+                    if isinstance(item, Recorded):
+                        parcels.extend(item.parcels)
+                        stored.update(item.stored_for)
+        if parcels:
+            self._handover.hand(parcels)
+        if stored:
+            self._handover.hint(stored)
+
+
+def _released(parcel: Parcel, now: int) -> Step:
+    tried = Tried(created_at=parcel.created_at, attempts=parcel.attempts, seed=b"")
+    return follow(tried, Released(), policy=Policy(), now=now, gate_open=False)
+
+
+def _look_away(answer: asyncio.Future[object]) -> None:
+    """Nobody asks for this answer; its error is not one that was forgotten."""
+    if not answer.cancelled():
+        answer.exception()

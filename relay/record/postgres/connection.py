@@ -1,0 +1,136 @@
+"""Connection: how the database is reached, judged and brought to the current schema.
+
+Owns what a server must be to be trusted with an acknowledgement, the migrations, and what a pooler in
+between changes. Every statement is in a transaction or stands alone: no session holds any state, so
+that a pooler may give each transaction another server process.
+
+Sources: PostgreSQL, "Write Ahead Log" (``fsync``, ``synchronous_commit``); PgBouncer, "Feature matrix".
+"""
+
+import secrets
+from typing import Final
+
+import asyncpg
+
+from relay.core.errors import MisconfiguredError, StoreBusyError
+from relay.record.statements import migrations
+
+__all__ = ["Connection", "connect", "inspect", "installation", "migrate"]
+
+Connection = asyncpg.Connection[asyncpg.Record]
+
+#: ``Rflw``: the key of the lock under which the schema is changed.
+_LOCK: Final = 0x52666C77
+OLDEST: Final = 140_000
+CONNECT_S: Final = 5.0
+#: For any statement; a server that hangs is left, and what it did is found out later.
+COMMAND_S: Final = 30.0
+
+
+async def connect(url: str) -> Connection:
+    """Open a connection.
+
+    Raises:
+        StoreBusyError: nobody answers there now.
+        MisconfiguredError: somebody answers, and this will not work.
+    """
+    connection = await _dial(url, cached=0)
+    if await _is_pooled(connection):
+        return connection
+    await connection.close()
+    return await _dial(url, cached=256)
+
+
+async def _dial(url: str, *, cached: int) -> Connection:
+    try:
+        return await asyncpg.connect(
+            url,
+            timeout=CONNECT_S,
+            command_timeout=COMMAND_S,
+            # A pooler gives the next transaction to another process, which knows no statement of ours.
+            statement_cache_size=cached,
+            server_settings={"application_name": "runflow-relay"},
+        )
+    except (asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
+        raise StoreBusyError(f"the database takes nobody now: {error}") from error
+    except (OSError, TimeoutError) as error:
+        raise StoreBusyError("the database does not answer") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        raise MisconfiguredError(f"cannot use the database: {error}") from error
+
+
+async def _is_pooled(connection: Connection) -> bool:
+    """Whether somebody stands between us and the process that serves us."""
+    return (
+        await connection.fetchval("SELECT pg_backend_pid()")
+        != connection.get_server_pid()
+    )
+
+
+async def inspect(connection: Connection) -> None:
+    """See whether a commit there is what an acknowledgement rests on.
+
+    Raises:
+        MisconfiguredError: it is not.
+    """
+    row = await connection.fetchrow(
+        "SELECT current_setting('server_version_num')::int AS version,"
+        " current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages,"
+        " current_setting('synchronous_commit') AS commit, pg_is_in_recovery() AS standby"
+    )
+    assert row is not None
+    if row["version"] < OLDEST:
+        raise MisconfiguredError("the database is older than PostgreSQL 14")
+    if row["standby"]:
+        raise MisconfiguredError("the database is a standby: nothing can be written")
+    for name, value in (("fsync", row["fsync"]), ("full_page_writes", row["pages"])):
+        if value == "off":
+            raise MisconfiguredError(
+                f"the database runs with {name}=off: what it says is committed may be lost"
+            )
+    if row["commit"] == "off":
+        raise MisconfiguredError(
+            "the database runs with synchronous_commit=off: what it says is committed may be lost"
+        )
+
+
+async def migrate(connection: Connection) -> None:
+    """Bring the schema to the newest number that this program knows, all of it or nothing.
+
+    Raises:
+        MisconfiguredError: it was written by a newer program.
+    """
+    steps = migrations("postgres")
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        current = await _version(connection)
+        if current > len(steps):
+            raise MisconfiguredError(
+                f"the store has schema {current}, this program knows up to {len(steps)}: "
+                "start the newer program"
+            )
+        for step in steps[current:]:
+            await connection.execute(step.sql)
+        await connection.execute(
+            "INSERT INTO meta (key, value) VALUES ('schema', $1)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            str(len(steps)),
+        )
+
+
+async def _version(connection: Connection) -> int:
+    if await connection.fetchval("SELECT to_regclass('meta')") is None:
+        return 0
+    found = await connection.fetchval("SELECT value FROM meta WHERE key = 'schema'")
+    return int(found)
+
+
+async def installation(connection: Connection) -> str:
+    """The store's own random name, given at birth."""
+    await connection.execute(
+        "INSERT INTO meta (key, value) VALUES ('installation', $1) ON CONFLICT DO NOTHING",
+        secrets.token_hex(8),
+    )
+    return str(
+        await connection.fetchval("SELECT value FROM meta WHERE key = 'installation'")
+    )

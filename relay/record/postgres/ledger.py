@@ -1,0 +1,69 @@
+"""Ledger: the counters in the database, and the recount that must agree with them.
+
+Owns reading the account, and counting the rows again by another way, both in one snapshot.
+"""
+
+import asyncpg
+
+from relay.core.errors import StoreBusyError
+from relay.core.ledger import (
+    DESTINATION_COUNTERS,
+    SOURCE_COUNTERS,
+    DestinationCounts,
+    Ledger,
+    SourceCounts,
+)
+from relay.record.postgres.connection import Connection, connect
+from relay.record.statements import statements
+
+__all__ = ["read_ledger_of", "recount_of"]
+
+
+async def read_ledger_of(url: str) -> Ledger:
+    """The account as the counters have it.
+
+    Raises:
+        MisconfiguredError: there is no store there.
+        StoreBusyError: the database does not answer.
+    """
+    return (await _snapshot(url, "ledger"))[0]
+
+
+async def recount_of(url: str) -> tuple[Ledger, Ledger]:
+    """The account as the counters have it and as the rows have it, both at the same moment.
+
+    Raises:
+        MisconfiguredError: there is no store there.
+        StoreBusyError: the database does not answer.
+    """
+    counted, recounted = await _snapshot(url, "ledger", "recount")
+    return counted, recounted
+
+
+async def _snapshot(url: str, *ways: str) -> list[Ledger]:
+    connection = await connect(url)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return [await _read(connection, way) for way in ways]
+    except asyncpg.PostgresError as error:
+        raise StoreBusyError(f"cannot read the store: {error}") from error
+    finally:
+        await connection.close()
+
+
+async def _read(connection: Connection, way: str) -> Ledger:
+    sql = statements("postgres")
+    sources = await connection.fetch(sql[f"{way}_sources"])
+    destinations = await connection.fetch(sql[f"{way}_destinations"])
+    return Ledger(
+        sources={
+            name: SourceCounts(**dict(zip(SOURCE_COUNTERS, counts, strict=True)))
+            for name, *counts in map(tuple, sources)
+        },
+        destinations={
+            name: DestinationCounts(
+                **dict(zip(DESTINATION_COUNTERS, counts, strict=True))
+            )
+            for name, *counts in map(tuple, destinations)
+        },
+    )

@@ -1,0 +1,164 @@
+"""Moving: rows of a group on their way in and out, one statement a table.
+
+Owns the order of the statements and turning rows into one array a column. Decides nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from relay.core.ports import Parcel, Refusal, Settlement
+from relay.record.accounts import Accounts
+from relay.record.intake import Intake
+from relay.record.outgoing import (
+    account,
+    attempts,
+    fitting,
+    parcels,
+    settled_columns,
+)
+from relay.record.postgres.connection import Connection
+from relay.record.postgres.faults import ContendedError
+from relay.record.postgres.numbers import PostgresNumbers
+
+__all__ = ["claim", "look_up", "put_refusals", "settle", "write_down"]
+
+Sql = Mapping[str, str]
+
+
+def _columns(rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    return list(zip(*rows, strict=True))
+
+
+async def _ask(
+    connection: Connection, sql: str, rows: Sequence[Sequence[object]]
+) -> list[tuple[Any, ...]]:
+    if not rows:
+        return []
+    return [tuple(row) for row in await connection.fetch(sql, *_columns(rows))]
+
+
+async def look_up(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    intake: Intake,
+    *,
+    receipts: int,
+    now: int,
+) -> None:
+    """Lock what the group speaks of, find out what is known of it, and take its numbers.
+
+    Locked first and read afterwards: what another relay has committed meanwhile is seen.
+    """
+    identities = sorted(intake.identities)
+    await _ask(connection, sql["lock_runs"], identities)
+    intake.know_runs(await _ask(connection, sql["find_runs"], identities))
+    intake.know_receipts(
+        await _ask(connection, sql["find_equal_receipts"], intake.repeatable)
+    )
+    unreadable = intake.unreadable
+    await _ask(connection, sql["lock_digests"], unreadable)
+    intake.know_quarantined(await _ask(connection, sql["find_quarantined"], unreadable))
+    intake.know_destinations(
+        await _ask(
+            connection,
+            sql["find_earlier_destinations"],
+            [(number,) for number in intake.revisable],
+        )
+    )
+    if receipts:
+        await numbers.take_for(
+            connection, runs=len(identities), receipts=receipts, now=now
+        )
+
+
+async def write_down(connection: Connection, sql: Sql, intake: Intake) -> None:
+    """Write everything gathered, in the open transaction.
+
+    Raises:
+        ContendedError: another relay has just met one of the same runs for the first time.
+    """
+    # In the order of their identities: two relays with the same new runs do not block each other.
+    new = sorted(intake.new_runs, key=lambda row: row[1:4])
+    if len(await _ask(connection, sql["insert_run"], new)) < len(new):
+        raise ContendedError("another relay has met the same run")
+    for name, rows in (
+        ("insert_receipt", intake.receipts),
+        ("insert_event", intake.events),
+        ("insert_delivery", intake.deliveries),
+        ("update_run", intake.changed_runs),
+        ("repeat_receipt", intake.repeats),
+        ("drop_waiting", intake.answered),
+        ("put_waiting", intake.waiting),
+    ):
+        await _ask(connection, sql[name], rows)
+
+
+async def claim(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    *,
+    destination: str,
+    limit: int,
+    size: int,
+    now: int,
+    lease: int,
+) -> Sequence[Parcel]:
+    """Lease due deliveries, oldest first, and read what their events are made of."""
+    number = numbers.destinations.get(destination)
+    if number is None or limit < 1:
+        return []
+    rows = await connection.fetch(sql["claim"], lease, number, now, limit)
+    claimed = [(row[0],) for row in rows]
+    taken = fitting(await _ask(connection, sql["weigh_parcels"], claimed), size)
+    rest = [row for row in claimed if row[0] not in taken]
+    await _ask(connection, sql["unclaim"], rest)
+    wanted = [(delivery,) for delivery in sorted(taken)]
+    found = await _ask(connection, sql["read_parcels"], wanted)
+    return parcels(found, destination=destination, lease=lease)
+
+
+async def settle(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    settlements: Sequence[Settlement],
+    *,
+    accounts: Accounts,
+    now: int,
+) -> Sequence[bool]:
+    """Write what became of tries whose lease still holds."""
+    if len({item.parcel.number for item in settlements}) < len(settlements):
+        # Twice the same delivery in one statement: which of the two counts is anybody's guess.
+        alone = [
+            await settle(connection, sql, numbers, [item], accounts=accounts, now=now)
+            for item in settlements
+        ]
+        return [held for [held] in alone]
+    columns = sorted(settled_columns(item, now) for item in settlements)
+    written = {row[0] for row in await _ask(connection, sql["settle"], columns)}
+    kept = [item for item in settlements if item.parcel.number in written]
+    account(kept, numbers.destinations, accounts)
+    await _ask(connection, sql["insert_attempt"], attempts(kept, now))
+    return [item.parcel.number in written for item in settlements]
+
+
+async def put_refusals(
+    connection: Connection, sql: Sql, refusals: Sequence[Refusal], *, most: int
+) -> None:
+    """Count refusals, and forget the oldest beyond ``most``."""
+    for refusal in refusals:
+        await connection.execute(
+            sql["put_refusal"],
+            refusal.source,
+            refusal.channel,
+            refusal.reason,
+            refusal.peer,
+            refusal.count,
+            refusal.first_seen,
+            refusal.last_seen,
+            refusal.size,
+            refusal.digest,
+        )
+    await connection.execute(sql["trim_refusals"], most)

@@ -1,0 +1,123 @@
+"""The shared store: one database, and a loop of its own to speak with it.
+
+Owns opening and closing, and what bounds the database. What a job does is the writer's.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from relay.core.errors import RelayError, StoreFailedError
+from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
+from relay.record.grouped import GroupedStore, Limits
+from relay.record.jobs import Job, Register
+from relay.record.postgres.connection import connect, inspect, installation, migrate
+from relay.record.postgres.leases import Leases
+from relay.record.postgres.thread import LoopThread
+from relay.record.postgres.writer import Writer
+from relay.record.statements import statements
+
+__all__ = ["PostgresStore"]
+
+#: How often the database's size is looked at, in seconds.
+MEASURE_S: Final = 5.0
+
+
+class PostgresStore(GroupedStore):
+    """A PostgreSQL database: Inbox, Outbox and RefusalLog in one."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock,
+        checkpoints: Checkpoints,
+        metrics: Metrics,
+        handover: Handover,
+        limits: Limits,
+    ) -> None:
+        super().__init__(clock=clock, metrics=metrics, handover=handover, limits=limits)
+        self._url = url
+        self._checkpoints = checkpoints
+        self._thread: LoopThread | None = None
+        self._writer: Writer | None = None
+        self._leases: Leases | None = None
+
+    async def open(self, destinations: Sequence[tuple[str, str]]) -> None:
+        """Connect, migrate, free what the dead held, and know the destinations.
+
+        Raises:
+            MisconfiguredError: not a database that can be trusted, or newer than this program.
+            StoreBusyError: the database does not answer.
+        """
+        self._thread = LoopThread("store")
+        try:
+            await self._thread.run(self._open(destinations))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Free what is leased and leave the database. Idempotent."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            try:
+                await thread.run(self._close())
+            finally:
+                thread.close()
+
+    async def next_due(self, destination: str, /) -> int | None:
+        """See :class:`relay.core.ports.Outbox`."""
+        thread, writer = self._opened()
+        return await thread.run(writer.next_due(destination))
+
+    @property
+    def full(self) -> str | None:
+        """Why nothing can be taken in now; None while it can."""
+        return None
+
+    async def _commit_group(
+        self, jobs: Sequence[Job], room: Room, now: int
+    ) -> Sequence[object]:
+        thread, writer = self._opened()
+        return await thread.run(writer.commit(jobs, room, now, self.full))
+
+    async def _between(self) -> None:
+        """Nothing is to be done."""
+
+    def _opened(self) -> tuple[LoopThread, Writer]:
+        if self._thread is None or self._writer is None:
+            raise StoreFailedError("the store is not open")
+        return self._thread, self._writer
+
+    # --- on the store's own loop ------------------------------------------------------------------
+
+    async def _open(self, destinations: Sequence[tuple[str, str]]) -> None:
+        sql = statements("postgres")
+        connection = await connect(self._url)
+        try:
+            await inspect(connection)
+            await migrate(connection)
+            self.installation = await installation(connection)
+        finally:
+            await connection.close()
+        writer = Writer(self._url, sql, checkpoints=self._checkpoints)
+
+        def began(incarnation: int) -> None:
+            writer.incarnation = self.incarnation = incarnation
+
+        self._leases = Leases(self._url, sql, clock=self._clock, began=began)
+        await self._leases.begin()
+        self._writer = writer
+        now = self._clock.now_us()
+        [failure] = await writer.commit([Register(destinations)], {}, now, None)
+        if isinstance(failure, RelayError):
+            raise failure
+
+    async def _close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.close()
+        if self._leases is not None:
+            await self._leases.end()
+        await asyncio.sleep(0)

@@ -1,0 +1,270 @@
+"""Writer: what one group does to the database.
+
+Owns the transaction: locks, receipts, settlements, claims, counters, commit; one by one again when a group
+fails; coming back after a lost connection. Knows nothing of who waits for the answers. Runs on the
+store's own loop, one group at a time.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+from relay.core.errors import (
+    InternalError,
+    RelayError,
+    StoreBusyError,
+    StoreFailedError,
+    StoreFullError,
+    UnstorableError,
+)
+from relay.core.ports import Checkpoints, Room
+from relay.core.receipt import open_receipt
+from relay.record.accounts import Accounts
+from relay.record.intake import Intake
+from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle, is_intake
+from relay.record.postgres.connection import Connection, connect
+from relay.record.postgres.faults import ContendedError, is_lost, translated
+from relay.record.postgres.moving import (
+    claim,
+    look_up,
+    put_refusals,
+    settle,
+    write_down,
+)
+from relay.record.postgres.numbers import PostgresNumbers
+from relay.record.postgres.partitions import Partitions
+
+__all__ = ["Writer"]
+
+#: How often a group is tried again because another relay wanted the same rows.
+CONTENDED_MAX: Final = 5
+
+
+class Writer:
+    """The one connection of this process that writes."""
+
+    def __init__(
+        self, url: str, sql: Mapping[str, str], *, checkpoints: Checkpoints
+    ) -> None:
+        self._url = url
+        self._sql = sql
+        self._checkpoints = checkpoints
+        self._connection: Connection | None = None
+        self._numbers = PostgresNumbers(sql)
+        self._partitions = Partitions()
+        self._turn = asyncio.Lock()
+        #: Given by whoever keeps this process's leases alive; part of every lease.
+        self.incarnation = 0
+        self._leases = 0
+        #: Leases of commits that may have happened, and whose parcels nobody was handed.
+        self._unsure: list[int] = []
+
+    async def commit(
+        self, jobs: Sequence[Job], room: Room, now: int, full: str | None
+    ) -> Sequence[object | RelayError]:
+        """Do a group's jobs in one transaction; one answer each."""
+        async with self._turn:
+            left = dict(room)
+            if full is not None:
+                return await self._while_full(jobs, left, now, full)
+            return await self._attempt(jobs, left, now)
+
+    async def next_due(self, destination: str) -> int | None:
+        """When the earliest unclaimed delivery of a destination is due."""
+        async with self._turn:
+            number = self._numbers.destinations.get(destination)
+            if number is None:
+                return None
+            try:
+                connection = await self._connected()
+                due = await connection.fetchval(self._sql["next_due"], number)
+            except Exception as error:
+                raise await self._failed(error) from error
+            return None if due is None else int(due)
+
+    async def close(self) -> None:
+        """Close the connection. Idempotent."""
+        async with self._turn:
+            await self._drop()
+
+    # --- the connection ---------------------------------------------------------------------------
+
+    async def _connected(self) -> Connection:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            connection = self._connection = await connect(self._url)
+            await self._numbers.load(connection)
+            if self._unsure:
+                await connection.execute(
+                    "UPDATE deliveries SET lease = NULL WHERE lease = ANY($1::bigint[])",
+                    self._unsure,
+                )
+                self._unsure.clear()
+        return connection
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def _failed(self, error: Exception) -> RelayError:
+        if is_lost(error):
+            await self._drop()
+        failure = translated(error)
+        failure.__cause__ = error
+        return failure
+
+    # --- a group ----------------------------------------------------------------------------------
+
+    async def _attempt(
+        self, jobs: Sequence[Job], room: dict[str, int], now: int
+    ) -> Sequence[object | RelayError]:
+        """Try a group; where it fails, find out who has to pay for it."""
+        failure: RelayError = StoreBusyError("other relays want the same rows")
+        for _ in range(CONTENDED_MAX):
+            first = self._leases + 1
+            try:
+                answers = await self._transact(jobs, room, now)
+            except Exception as error:  # noqa: BLE001 - whatever it was, it is translated and acted on
+                failure = await self._failed(error)
+                if self._connection is None:
+                    # Whether it was committed nobody knows; whom it leased to nobody was told.
+                    self._unsure += [self._lease(n) for n in range(first, self._leases + 1)]
+                else:
+                    await self._undo()
+                if not isinstance(failure, ContendedError):
+                    return await self._after(failure, jobs, room, now)
+                continue
+            # What is raised from here on must not undo, or do again, what is on disk.
+            self._checkpoints.reach("after-commit")
+            return answers
+        return [StoreBusyError(str(failure))] * len(jobs)
+
+    async def _after(
+        self, failure: RelayError, jobs: Sequence[Job], room: dict[str, int], now: int
+    ) -> Sequence[object | RelayError]:
+        """A group was undone: nothing of it is on disk."""
+        if isinstance(failure, StoreFailedError):
+            raise failure
+        if isinstance(failure, StoreFullError) and any(map(is_intake, jobs)):
+            return await self._while_full(jobs, room, now, str(failure))
+        if isinstance(failure, UnstorableError | InternalError) and len(jobs) > 1:
+            return [(await self._attempt([job], room, now))[0] for job in jobs]
+        return [failure] * len(jobs)
+
+    async def _while_full(
+        self, jobs: Sequence[Job], room: dict[str, int], now: int, reason: str
+    ) -> Sequence[object | RelayError]:
+        """Take nothing in, but let what is stored go on its way."""
+        kept = [job for job in jobs if not is_intake(job)]
+        answers = iter(await self._attempt(kept, room, now) if kept else [])
+        return [
+            StoreFullError(reason) if is_intake(job) else next(answers) for job in jobs
+        ]
+
+    async def _undo(self) -> None:
+        assert self._connection is not None
+        try:
+            if self._connection.is_in_transaction():
+                await self._connection.execute("ROLLBACK")
+            # Names that this group has brought are gone with it.
+            await self._numbers.load(self._connection)
+        except Exception:  # noqa: BLE001 - a connection that cannot even undo is of no use
+            await self._drop()
+
+    async def _transact(
+        self, jobs: Sequence[Job], room: dict[str, int], now: int
+    ) -> Sequence[object]:
+        connection = await self._connected()
+        opened = {
+            index: [open_receipt(receipt) for receipt in job.receipts]
+            for index, job in enumerate(jobs)
+            if isinstance(job, Record)
+        }
+        receipts = [*chain.from_iterable(opened.values())]
+        await self._partitions.ensure(connection, now)
+        accounts, left = Accounts(), dict(room)
+        await connection.execute("BEGIN")
+        await self._numbers.know_sources(
+            connection, (item.receipt.source for item in receipts)
+        )
+        intake = Intake(
+            receipts,
+            self._numbers,
+            accounts=accounts,
+            room=left,
+            lease=self._next_lease(),
+        )
+        await look_up(
+            connection,
+            self._sql,
+            self._numbers,
+            intake,
+            receipts=len(receipts),
+            now=now,
+        )
+        answers = [
+            intake.take(opened[index])
+            if index in opened
+            else await self._do(connection, job, accounts, now)
+            for index, job in enumerate(jobs)
+        ]
+        await write_down(connection, self._sql, intake)
+        # Claims come last: they must not see a run before its earlier deliveries are written.
+        for index, job in enumerate(jobs):
+            if isinstance(job, Claim):
+                answers[index] = await self._claim(connection, job)
+        await self._write_counters(connection, accounts)
+        self._checkpoints.reach("before-commit")
+        await connection.execute("COMMIT")
+        room.update(left)
+        return answers
+
+    async def _do(
+        self, connection: Connection, job: Job, accounts: Accounts, now: int
+    ) -> object:
+        match job:
+            case Settle(settlements=settlements):
+                return await settle(
+                    connection,
+                    self._sql,
+                    self._numbers,
+                    settlements,
+                    accounts=accounts,
+                    now=now,
+                )
+            case Register(destinations=destinations):
+                await self._numbers.know_destinations(connection, destinations)
+            case Keep(refusals=refusals, most=most):
+                await put_refusals(connection, self._sql, refusals, most=most)
+            case Claim() | Record():
+                pass
+        return None
+
+    async def _claim(self, connection: Connection, job: Claim) -> object:
+        return await claim(
+            connection,
+            self._sql,
+            self._numbers,
+            destination=job.destination,
+            limit=job.limit,
+            size=job.size,
+            now=job.now,
+            lease=self._next_lease(),
+        )
+
+    async def _write_counters(self, connection: Connection, accounts: Accounts) -> None:
+        for name, rows in (
+            ("add_source_counts", accounts.source_rows(self.incarnation)),
+            ("add_destination_counts", accounts.destination_rows(self.incarnation)),
+        ):
+            for row in rows:
+                await connection.execute(self._sql[name], *row)
+
+    def _next_lease(self) -> int:
+        self._leases += 1
+        return self._lease(self._leases)
+
+    def _lease(self, count: int) -> int:
+        return (self.incarnation << 32) + count

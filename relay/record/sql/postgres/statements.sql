@@ -1,0 +1,244 @@
+-- Every statement the store speaks, by name. The other store has the same names, but for locks, numbers
+-- and beats, which one writer alone does not need. Rows come as one array a column.
+
+-- name: insert_incarnation
+INSERT INTO incarnations (started_at, expires_at)
+VALUES ($1, now() + $2::bigint * interval '1 millisecond') RETURNING number
+
+-- name: beat
+UPDATE incarnations SET expires_at = now() + $2::bigint * interval '1 millisecond' WHERE number = $1
+RETURNING number
+
+-- name: void_leases
+-- Of those who have stopped beating. Their rows are locked, so that nobody comes back half way.
+WITH dead AS (
+    DELETE FROM incarnations WHERE number IN (
+        SELECT number FROM incarnations WHERE expires_at < now() ORDER BY number FOR UPDATE SKIP LOCKED)
+    RETURNING number)
+UPDATE deliveries SET lease = NULL
+WHERE number IN (
+    SELECT d.number FROM deliveries AS d JOIN dead ON dead.number = d.lease >> 32
+    WHERE d.state IN (0, 2) AND d.lease IS NOT NULL)
+
+-- name: lock_runs
+SELECT r.number
+FROM unnest($1::int[], $2::int[], $3::bytea[]) AS k (source, namespace, id)
+JOIN runs AS r ON r.source = k.source AND r.namespace = k.namespace AND r.id = k.id
+ORDER BY r.number
+FOR UPDATE OF r
+
+-- name: lock_digests
+-- Equal bytes in quarantine are one row; partitions allow no constraint that says so.
+SELECT pg_advisory_xact_lock(k.source, k.word)
+FROM (
+    SELECT DISTINCT source, ('x' || encode(substr(digest, 1, 4), 'hex'))::bit(32)::int AS word
+    FROM unnest($1::int[], $2::bytea[]) AS given (source, digest)
+    ORDER BY source, word) AS k
+
+-- name: take_numbers
+SELECT array(SELECT nextval('runs_numbers') FROM generate_series(1, $1::int)),
+       array(SELECT nextval('receipts_numbers') FROM generate_series(1, $2::int)),
+       array(SELECT nextval('events_numbers') FROM generate_series(1, $3::int)),
+       array(SELECT nextval('deliveries_numbers') FROM generate_series(1, $4::int))
+
+-- name: find_runs
+SELECT r.source, r.namespace, r.id, r.number, r.client_ref, r.outcome, r.revision, r.origin,
+       r.first_seen, w.run IS NOT NULL, w.outcome, w.reasons
+FROM unnest($1::int[], $2::int[], $3::bytea[]) AS k (source, namespace, id)
+JOIN runs AS r ON r.source = k.source AND r.namespace = k.namespace AND r.id = k.id
+LEFT JOIN waiting AS w ON w.run = r.number
+
+-- name: insert_run
+INSERT INTO runs (number, source, namespace, id, client_ref, outcome, revision, origin, first_seen)
+SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::bytea[], $5::text[], $6::int[], $7::int[],
+                     $8::text[], $9::bigint[])
+ON CONFLICT DO NOTHING
+RETURNING number
+
+-- name: update_run
+UPDATE runs SET client_ref = k.client_ref, outcome = k.outcome, revision = k.revision
+FROM unnest($1::text[], $2::int[], $3::int[], $4::bigint[]) AS k (client_ref, outcome, revision, number)
+WHERE runs.number = k.number
+
+-- name: put_waiting
+INSERT INTO waiting (run, outcome, reasons, receipt, opened_at)
+SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::bigint[], $5::bigint[])
+ON CONFLICT (run) DO UPDATE SET outcome = excluded.outcome, reasons = excluded.reasons
+
+-- name: drop_waiting
+DELETE FROM waiting WHERE run = ANY($1::bigint[])
+
+-- name: find_equal_receipts
+SELECT c.run, c.digest, c.verdict, c.number
+FROM (SELECT DISTINCT * FROM unnest($1::bigint[], $2::bytea[]) AS given (run, digest)) AS k
+JOIN receipts AS c ON c.run = k.run AND c.digest = k.digest
+
+-- name: find_quarantined
+SELECT c.source, c.digest, c.number
+FROM (SELECT DISTINCT * FROM unnest($1::int[], $2::bytea[]) AS given (source, digest)) AS k
+JOIN receipts AS c ON c.run IS NULL AND c.source = k.source AND c.digest = k.digest
+
+-- name: insert_receipt
+INSERT INTO receipts (number, source, run, verdict, reasons, channel, secret, digest,
+                      first_seen, last_seen, headers, body)
+SELECT * FROM unnest($1::bigint[], $2::int[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::text[],
+                     $8::bytea[], $9::bigint[], $10::bigint[], $11::bytea[], $12::bytea[])
+
+-- name: repeat_receipt
+UPDATE receipts SET count = receipts.count + k.times, last_seen = greatest(receipts.last_seen, k.last_seen)
+FROM (
+    SELECT number, COUNT(*) AS times, MAX(seen) AS last_seen
+    FROM unnest($1::bigint[], $2::bigint[]) AS given (seen, number) GROUP BY number) AS k
+WHERE receipts.number = k.number
+
+-- name: insert_event
+INSERT INTO events (number, run, revision, id, outcome, confirmed, receipt, builder, client_ref,
+                    routed, created_at)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bytea[], $5::int[], $6::int[], $7::bigint[],
+                     $8::int[], $9::text[], $10::text[], $11::bigint[])
+
+-- name: find_earlier_destinations
+SELECT DISTINCT e.run, d.destination
+FROM unnest($1::bigint[]) AS k (run)
+JOIN events AS e ON e.run = k.run JOIN deliveries AS d ON d.event = e.number
+
+-- name: insert_delivery
+INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,
+                        created_at, due_at, lease)
+SELECT k.number, k.event, k.run, k.destination, 1, k.epoch, 0, k.created_at, k.due_at, k.lease
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[],
+            $8::bigint[]) AS k (number, event, run, destination, epoch, created_at, due_at, lease)
+
+-- name: claim
+WITH due AS (
+    SELECT d.number FROM deliveries AS d
+    WHERE d.destination = $2 AND d.state = 0 AND d.lease IS NULL AND d.due_at <= $3
+      AND NOT EXISTS (
+          SELECT 1 FROM deliveries AS earlier
+          WHERE earlier.run = d.run AND earlier.destination = d.destination
+            AND earlier.state IN (0, 2) AND earlier.number < d.number)
+    ORDER BY d.due_at, d.number LIMIT $4
+    FOR UPDATE OF d SKIP LOCKED)
+UPDATE deliveries SET lease = $1 FROM due WHERE deliveries.number = due.number
+RETURNING deliveries.number
+
+-- name: weigh_parcels
+SELECT d.number, octet_length(c.body)
+FROM unnest($1::bigint[]) AS k (number)
+JOIN deliveries AS d ON d.number = k.number
+JOIN events AS e ON e.number = d.event
+JOIN receipts AS c ON c.number = e.receipt
+
+-- name: unclaim
+UPDATE deliveries SET lease = NULL WHERE number = ANY($1::bigint[])
+
+-- name: read_parcels
+SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
+       r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
+       c.body
+FROM unnest($1::bigint[]) AS k (number)
+JOIN deliveries AS d ON d.number = k.number
+JOIN events AS e ON e.number = d.event
+JOIN runs AS r ON r.number = e.run
+JOIN sources AS s ON s.number = r.source
+JOIN receipts AS c ON c.number = e.receipt
+
+-- name: settle
+UPDATE deliveries
+SET state = k.state, attempts = k.attempts, due_at = k.due_at, settled_at = k.settled_at,
+    status = k.status, reason = k.reason, lease = NULL
+FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::int[],
+            $8::text[]) AS k (number, lease, state, attempts, due_at, settled_at, status, reason)
+WHERE deliveries.number = k.number AND deliveries.lease = k.lease
+RETURNING deliveries.number
+
+-- name: insert_attempt
+INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::text[],
+                     $7::bytea[])
+
+-- name: next_due
+SELECT MIN(due_at) FROM deliveries WHERE destination = $1 AND state = 0 AND lease IS NULL
+
+-- name: put_refusal
+INSERT INTO refusals (source, channel, reason, peer, count, first_seen, last_seen, size, digest)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (source, channel, reason, peer) DO UPDATE SET
+    count = refusals.count + excluded.count, last_seen = excluded.last_seen,
+    size = excluded.size, digest = excluded.digest
+
+-- name: trim_refusals
+DELETE FROM refusals WHERE (source, channel, reason, peer) IN (
+    SELECT source, channel, reason, peer FROM refusals ORDER BY last_seen DESC OFFSET $1)
+
+-- name: add_source_counts
+INSERT INTO source_counters AS c (incarnation, source, receipts, first, duplicate, stale, conflict,
+    quarantined, opened, events, waiting, held, collapsed, closed, unrouted)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (incarnation, source) DO UPDATE SET
+    receipts = c.receipts + excluded.receipts, first = c.first + excluded.first,
+    duplicate = c.duplicate + excluded.duplicate, stale = c.stale + excluded.stale,
+    conflict = c.conflict + excluded.conflict, quarantined = c.quarantined + excluded.quarantined,
+    opened = c.opened + excluded.opened, events = c.events + excluded.events,
+    waiting = c.waiting + excluded.waiting, held = c.held + excluded.held,
+    collapsed = c.collapsed + excluded.collapsed, closed = c.closed + excluded.closed,
+    unrouted = c.unrouted + excluded.unrouted
+
+-- name: add_destination_counts
+INSERT INTO destination_counters AS c (incarnation, destination, created, delivered, pending, held, dead,
+    discarded)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (incarnation, destination) DO UPDATE SET
+    created = c.created + excluded.created, delivered = c.delivered + excluded.delivered,
+    pending = c.pending + excluded.pending, held = c.held + excluded.held,
+    dead = c.dead + excluded.dead, discarded = c.discarded + excluded.discarded
+
+-- name: ledger_sources
+-- Who is known has a line, also without counters: a recount must not find more than this.
+SELECT s.name, COALESCE(SUM(c.receipts), 0)::bigint, COALESCE(SUM(c.first), 0)::bigint,
+       COALESCE(SUM(c.duplicate), 0)::bigint, COALESCE(SUM(c.stale), 0)::bigint,
+       COALESCE(SUM(c.conflict), 0)::bigint, COALESCE(SUM(c.quarantined), 0)::bigint,
+       COALESCE(SUM(c.opened), 0)::bigint, COALESCE(SUM(c.events), 0)::bigint,
+       COALESCE(SUM(c.waiting), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint,
+       COALESCE(SUM(c.collapsed), 0)::bigint, COALESCE(SUM(c.closed), 0)::bigint,
+       COALESCE(SUM(c.unrouted), 0)::bigint
+FROM sources AS s LEFT JOIN source_counters AS c ON c.source = s.number
+GROUP BY s.name ORDER BY s.name
+
+-- name: ledger_destinations
+SELECT d.name, COALESCE(SUM(c.created), 0)::bigint, COALESCE(SUM(c.delivered), 0)::bigint,
+       COALESCE(SUM(c.pending), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint,
+       COALESCE(SUM(c.dead), 0)::bigint, COALESCE(SUM(c.discarded), 0)::bigint
+FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
+GROUP BY d.name ORDER BY d.name
+
+-- name: recount_sources
+-- A row of verdict `first` counts itself once and its equal repeats as duplicates.
+SELECT s.name,
+       COALESCE(c.receipts, 0)::bigint, COALESCE(c.first, 0)::bigint, COALESCE(c.duplicate, 0)::bigint,
+       COALESCE(c.stale, 0)::bigint, COALESCE(c.conflict, 0)::bigint,
+       COALESCE(c.quarantined, 0)::bigint,
+       (COALESCE(e.events, 0) + COALESCE(w.waiting, 0))::bigint, COALESCE(e.events, 0)::bigint,
+       COALESCE(w.waiting, 0)::bigint, 0, 0, 0, COALESCE(e.unrouted, 0)::bigint
+FROM sources AS s
+LEFT JOIN (
+    SELECT source, SUM(count) AS receipts, COUNT(*) FILTER (WHERE verdict = 1) AS first,
+           SUM(CASE verdict WHEN 1 THEN count - 1 WHEN 2 THEN count ELSE 0 END) AS duplicate,
+           SUM(CASE verdict WHEN 3 THEN count ELSE 0 END) AS stale,
+           SUM(CASE verdict WHEN 4 THEN count ELSE 0 END) AS conflict,
+           SUM(CASE verdict WHEN 5 THEN count ELSE 0 END) AS quarantined
+    FROM receipts GROUP BY source) AS c ON c.source = s.number
+LEFT JOIN (
+    SELECT r.source, COUNT(*) AS events, COUNT(*) FILTER (WHERE e.routed = '[]') AS unrouted
+    FROM events AS e JOIN runs AS r ON r.number = e.run GROUP BY r.source) AS e ON e.source = s.number
+LEFT JOIN (
+    SELECT r.source, COUNT(*) AS waiting
+    FROM waiting AS w JOIN runs AS r ON r.number = w.run GROUP BY r.source) AS w ON w.source = s.number
+ORDER BY s.name
+
+-- name: recount_destinations
+SELECT d.name, COUNT(y.number), COUNT(*) FILTER (WHERE y.state = 1), COUNT(*) FILTER (WHERE y.state = 0),
+       COUNT(*) FILTER (WHERE y.state = 2), COUNT(*) FILTER (WHERE y.state = 3),
+       COUNT(*) FILTER (WHERE y.state = 4)
+FROM destinations AS d LEFT JOIN deliveries AS y ON y.destination = d.number
+GROUP BY d.name ORDER BY d.name
