@@ -19,7 +19,7 @@ from msgspec import Raw
 from relay.core.callback import Reading, Unreadable
 from relay.core.errors import UnbuildableError
 from relay.core.expiry import earliest_expiry
-from relay.core.identity import Kind, Outcome, RunKey, event_id
+from relay.core.identity import Kind, Outcome, RunKey, event_id_text
 from relay.core.moment import text_of
 
 __all__ = [
@@ -76,17 +76,19 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Event:
     """A normalised event: attributes in order, and ``data`` as bytes."""
 
-    __slots__ = ("_structured", "attributes", "data", "id")
+    __slots__ = ("_structured", "attributes", "data")
 
-    def __init__(
-        self, identifier: uuid.UUID, *, attributes: Mapping[str, Attribute], data: bytes
-    ) -> None:
-        self.id = identifier
+    def __init__(self, *, attributes: Mapping[str, Attribute], data: bytes) -> None:
         #: CloudEvents attributes in wire order, without ``datacontenttype``.
         self.attributes = attributes
         #: The JSON of ``data``.
         self.data = data
         self._structured: bytes | None = None
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The event's id."""
+        return uuid.UUID(str(self.attributes["id"]))
 
     @property
     def structured(self) -> bytes:
@@ -115,11 +117,10 @@ def build(facts: Facts) -> Event:
 def _build_1(facts: Facts, reading: Reading) -> Event:
     key = facts.key
     kind = key.kind.value
-    identifier = event_id(key, facts.outcome, facts.revision)
     completed_at = reading.completed_at
     attributes: dict[str, Attribute] = {
         "specversion": "1.0",
-        "id": str(identifier),
+        "id": event_id_text(key, facts.outcome, facts.revision),
         "source": f"/runflow/{key.source}",
         "type": f"io.runflow.{kind}.{facts.outcome.value}",
         "subject": key.id,
@@ -132,7 +133,7 @@ def _build_1(facts: Facts, reading: Reading) -> Event:
     attributes["confirmed"] = facts.confirmed
     attributes["revision"] = facts.revision
     attributes["partitionkey"] = key.id
-    return Event(identifier, attributes=attributes, data=_data_1(facts, reading))
+    return Event(attributes=attributes, data=_data_1(facts, reading))
 
 
 class _Data1(msgspec.Struct):

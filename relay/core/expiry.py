@@ -8,6 +8,7 @@ the epoch; also CloudFront) and Azure's ``se``. Links are read, never followed.
 import re
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 from urllib.parse import unquote
 
@@ -18,12 +19,11 @@ __all__ = ["earliest_expiry"]
 #: Without any of these there is nothing to be found.
 _HINTS: Final = (b"xpires", b"se=")
 _LINK: Final = re.compile(r'https?://[^\s"\\]{1,8192}')
-_FIELD: Final = re.compile(
-    r"[?&](X-Amz-Date|X-Amz-Expires|X-Goog-Date|X-Goog-Expires|Expires|se)=([^&#]{1,64})"
-)
+_VALUE_MAX: Final = 64
 _STAMP: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,12}", re.ASCII)
 _SPANS: Final = (("X-Amz-Date", "X-Amz-Expires"), ("X-Goog-Date", "X-Goog-Expires"))
+_NAMES: Final = frozenset({"Expires", "se", *chain.from_iterable(_SPANS)})
 LINKS_MAX: Final = 1000
 
 
@@ -46,9 +46,12 @@ def earliest_expiry(output: bytes) -> str | None:
 
 
 def _expiry_of(link: str) -> str | None:
-    fields = dict(_FIELD.findall(link))
-    if "%" in link:
-        fields = {name: unquote(value) for name, value in fields.items()}
+    query = link.partition("#")[0].partition("?")[2]
+    fields = {}
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name in _NAMES and len(value) <= _VALUE_MAX:
+            fields[name] = unquote(value) if "%" in value else value
     for date, span in _SPANS:
         if date in fields and _SECONDS.fullmatch(fields.get(span, "")):
             return _after(fields[date], int(fields[span]))

@@ -22,6 +22,16 @@ from relay.deliver.kafka_options import KafkaOptions, KafkaSasl, KafkaTls
 
 __all__ = ["KafkaOptions", "KafkaSasl", "KafkaSender", "KafkaTls", "record_of"]
 
+
+class _Names(dict[str, str]):
+    """An attribute's name as a header's, made once."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = f"ce_{name}"
+        return self[name]
+
+
+_NAMES: Final = _Names()
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 
 
@@ -144,7 +154,7 @@ class KafkaSender:
 def record_of(event: Event) -> Record:
     """The event as a Kafka record in binary mode."""
     headers = [
-        (f"ce_{name}", _text(value).encode())
+        (_NAMES[name], (value if isinstance(value, str) else _text(value)).encode())
         for name, value in event.attributes.items()
     ]
     key = event.attributes.get("partitionkey")

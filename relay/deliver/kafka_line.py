@@ -36,6 +36,7 @@ from aiokafka.structs import RecordMetadata
 from relay.core.errors import RelayError
 from relay.deliver.kafka_cut import Leash, farewell, sever
 from relay.deliver.kafka_options import Access, KafkaOptions, access_of
+from relay.deliver.kafka_partition import partition_of
 from relay.deliver.kafka_reasons import cannot_connect, listening
 
 __all__ = ["Line", "LineError", "Record", "open_line"]
@@ -227,6 +228,7 @@ async def _start(options: KafkaOptions, access: Access, limit: int) -> Line:
         # A record above it goes in a batch of its own; a batch above the limit fails whole.
         max_batch_size=min(options.batch_bytes, limit),
         max_request_size=limit,
+        partitioner=partition_of,
         **access,
     )
     line = Line(producer=producer, topic=options.topic, record_bytes_max=limit)

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -64,9 +63,7 @@ def event_of(record: ConsumerRecord) -> Event:
     }
     attributes["confirmed"] = {"true": True, "false": False}[texts["ce_confirmed"]]
     attributes["revision"] = int(texts["ce_revision"])
-    return Event(
-        uuid.UUID(texts["ce_id"]), attributes=attributes, data=record.value or b""
-    )
+    return Event(attributes=attributes, data=record.value or b"")
 
 
 def noise(size: int) -> str:

@@ -40,6 +40,7 @@ class AIOKafkaProducer:
         compression_type: Literal["gzip", "snappy", "lz4", "zstd"] | None = ...,
         max_batch_size: int = ...,
         max_request_size: int = ...,
+        partitioner: Callable[[bytes | None, list[int], list[int]], int] = ...,
         linger_ms: int = ...,
         security_protocol: str = ...,
         ssl_context: ssl.SSLContext | None = ...,
