@@ -137,7 +137,9 @@ def attempts(settlements: Iterable[Settlement], now: int) -> list[tuple[object, 
                 outcome.reason,
                 outcome.status,
                 # What happened is written, whatever a destination's words are made of.
-                outcome.detail.encode(errors="backslashreplace").decode(),
+                outcome.detail.encode(errors="backslashreplace")
+                .decode()
+                .replace("\0", "\\0"),
                 excerpt or None,
             )
         )

@@ -351,7 +351,7 @@ class InboxLaw:
         assert isinstance(failed, UnstorableError)
         recorded = await harness.one(callback("run_1"))
         assert recorded.verdict is Verdict.FIRST
-        assert await harness.rows("SELECT number FROM runs") == [(1,)]
+        assert await harness.count("runs") == 1
 
     async def test_refusals_are_counted_and_bounded(
         self, harness: StoreHarness

@@ -131,9 +131,12 @@ def test_every_statement_is_used_and_every_used_one_exists(store: str) -> None:
     assert named <= quoted
 
 
+#: What several writers need of each other, and one alone does not.
+_SHARED = {"beat", "lock_runs", "lock_digests", "take_numbers"}
+
+
 def test_every_store_has_the_same_statements() -> None:
-    first, *others = [set(statements(store)) for store in STORES]
-    assert all(other == first for other in others)
+    assert set(statements("postgres")) == set(statements("sqlite")) | _SHARED
 
 
 @pytest.mark.parametrize("store", STORES)

@@ -90,7 +90,10 @@ def _reading(
     except UnusableIdError:
         return Unreadable("unusable_id")
     client_ref = wire.client_ref
-    if client_ref is not None and len(client_ref.encode()) > CLIENT_REF_BYTES_MAX:
+    if client_ref is not None and (
+        len(client_ref.encode()) > CLIENT_REF_BYTES_MAX or "\0" in client_ref
+    ):
+        # Not every store keeps a NUL in a text; what one store takes every store takes.
         return Unreadable("unusable_client_ref")
     status = wire.status or wire.status_code
     word = status.strip().lower() if status else None

@@ -7,8 +7,9 @@ that a pooler may give each transaction another server process.
 Sources: PostgreSQL, "Write Ahead Log" (``fsync``, ``synchronous_commit``); PgBouncer, "Feature matrix".
 """
 
+import asyncio
 import secrets
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 
@@ -17,7 +18,8 @@ from relay.record.statements import migrations
 
 __all__ = ["Connection", "connect", "inspect", "installation", "migrate"]
 
-Connection = asyncpg.Connection[asyncpg.Record]
+# A string, as the class is generic to type checkers only.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 #: ``Rflw``: the key of the lock under which the schema is changed.
 _LOCK: Final = 0x52666C77
@@ -61,10 +63,8 @@ async def _dial(url: str, *, cached: int) -> Connection:
 
 async def _is_pooled(connection: Connection) -> bool:
     """Whether somebody stands between us and the process that serves us."""
-    return (
-        await connection.fetchval("SELECT pg_backend_pid()")
-        != connection.get_server_pid()
-    )
+    serving = await connection.fetchval("SELECT pg_backend_pid()")
+    return bool(serving != connection.get_server_pid())
 
 
 async def inspect(connection: Connection) -> None:
@@ -73,12 +73,11 @@ async def inspect(connection: Connection) -> None:
     Raises:
         MisconfiguredError: it is not.
     """
-    row = await connection.fetchrow(
+    [row] = await connection.fetch(
         "SELECT current_setting('server_version_num')::int AS version,"
         " current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages,"
         " current_setting('synchronous_commit') AS commit, pg_is_in_recovery() AS standby"
     )
-    assert row is not None
     if row["version"] < OLDEST:
         raise MisconfiguredError("the database is older than PostgreSQL 14")
     if row["standby"]:
@@ -100,7 +99,7 @@ async def migrate(connection: Connection) -> None:
     Raises:
         MisconfiguredError: it was written by a newer program.
     """
-    steps = migrations("postgres")
+    steps = await asyncio.to_thread(migrations, "postgres")
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         current = await _version(connection)

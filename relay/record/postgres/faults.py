@@ -26,7 +26,12 @@ _AWAY: Final = ("08", "57P", "53", "25006", "55P03", "57014")
 #: Data exceptions, integrity constraints, program limits.
 _ITEM: Final = ("22", "23", "54")
 #: How asyncpg says that a connection is gone, or that a statement took too long.
-_LOST: Final = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_LOST: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 class ContendedError(RelayError):

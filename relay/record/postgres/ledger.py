@@ -3,6 +3,8 @@
 Owns reading the account, and counting the rows again by another way, both in one snapshot.
 """
 
+import asyncio
+
 import asyncpg
 
 from relay.core.errors import StoreBusyError
@@ -52,7 +54,7 @@ async def _snapshot(url: str, *ways: str) -> list[Ledger]:
 
 
 async def _read(connection: Connection, way: str) -> Ledger:
-    sql = statements("postgres")
+    sql = await asyncio.to_thread(statements, "postgres")
     sources = await connection.fetch(sql[f"{way}_sources"])
     destinations = await connection.fetch(sql[f"{way}_destinations"])
     return Ledger(

@@ -76,7 +76,9 @@ class PostgresNumbers:
     ) -> None:
         """Give each of these destinations (name, kind) a number."""
         new = sorted(
-            (name, kind) for name, kind in destinations if name not in self._destinations
+            (name, kind)
+            for name, kind in destinations
+            if name not in self._destinations
         )
         for name, kind in new:
             await connection.execute(
@@ -92,10 +94,9 @@ class PostgresNumbers:
     ) -> None:
         """Take as many numbers as a group can need."""
         deliveries = receipts * len(self._destinations)
-        row = await connection.fetchrow(
+        [row] = await connection.fetch(
             self._sql["take_numbers"], runs, receipts, receipts, deliveries
         )
-        assert row is not None
         head = now // 1000 << _SEQUENCE_BITS
         mask = (1 << _SEQUENCE_BITS) - 1
         self._taken = {

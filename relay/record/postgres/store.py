@@ -93,7 +93,7 @@ class PostgresStore(GroupedStore):
     # --- on the store's own loop ------------------------------------------------------------------
 
     async def _open(self, destinations: Sequence[tuple[str, str]]) -> None:
-        sql = statements("postgres")
+        sql = await asyncio.to_thread(statements, "postgres")
         connection = await connect(self._url)
         try:
             await inspect(connection)
@@ -120,4 +120,3 @@ class PostgresStore(GroupedStore):
             await writer.close()
         if self._leases is not None:
             await self._leases.end()
-        await asyncio.sleep(0)

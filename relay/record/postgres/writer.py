@@ -130,9 +130,11 @@ class Writer:
                 failure = await self._failed(error)
                 if self._connection is None:
                     # Whether it was committed nobody knows; whom it leased to nobody was told.
-                    self._unsure += [self._lease(n) for n in range(first, self._leases + 1)]
+                    self._unsure += [
+                        self._lease(n) for n in range(first, self._leases + 1)
+                    ]
                 else:
-                    await self._undo()
+                    await self._undo(self._connection)
                 if not isinstance(failure, ContendedError):
                     return await self._after(failure, jobs, room, now)
                 continue
@@ -163,13 +165,12 @@ class Writer:
             StoreFullError(reason) if is_intake(job) else next(answers) for job in jobs
         ]
 
-    async def _undo(self) -> None:
-        assert self._connection is not None
+    async def _undo(self, connection: Connection) -> None:
         try:
-            if self._connection.is_in_transaction():
-                await self._connection.execute("ROLLBACK")
+            if connection.is_in_transaction():
+                await connection.execute("ROLLBACK")
             # Names that this group has brought are gone with it.
-            await self._numbers.load(self._connection)
+            await self._numbers.load(connection)
         except Exception:  # noqa: BLE001 - a connection that cannot even undo is of no use
             await self._drop()
 

@@ -1,0 +1,282 @@
+"""Several relays on one database, and a database that is not what it should be."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import asyncpg
+import pytest
+
+from relay.core.errors import MisconfiguredError, StoreBusyError
+from relay.core.identity import Outcome
+from relay.core.ports import Recorded
+from relay.core.run import Verdict
+from relay.record.postgres.store import PostgresStore
+from tests.postgres.fixtures import Database
+from tests.postgres.local_postgres import LocalPostgres
+from tests.record.harness import Bounds
+from tests.record.postgres_harness import PostgresHarness
+from tests.record.receipts import callback, odd
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+async def pair(
+    database: Database,
+) -> AsyncIterator[tuple[PostgresHarness, PostgresHarness]]:
+    one, two = PostgresHarness(database.url), PostgresHarness(database.url)
+    await asyncio.gather(one.open(), two.open())
+    try:
+        yield one, two
+        await one.audit()
+    finally:
+        await one.vanish()
+        await two.vanish()
+
+
+@pytest.fixture
+async def place(database: Database) -> AsyncIterator[PostgresHarness]:
+    harness = PostgresHarness(database.url)
+    yield harness
+    await harness.vanish()
+
+
+async def beat(harness: PostgresHarness) -> None:
+    assert isinstance(harness.store, PostgresStore)
+    assert harness.store._thread is not None
+    assert harness.store._leases is not None
+    await harness.store._thread.run(harness.store._leases._beat())
+
+
+# --- several relays -------------------------------------------------------------------------------
+
+
+async def test_relays_that_start_together_make_one_schema(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, two = pair
+    assert one.store.installation == two.store.installation != ""
+    assert one.store.incarnation != two.store.incarnation
+
+
+async def test_a_run_that_several_relays_hear_of_at_once_is_one_event(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    names = [f"run_{number}" for number in range(40)]
+    jobs = [
+        harness.store.record([callback(run, note=note)])
+        for run in names
+        for harness, note in zip(pair, ("", "again"), strict=True)
+    ]
+    answers = await asyncio.gather(*jobs)
+    verdicts = [a.verdict for [a] in answers if isinstance(a, Recorded)]
+    assert verdicts.count(Verdict.FIRST) == verdicts.count(Verdict.DUPLICATE) == 40
+    assert await pair[0].count("events") == await pair[0].count("runs") == 40
+
+
+async def test_equal_bytes_in_quarantine_are_one_row_whoever_keeps_them(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    await asyncio.gather(*(it.one(odd(b"[]")) for it in pair for _ in range(5)))
+    assert await pair[0].receipts() == [("quarantined", 10)]
+
+
+async def test_a_delivery_is_leased_to_one_relay(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, _ = pair
+    await one.store.record([callback(f"run_{number}") for number in range(60)])
+    found = await asyncio.gather(*(it.claim(limit=7) for _ in range(10) for it in pair))
+    numbers = [parcel.number for parcels in found for parcel in parcels]
+    assert len(numbers) == len(set(numbers)) == 60
+    mine = [p for parcels in found[::2] for p in parcels]
+    assert all(await one.settle(*mine))
+
+
+async def test_what_one_relay_has_fresh_another_leaves_alone(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, two = pair
+    one.handover.left = {"lake": 1}
+    await one.one(callback())
+    assert await two.claim("lake") == []
+    assert len(await two.claim("orders")) == 1
+
+
+async def test_a_living_relay_keeps_its_leases_and_a_dead_one_loses_them(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, two = pair
+    await one.store.record([callback("run_1"), callback("run_2")])
+    [held] = await one.claim(limit=1)
+    [dead] = await two.claim(limit=1)
+    await beat(one)
+    assert await one.claim() == []
+    await one.execute(
+        "UPDATE incarnations SET expires_at = now() - interval '1 second' WHERE number = ?",
+        two.store.incarnation,
+    )
+    await beat(one)
+    [again] = await one.claim()
+    assert again.number == dead.number
+    assert await two.settle(dead) == [False]
+    assert await one.settle(held, again) == [True, True]
+
+
+async def test_who_was_taken_for_dead_begins_anew(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, two = pair
+    before = two.store.incarnation
+    await one.execute(
+        "UPDATE incarnations SET expires_at = now() - interval '1 second' WHERE number = ?",
+        before,
+    )
+    await beat(one)
+    await beat(two)
+    assert two.store.incarnation > before
+    await two.one(callback())
+    [parcel] = await two.claim("lake")
+    await beat(one)
+    assert await two.settle(parcel) == [True]
+
+
+async def test_a_relay_that_stops_frees_what_it_held_at_once(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, two = pair
+    await one.one(callback())
+    assert len(await one.claim("lake")) == 1
+    await one.close()
+    assert len(await two.claim("lake")) == 1
+    await one.open()
+
+
+async def test_a_later_revision_waits_for_the_earlier_one_at_another_relay(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, two = pair
+    await one.one(callback("run_1"))
+    [first] = await two.claim("lake")
+    await one.revise("run_1", outcome=Outcome.FAILED, to=["lake"])
+    assert await one.claim("lake") == []
+    assert await two.settle(first) == [True]
+    assert len(await one.claim("lake")) == 1
+
+
+# --- a server that fails --------------------------------------------------------------------------
+
+
+async def test_what_was_acknowledged_survives_the_servers_death(
+    place: PostgresHarness, database: Database
+) -> None:
+    await place.open()
+    await place.one(callback("run_1"))
+    await asyncio.to_thread(database.server.kill)
+    with pytest.raises(StoreBusyError):
+        await place.store.record([callback("run_2")])
+    await asyncio.to_thread(database.server.start)
+    assert (await place.one(callback("run_1"))).verdict is Verdict.DUPLICATE
+    assert (await place.one(callback("run_2"))).verdict is Verdict.FIRST
+    await place.audit()
+
+
+async def test_a_server_that_hangs_keeps_nobody_waiting_for_ever(
+    place: PostgresHarness, database: Database
+) -> None:
+    place.bounds = Bounds(ack_timeout_s=0.1)
+    await place.open()
+    await asyncio.to_thread(database.server.pause)
+    with pytest.raises(StoreBusyError, match="in time"):
+        await place.store.record([callback("run_1")])
+    await asyncio.to_thread(database.server.resume)
+    place.bounds = Bounds()
+    await place.restart()
+    recorded = await place.one(callback("run_1"))
+    assert recorded.verdict in (Verdict.FIRST, Verdict.DUPLICATE)
+    await place.audit()
+
+
+async def test_an_idle_connection_that_broke_off_is_made_again(
+    place: PostgresHarness,
+) -> None:
+    await place.open()
+    await place.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'runflow-relay'"
+    )
+    # Found out before it is used, or by using it: then this one is told to come again.
+    with suppress(StoreBusyError):
+        await place.store.record([callback("run_1")])
+    assert (await place.one(callback("run_2"))).verdict is Verdict.FIRST
+    await place.audit()
+
+
+# --- a server that cannot be trusted ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
+async def test_a_server_that_may_forget_is_refused(setting: str) -> None:
+    server = await asyncio.to_thread(LocalPostgres, settings={setting: "off"})
+    try:
+        await asyncio.to_thread(server.start)
+        place = PostgresHarness(server.url("postgres"))
+        with pytest.raises(MisconfiguredError, match=f"{setting}=off"):
+            await place.open()
+        await place.vanish()
+    finally:
+        await asyncio.to_thread(server.close)
+
+
+async def test_a_database_that_does_not_wait_for_its_log_is_refused(
+    place: PostgresHarness, database: Database
+) -> None:
+    admin = await asyncpg.connect(database.server.administrator_url(database.name))
+    await admin.execute(
+        f'ALTER DATABASE "{database.name}" SET synchronous_commit = off'
+    )
+    await admin.close()
+    with pytest.raises(MisconfiguredError, match="synchronous_commit=off"):
+        await place.open()
+
+
+async def test_a_schema_of_a_newer_program_is_refused(place: PostgresHarness) -> None:
+    await place.open()
+    await place.close()
+    await place.execute("UPDATE meta SET value = '999' WHERE key = 'schema'")
+    with pytest.raises(MisconfiguredError, match="start the newer program"):
+        await place.open()
+
+
+async def test_nobody_there_is_no_mistake_of_the_configuration() -> None:
+    place = PostgresHarness("postgresql://relay@127.0.0.1:9/relay")
+    with pytest.raises(StoreBusyError, match="does not answer"):
+        await place.open()
+    await place.vanish()
+
+
+async def test_a_wrong_password_is_a_mistake_and_is_not_repeated(
+    database: Database,
+) -> None:
+    url = database.url.replace(database.server.password, "whsec-wrong")
+    place = PostgresHarness(url)
+    with pytest.raises(MisconfiguredError) as told:
+        await place.open()
+    assert "whsec-wrong" not in str(told.value)
+    await place.vanish()
+
+
+async def test_an_old_server_keeps_everything_too(
+    old_postgres: LocalPostgres,
+) -> None:
+    await old_postgres.create_database("aged")
+    place = PostgresHarness(old_postgres.url("aged"))
+    await place.open()
+    await place.one(callback("run_1"))
+    await place.one(odd())
+    assert len(await place.deliver_all("lake")) == 1
+    await place.reopen()
+    assert (await place.one(callback("run_1"))).verdict is Verdict.DUPLICATE
+    await place.audit()
+    await place.vanish()
