@@ -1,0 +1,226 @@
+"""The virtual loop: time jumps to the next timer as soon as nothing is ready.
+
+Owns time, the order of what is ready, and lives: everything that one process of the relay has started
+carries its life, and nothing of a life that has ended is ever run again. Knows nothing of the relay.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from random import Random
+from typing import Any, Final, TypeVar
+
+#: Seconds that one turn of the loop takes at least.
+TURN_S: Final = 1e-6
+
+__all__ = ["LIFE", "Died", "Life", "Stalled", "VirtualLoop", "pause"]
+
+T = TypeVar("T")
+
+
+class Died(BaseException):
+    """The process is killed here. No ``except Exception`` may survive it."""
+
+
+class Stalled(RuntimeError):  # noqa: N818 - what has happened, not what is wrong
+    """Nothing is ready, and nothing ever will be."""
+
+
+class Life:
+    """Everything that one process has started."""
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.tasks: list[asyncio.Task[Any]] = []
+        #: Those outside who wait for something of this life.
+        self.outside: set[asyncio.Future[Any]] = set()
+
+
+#: Whose the running callback is; None is the world's.
+LIFE: Final[contextvars.ContextVar[Life | None]] = contextvars.ContextVar(
+    "life", default=None
+)
+
+
+class _Task(asyncio.Task[Any]):
+    """A task that has the same place in a set in every run of a history."""
+
+    def __init__(self, coroutine: Any, *, serial: int, **options: Any) -> None:
+        self._serial = serial
+        super().__init__(coroutine, name=str(serial), **options)
+
+    def __hash__(self) -> int:
+        return self._serial
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """An event loop without a selector, without threads and without real time."""
+
+    # What the base class has, and its stubs keep to themselves.
+    _ready: Any
+    _scheduled: Any
+    _selector: Any
+
+    def __init__(self, dice: Random, *, shuffled: bool) -> None:
+        super().__init__()
+        self.set_debug(False)
+        self.set_exception_handler(_look_away)
+        self._selector = self
+        self._now = 0.0
+        self._dice = dice
+        self._shuffled = shuffled
+        self._serial = 0
+        #: What belongs to no process.
+        self._rest = Life()
+        self.turns = 0
+
+    # --- what the base class asks for -------------------------------------------------------------
+
+    def time(self) -> float:
+        return self._now
+
+    def select(self, timeout: float | None) -> list[object]:
+        """Nothing comes from outside: time passes instead."""
+        self.turns += 1
+        if timeout is None:
+            raise Stalled
+        # A turn takes its time, as everywhere: who waits for a moment does not stop short of it.
+        self._now += max(timeout, TURN_S)
+        if self._shuffled and len(self._ready) > 1:
+            self._shuffle()
+        return []
+
+    def _process_events(self, event_list: object) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        pass
+
+    def create_task(self, coro: Any, *, name: Any = None, context: Any = None) -> Any:
+        del name  # Names count through all histories; a serial number begins anew with each.
+        self._serial += 1
+        task = _Task(coro, serial=self._serial, loop=self, context=context)
+        life = LIFE.get() if context is None else context.get(LIFE)
+        (self._rest if life is None else life).tasks.append(task)
+        return task
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        handle = super().call_soon(callback, *args, context=context)
+        life = LIFE.get() if context is None else context.get(LIFE)
+        if life is not None and not life.alive:
+            handle.cancel()
+        return handle
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> Any:
+        handle = super().call_at(when, callback, *args, context=context)
+        life = LIFE.get() if context is None else context.get(LIFE)
+        if life is not None and not life.alive:
+            handle.cancel()
+        return handle
+
+    # --- lives ------------------------------------------------------------------------------------
+
+    def begin(
+        self, life: Life, work: Coroutine[Any, Any, T]
+    ) -> "asyncio.Future[T | None]":
+        """Let a life do something. None is its result when the life ends first."""
+        context = contextvars.copy_context()
+        context.run(LIFE.set, life)
+        task: asyncio.Task[T] = self.create_task(work, context=context)
+        result: asyncio.Future[T | None] = self.create_future()
+        life.outside.add(result)
+        task.add_done_callback(
+            lambda done: _pass_on(life, done, result), context=contextvars.copy_context()
+        )
+        return result
+
+    def kill(self, life: Life) -> None:
+        """Nothing that a life has started goes on. What had left it is on its way."""
+        life.alive = False
+        # Cancelled where they are: the loop counts on how many there were.
+        for handle in (*self._ready, *self._scheduled):
+            if handle._context.get(LIFE) is life:
+                handle.cancel()
+        for waiting in life.outside:
+            if not waiting.done():
+                waiting.set_result(None)
+        life.outside.clear()
+
+    def bury(self, life: Life) -> None:
+        """Close what was left standing, when the loop runs no more."""
+        life.alive = False
+        for task in life.tasks:
+            task._log_destroy_pending = False  # type: ignore[attr-defined] # asyncio's own switch
+            coroutine = task.get_coro()
+            for _ in range(8):
+                if _closed(coroutine):
+                    break
+        life.tasks.clear()
+
+    def bury_rest(self) -> None:
+        """The same for what was the world's own."""
+        self.bury(self._rest)
+
+    def _shuffle(self) -> None:
+        """Wake tasks in another order; plain callbacks keep theirs, as asyncio promises."""
+        places = [n for n, handle in enumerate(self._ready) if _wakes_a_task(handle)]
+        if len(places) < 2:
+            return
+        handles = [self._ready[n] for n in places]
+        self._dice.shuffle(handles)
+        for place, handle in zip(places, handles, strict=True):
+            self._ready[place] = handle
+
+
+async def pause(seconds: float) -> None:
+    """Let virtual time pass."""
+    loop = asyncio.get_running_loop()
+    passed = loop.create_future()
+    loop.call_later(seconds, _resolve, passed)
+    await passed
+
+
+def _resolve(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _wakes_a_task(handle: Any) -> bool:
+    callback = handle._callback
+    if isinstance(getattr(callback, "__self__", None), _Task):
+        return True
+    return type(callback).__name__ == "TaskStepMethWrapper"
+
+
+def _pass_on(
+    life: Life, done: "asyncio.Task[T]", result: "asyncio.Future[T | None]"
+) -> None:
+    life.outside.discard(result)
+    if result.done():
+        return
+    if done.cancelled():
+        result.set_result(None)
+        return
+    error = done.exception()
+    if error is None:
+        result.set_result(done.result())
+    elif isinstance(error, Died):
+        result.set_result(None)
+    else:
+        result.set_exception(error)
+
+
+def _closed(coroutine: Any) -> bool:
+    try:
+        coroutine.close()
+    except BaseException:  # noqa: BLE001 - what the dead say is not heard
+        return False
+    return True
+
+
+def _look_away(_loop: object, _context: object) -> None:
+    """What is said of tasks that were left standing."""
+
+

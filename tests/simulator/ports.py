@@ -1,0 +1,101 @@
+"""The machine under the relay: clock, dice, the store's thread and checkpoints, all from one seed.
+
+Owns virtual stand-ins for what ``relay.app.system`` takes from the real machine. Knows nothing of what
+the relay does with them.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import TypeVar
+
+from relay.core.ports import Checkpoint
+from tests.fakes import NOW_US
+from tests.record.harness import Stumbled
+from tests.simulator.loop import LIFE, Died
+
+__all__ = ["Machine", "Thread"]
+
+R = TypeVar("R")
+
+
+class Machine:
+    """Clock, dice and checkpoints. The clock may be set while everything runs."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, dice: Random) -> None:
+        self._loop = loop
+        self._dice = dice
+        self._offset_us = 0
+        self._latest = 0
+        self.passed: Counter[Checkpoint] = Counter()
+        #: What happens at which passing of a checkpoint.
+        self.hooks: dict[tuple[Checkpoint, int], Callable[[], None]] = {}
+
+    # --- Clock ------------------------------------------------------------------------------------
+
+    def now_us(self) -> int:
+        now = NOW_US + self._offset_us + int(self._loop.time() * 1_000_000)
+        self._latest = max(self._latest, now)
+        return now
+
+    def jump(self, seconds: float) -> None:
+        self._offset_us += int(seconds * 1_000_000)
+
+    def set_right(self) -> None:
+        """Nothing that was said to be due lies far ahead any more."""
+        self._offset_us += max(0, self._latest - self.now_us())
+
+    # --- Dice -------------------------------------------------------------------------------------
+
+    def bytes(self, count: int, /) -> bytes:
+        return self._dice.randbytes(count)
+
+    def unit(self) -> float:
+        return self._dice.random()
+
+    # --- Checkpoints ------------------------------------------------------------------------------
+
+    def reach(self, name: Checkpoint, /) -> None:
+        life = LIFE.get()
+        if life is None or not life.alive:
+            return
+        self.passed[name] += 1
+        hook = self.hooks.pop((name, self.passed[name]), None)
+        if hook is not None:
+            hook()
+
+
+class Thread:
+    """The Executor port: one call after another, each at some moment a little later."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, dice: Random) -> None:
+        self._loop = loop
+        self._dice = dice
+        self._free_at = 0.0
+
+    def stand_still(self, seconds: float) -> None:
+        self._free_at = max(self._free_at, self._loop.time()) + seconds
+
+    def run(self, call: Callable[[], R], /) -> Awaitable[R]:
+        future: asyncio.Future[R] = self._loop.create_future()
+        begin = max(self._loop.time(), self._free_at) + self._latency()
+        self._free_at = begin
+        self._loop.call_at(begin, self._perform, call, future)
+        return future
+
+    def _perform(self, call: Callable[[], R], future: "asyncio.Future[R]") -> None:
+        if future.cancelled():
+            return
+        deliver: Callable[[], None]
+        try:
+            result = call()
+        except (Died, Stumbled, Exception) as error:  # noqa: BLE001 - it belongs to whoever waits
+            raised = error
+            deliver = lambda: future.done() or future.set_exception(raised)  # noqa: E731
+        else:
+            deliver = lambda: future.done() or future.set_result(result)  # noqa: E731
+        self._loop.call_later(self._latency(), deliver)
+
+    def _latency(self) -> float:
+        return 0.0002 + 0.004 * self._dice.random() ** 3

@@ -1,0 +1,272 @@
+"""The script: what will happen to one relay, as plain values drawn from a seed.
+
+Owns the shapes of everything that can happen and drawing them. A script is a list of calls and a list
+of faults; each may be left out without the others losing their meaning, which is how it is shrunk.
+"""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+__all__ = [
+    "CALM",
+    "HORIZON",
+    "PLACES",
+    "Call",
+    "Crash",
+    "CrashAt",
+    "Fault",
+    "Jump",
+    "Outage",
+    "Place",
+    "Revise",
+    "Script",
+    "Slow",
+    "Stop",
+    "StoreFault",
+    "Stuck",
+    "Stumble",
+    "draw",
+]
+
+#: Seconds in which everything may go wrong.
+HORIZON = 6.0
+#: Seconds in which nothing new goes wrong, while what is stuck stays stuck.
+CALM = 8.0
+
+PLACES = ("lake", "orders", "audit")
+Point = Literal["after-verify", "before-commit", "after-commit", "after-send"]
+Shape = Literal["whole", "partial", "open", "odd", "forged"]
+Way = Literal["refuse", "5xx", "4xx", "lost", "hang", "raise", "busy"]
+StoreWay = Literal["busy", "full", "fails", "commits-and-fails", "internal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The upstream calls; repeated until it is answered with 2xx or has had enough."""
+
+    at: float
+    run: int
+    shape: Shape
+    outcome: str
+    #: Spelling of ids and words, and bytes that say nothing.
+    spelling: int
+    client_ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The process dies between any two instructions of its loop."""
+
+    at: float
+    down: float
+
+
+@dataclass(frozen=True, slots=True)
+class CrashAt:
+    """The process dies when it passes a checkpoint for the nth time."""
+
+    point: Point
+    nth: int
+    down: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stumble:
+    """Something unexpected is raised where a checkpoint is passed for the nth time."""
+
+    point: Point
+    nth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The process is asked to stop, and started again."""
+
+    at: float
+    down: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFault:
+    """The next statement of a kind fails, ``times`` times."""
+
+    at: float
+    how: StoreWay
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """The store's thread stands still for a while."""
+
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A destination does not work for a while, or until everything is put right."""
+
+    place: str
+    since: float
+    until: float
+    how: Way
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """One run's events are not taken by a destination until everything is put right."""
+
+    place: str
+    run: int
+    how: Literal["4xx", "hang", "dead", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """The wall clock is set."""
+
+    at: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Revise:
+    """The truth about a run is found to be another one: it has its next event."""
+
+    at: float
+    run: int
+    outcome: int
+    hinted: bool
+
+
+Fault = (
+    Crash | CrashAt | Stumble | Stop | StoreFault | Slow | Outage | Stuck | Jump | Revise
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One destination: how many calls at once, parcels in a call, and parcels in memory."""
+
+    name: str
+    concurrency: int
+    batch: int
+    ready_max: int
+    laddered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Everything that will happen; the rest is small chance from the same seed."""
+
+    seed: int
+    shuffled: bool
+    places: tuple[Place, ...]
+    calls: tuple[Call, ...]
+    faults: tuple[Fault, ...]
+
+
+OUTCOMES = ("succeeded", "failed", "cancelled", "partial_succeeded")
+
+
+def draw(seed: int) -> Script:
+    """The script of a seed."""
+    dice = Random(seed)
+    runs = dice.randint(1, 8)
+    count = dice.choice((2, 2, 2, 3))
+    places = tuple(
+        Place(
+            name,
+            concurrency=dice.choice((1, 2, 4)),
+            batch=dice.choice((1, 1, 3)),
+            ready_max=dice.choice((1, 3, 100)),
+            laddered=dice.random() < 0.7,
+        )
+        for name in PLACES[:count]
+    )
+    calls = [call for run in range(runs) for call in _calls(dice, run)]
+    names = [place.name for place in places]
+    faults = [_fault(dice, runs, names) for _ in range(dice.choice((0, 1, 2, 3, 4, 6)))]
+    if dice.random() < 0.6:
+        faults += [_revise(dice, runs) for _ in range(dice.randint(1, 4))]
+    return Script(
+        seed=seed,
+        shuffled=dice.random() < 0.5,
+        places=places,
+        calls=tuple(sorted(calls, key=lambda call: call.at)),
+        faults=tuple(faults),
+    )
+
+
+def _calls(dice: Random, run: int) -> list[Call]:
+    """What the upstream says of one run: mostly the same thing, once or more."""
+    said = dice.choice(OUTCOMES[:2])
+    ref = dice.choice((None, None, f"order-{run}"))
+    first = round(dice.uniform(0, HORIZON * 0.7), 3)
+    found = []
+    for number in range(dice.choice((1, 1, 2, 2, 3, 4))):
+        at = first if number == 0 else first + dice.choice((0, 0.001, 0.3, 2))
+        conflicting = number > 0 and dice.random() < 0.1
+        found.append(
+            Call(
+                at=round(at, 3),
+                run=run,
+                shape=dice.choices(
+                    ("whole", "partial", "open", "odd", "forged"), (20, 4, 1, 1, 1)
+                )[0],
+                outcome=dice.choice(OUTCOMES) if conflicting else said,
+                spelling=dice.choice((0, 0, 1, 2, 3)),
+                client_ref=dice.choices((ref, None, "other"), (20, 4, 1))[0],
+            )
+        )
+    return found
+
+
+def _fault(dice: Random, runs: int, places: list[str]) -> Fault:
+    at = round(dice.uniform(0, HORIZON), 3)
+    down = dice.choice((0.05, 0.5, 1.5))
+    points: tuple[Point, ...] = (
+        "after-verify", "before-commit", "after-commit", "after-send",
+    )  # fmt: skip
+    match dice.randrange(14):
+        case 0 | 1:
+            return Crash(at, down)
+        case 2 | 3:
+            return CrashAt(dice.choice(points), dice.randint(1, 12), down)
+        case 4:
+            return Stumble(dice.choice(points), dice.randint(1, 12))
+        case 5:
+            return Stop(at, down)
+        case 6 | 7:
+            hows: tuple[StoreWay, ...] = (
+                "busy", "full", "fails", "commits-and-fails", "internal",
+            )  # fmt: skip
+            return StoreFault(at, dice.choice(hows), dice.choice((1, 1, 3)))
+        case 8:
+            return Slow(at, dice.choice((0.5, 2.0, 5.0)))
+        case 9 | 10 | 11:
+            return _outage(dice, at, dice.choice(places))
+        case 12:
+            hits: tuple[Literal["4xx", "hang", "dead", "lost"], ...] = (
+                "4xx", "hang", "dead", "lost",
+            )  # fmt: skip
+            return Stuck(dice.choice(places), dice.randrange(runs), dice.choice(hits))
+        case _:
+            return Jump(at, dice.choice((-3600.0, -10.0, 10.0, 8 * 86400.0)))
+
+
+def _outage(dice: Random, at: float, place: str) -> Outage:
+    ways: tuple[Way, ...] = ("refuse", "5xx", "4xx", "lost", "hang", "raise", "busy")
+    until = dice.choice((at + 0.05, at + 0.5, at + 3, HORIZON + CALM))
+    return Outage(place, at, round(until, 3), dice.choice(ways))
+
+
+def _revise(dice: Random, runs: int) -> Revise:
+    return Revise(
+        at=round(dice.uniform(0.5, HORIZON), 3),
+        run=dice.randrange(runs),
+        outcome=dice.randrange(1, 4),
+        hinted=dice.random() < 0.5,
+    )
