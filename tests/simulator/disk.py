@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from relay.record.sqlite.connection import connect, migrate
 from relay.record.sqlite.store import SqliteStore
+from relay.record.sqlite.writer import Writer
 from tests.simulator.script import StoreWay
 
-__all__ = ["Disk", "FaultyConnection", "Room"]
+__all__ = ["Disk", "FaultyConnection", "Room", "bare"]
 
 #: Where a file costs memory alone, if there is such a place.
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
@@ -55,6 +56,14 @@ class FaultyConnection:
         if fault == "commits-and-fails":
             self._connection.execute(sql)
         raise _raised(fault)
+
+
+def bare(writer: Writer) -> sqlite3.Connection:
+    """A writer's connection, on which nothing fails."""
+    found: Any = writer._db
+    if isinstance(found, FaultyConnection):
+        return found._connection
+    return writer._db
 
 
 _STATEMENTS: Final[dict[StoreWay, str]] = {

@@ -79,7 +79,12 @@ def independent(world: "World", due: Sequence[tuple[str, str, int]]) -> None:
     }
     for destination in world.destinations:
         name = destination.place.name
-        if any(outage.until > now - 4 for outage in destination.outages):
+        # Without a ladder, an event at fault waits longer than this.
+        slow = not destination.place.laddered
+        if any(
+            outage.until > now - 4 or (slow and outage.how == "4xx")
+            for outage in destination.outages
+        ):
             continue
         for place, run, revision in due:
             if place == name and run not in destination.stuck:

@@ -11,6 +11,7 @@ from relay.core.identity import Kind, Outcome, RunKey, event_id_bytes
 from relay.record.accounts import Accounts
 from relay.record.codes import OUTCOME_CODES
 from relay.record.sqlite.writer import Writer
+from tests.simulator.disk import bare
 from tests.simulator.process import SOURCE, Process
 
 __all__ = ["revise"]
@@ -39,9 +40,10 @@ async def revise(
         writer = process.store._writer
         if writer is None:
             return ()
-        db = writer._db
-        db.execute("BEGIN IMMEDIATE")
+        # Faults are for the relay's own statements.
+        db = bare(writer)
         try:
+            db.execute("BEGIN IMMEDIATE")
             places = _write(writer, run, outcome, now)
             writer._checkpoints.reach("before-commit")
             db.execute("COMMIT")
@@ -56,7 +58,7 @@ async def revise(
 
 
 def _write(writer: Writer, run: str, outcome: Outcome, now: int) -> Sequence[str]:
-    db, numbers = writer._db, writer._numbers
+    db, numbers = bare(writer), writer._numbers
     key = RunKey.of(SOURCE, Kind.RUN, run)
     found = db.execute(_FIND, (key.stored, OUTCOME_CODES[outcome])).fetchone()
     if found is None:
