@@ -69,13 +69,17 @@ class Machine:
 class Thread:
     """The Executor port: one call after another, each at some moment a little later."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, dice: Random) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, dice: Random, *, latency: float
+    ) -> None:
+        """``latency`` is the longest that a call takes, in seconds; most take far less."""
         self._loop = loop
         self._dice = dice
+        self._longest = latency
         self._free_at = 0.0
 
     def stand_still(self, seconds: float) -> None:
-        self._free_at = max(self._free_at, self._loop.time()) + seconds
+        self._free_at = max(self._free_at, self._loop.time() + seconds)
 
     def run(self, call: Callable[[], R], /) -> Awaitable[R]:
         future: asyncio.Future[R] = self._loop.create_future()
@@ -98,4 +102,4 @@ class Thread:
         self._loop.call_later(self._latency(), deliver)
 
     def _latency(self) -> float:
-        return 0.0002 + 0.004 * self._dice.random() ** 3
+        return 0.0002 + self._longest * self._dice.random() ** 3

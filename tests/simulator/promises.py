@@ -168,6 +168,9 @@ def _of_run(
     for revision, outcome, identifier in events:
         expected = uuid.uuid5(_NAMESPACE, f"{SOURCE}\nrun\n{run}\n{outcome}\n{revision}")
         require(expected.bytes == identifier, "P2", f"{run} has an event of another id")
+    require(
+        len(events) <= 1 + world.asked[run], "P2", f"{run} has {len(events)} events"
+    )
     whole = {call.outcome for call in calls if call.shape == "whole"}
     outcomes = {call.outcome for call in calls if call.shape in ("whole", "partial")}
     refs = {call.client_ref for call in calls} - {None}

@@ -162,7 +162,10 @@ class Script:
     """Everything that will happen; the rest is small chance from the same seed."""
 
     seed: int
+    #: Whether tasks wake in another order than they were woken.
     shuffled: bool
+    #: Seconds that a call of the store's thread takes at the most.
+    latency: float
     places: tuple[Place, ...]
     calls: tuple[Call, ...]
     faults: tuple[Fault, ...]
@@ -174,7 +177,8 @@ OUTCOMES = ("succeeded", "failed", "cancelled", "partial_succeeded")
 def draw(seed: int) -> Script:
     """The script of a seed."""
     dice = Random(seed)
-    runs = dice.randint(1, 8)
+    storm = dice.random() < 0.4
+    runs = dice.randint(6, 16) if storm else dice.randint(1, 8)
     count = dice.choice((2, 2, 2, 3))
     places = tuple(
         Place(
@@ -186,25 +190,33 @@ def draw(seed: int) -> Script:
         )
         for name in PLACES[:count]
     )
-    calls = [call for run in range(runs) for call in _calls(dice, run)]
+    # In a storm everything comes within moments, and the ways out have much to do.
+    since = dice.uniform(0, HORIZON / 2)
+    window = dice.choice((0.02, 0.2, 1.0)) if storm else HORIZON * 0.7 - since
+    calls = [
+        call
+        for run in range(runs)
+        for call in _calls(dice, run, round(since + dice.uniform(0, window), 3))
+    ]
     names = [place.name for place in places]
-    faults = [_fault(dice, runs, names) for _ in range(dice.choice((0, 1, 2, 3, 4, 6)))]
+    times = (since, since + window + 1) if storm else (0, HORIZON)
+    faults = [_fault(dice, runs, names, times) for _ in range(dice.choice((0, 1, 2, 3, 4, 6)))]
     if dice.random() < 0.6:
         faults += [_revise(dice, runs) for _ in range(dice.randint(1, 4))]
     return Script(
         seed=seed,
         shuffled=dice.random() < 0.5,
+        latency=dice.choice((0.001, 0.005, 0.05)),
         places=places,
         calls=tuple(sorted(calls, key=lambda call: call.at)),
         faults=tuple(faults),
     )
 
 
-def _calls(dice: Random, run: int) -> list[Call]:
+def _calls(dice: Random, run: int, first: float) -> list[Call]:
     """What the upstream says of one run: mostly the same thing, once or more."""
     said = dice.choice(OUTCOMES[:2])
     ref = dice.choice((None, None, f"order-{run}"))
-    first = round(dice.uniform(0, HORIZON * 0.7), 3)
     found = []
     for number in range(dice.choice((1, 1, 2, 2, 3, 4))):
         at = first if number == 0 else first + dice.choice((0, 0.001, 0.3, 2))
@@ -224,8 +236,10 @@ def _calls(dice: Random, run: int) -> list[Call]:
     return found
 
 
-def _fault(dice: Random, runs: int, places: list[str]) -> Fault:
-    at = round(dice.uniform(0, HORIZON), 3)
+def _fault(
+    dice: Random, runs: int, places: list[str], times: tuple[float, float]
+) -> Fault:
+    at = round(dice.uniform(*times), 3)
     down = dice.choice((0.05, 0.5, 1.5))
     points: tuple[Point, ...] = (
         "after-verify", "before-commit", "after-commit", "after-send",

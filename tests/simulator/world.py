@@ -6,7 +6,8 @@ when the process dies and when it is started again. What has to hold is judged b
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections import Counter
+from contextlib import nullcontext
 from random import Random
 from typing import Final
 
@@ -17,6 +18,7 @@ from tests.simulator import promises
 from tests.simulator.destinations import Destination
 from tests.simulator.disk import Disk, Room
 from tests.simulator.history import BrokenError, History
+from tests.simulator.lines import heard
 from tests.simulator.loop import Died, Stalled, VirtualLoop, pause
 from tests.simulator.ports import Machine, Thread
 from tests.simulator.process import Process
@@ -108,6 +110,8 @@ class World:
         self._pause_s = 0.05
         self._ended = False
         self.leaking = False
+        #: How often the truth about a run was found to be another one, if it was.
+        self.asked = Counter[str]()
 
     # --- the order of a history -------------------------------------------------------------------
 
@@ -156,7 +160,7 @@ class World:
             process = Process(
                 self.disk,
                 self.machine,
-                Thread(self.loop, self._latencies),
+                Thread(self.loop, self._latencies, latency=self.script.latency),
                 self.destinations,
                 world=self._context,
             )
@@ -266,6 +270,7 @@ class World:
         process = self.process
         if process is None or not process.ready:
             return
+        self.asked[self._runs[fault.run]] += 1
         outcome = list(OUTCOME_CODES)[fault.outcome]
         work = revise(process, self._runs[fault.run], outcome, self.machine.now_us())
         try:
@@ -319,10 +324,9 @@ class World:
         self.disk.close()
 
 
-def play(script: Script, room: Room, *, arm: Callable[[World], None] | None = None) -> Played:
-    """Play a script; ``arm`` may change the world before it begins."""
+def play(script: Script, room: Room, *, aloud: bool = False) -> Played:
+    """Play a script; ``aloud``, what the relay logs is part of the history."""
     world = World(script, room)
-    if arm is not None:
-        arm(world)
-    failure = world.run()
+    with heard(world.history) if aloud else nullcontext():
+        failure = world.run()
     return Played(script, failure, world.history.text)
