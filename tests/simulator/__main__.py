@@ -21,12 +21,20 @@ FAILURES_MAX = 5
 
 def main(arguments: Sequence[str]) -> int:
     """Exit code 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulator", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulator", description=__doc__
+    )
     parser.add_argument("--histories", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0, help="of the first history")
-    parser.add_argument("--minutes", type=float, help="as many as fit, instead of a number")
-    parser.add_argument("--replay", type=int, metavar="SEED", help="one history, line by line")
-    parser.add_argument("--whole", action="store_true", help="do not shrink what failed")
+    parser.add_argument(
+        "--minutes", type=float, help="as many as fit, instead of a number"
+    )
+    parser.add_argument(
+        "--replay", type=int, metavar="SEED", help="one history, line by line"
+    )
+    parser.add_argument(
+        "--whole", action="store_true", help="do not shrink what failed"
+    )
     chosen = parser.parse_args(arguments)
     room = Room()
     try:
@@ -39,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _many(chosen: argparse.Namespace, room: Room) -> int:
     began = time.monotonic()
-    number, failed = 0, []
+    number = 0
+    failed: list[Played] = []
     while len(failed) < FAILURES_MAX:
         spent = time.monotonic() - began
         if chosen.minutes is not None:
@@ -92,7 +101,10 @@ def _show(played: Played, room: Room, *, whole: bool) -> None:
 def _described(script: Script) -> str:
     head = f"seed {script.seed}, shuffled {script.shuffled}, latency {script.latency}"
     return "\n".join(
-        [head, *(f"  {part}" for part in (*script.places, *script.calls, *script.faults))]
+        [
+            head,
+            *(f"  {part}" for part in (*script.places, *script.calls, *script.faults)),
+        ]
     )
 
 

@@ -5,10 +5,10 @@ left the process arrives whether or not the process lives to hear of it.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Context
 from random import Random
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
 from relay.core.ports import Parcel
@@ -135,25 +135,23 @@ def _arrival(parcel: Parcel, at: float) -> Arrival:
     )
 
 
+#: What a way that does not work is answered with; where nothing stands here, it was a timeout.
+_ANSWERS: Final[Mapping[str, Outcome]] = {
+    "ok": Delivered(status=204),
+    "4xx": Failed(reason="status_400", fault=Fault.EVENT, status=400),
+    "5xx": Failed(reason="status_503", fault=Fault.DESTINATION, status=503),
+    "refuse": Failed(reason="connection_refused", fault=Fault.DESTINATION),
+    "dead": Refused(reason="too_large"),
+}
+_TIMEOUT: Final = Failed(reason="timeout", fault=Fault.DESTINATION)
+
+
 def _answer(way: str, dice: Random) -> Outcome:
-    match way:
-        case "ok":
-            return Delivered(status=204)
-        case "4xx":
-            return Failed(reason="status_400", fault=Fault.EVENT, status=400)
-        case "dead":
-            return Refused(reason="too_large")
-        case "busy":
-            wait = dice.choice((100_000, 1_000_000))
-            return Failed(
-                reason="status_429",
-                fault=Fault.DESTINATION,
-                status=429,
-                retry_after_us=wait,
-            )
-        case "5xx":
-            return Failed(reason="status_503", fault=Fault.DESTINATION, status=503)
-        case "refuse":
-            return Failed(reason="connection_refused", fault=Fault.DESTINATION)
-        case _:
-            return Failed(reason="timeout", fault=Fault.DESTINATION)
+    if way != "busy":
+        return _ANSWERS.get(way, _TIMEOUT)
+    return Failed(
+        reason="status_429",
+        fault=Fault.DESTINATION,
+        status=429,
+        retry_after_us=dice.choice((100_000, 1_000_000)),
+    )

@@ -6,9 +6,9 @@ carries its life, and nothing of a life that has ended is ever run again. Knows 
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 #: Seconds that one turn of the loop takes at least.
 TURN_S: Final = 1e-6
@@ -16,6 +16,7 @@ TURN_S: Final = 1e-6
 __all__ = ["LIFE", "Died", "Life", "Stalled", "VirtualLoop", "pause"]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Died(BaseException):
@@ -97,14 +98,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
         pass
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None) -> Any:
-        del name  # Names count through all histories; a serial number begins anew with each.
+        del (
+            name
+        )  # Names count through all histories; a serial number begins anew with each.
         self._serial += 1
         task = _Task(coro, serial=self._serial, loop=self, context=context)
         life = LIFE.get() if context is None else context.get(LIFE)
         (self._rest if life is None else life).tasks.append(task)
         return task
 
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
         handle = super().call_soon(callback, *args, context=context)
         life = LIFE.get() if context is None else context.get(LIFE)
         if life is not None and not life.alive:
@@ -112,8 +120,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return handle
 
     def call_at(
-        self, when: float, callback: Any, *args: Any, context: Any = None
-    ) -> Any:
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
         handle = super().call_at(when, callback, *args, context=context)
         life = LIFE.get() if context is None else context.get(LIFE)
         if life is not None and not life.alive:
@@ -132,7 +144,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         result: asyncio.Future[T | None] = self.create_future()
         life.outside.add(result)
         task.add_done_callback(
-            lambda done: _pass_on(life, done, result), context=contextvars.copy_context()
+            lambda done: _pass_on(life, done, result),
+            context=contextvars.copy_context(),
         )
         return result
 
@@ -222,5 +235,3 @@ def _closed(coroutine: Any) -> bool:
 
 def _look_away(_loop: object, _context: object) -> None:
     """What is said of tasks that were left standing."""
-
-

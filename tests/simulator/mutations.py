@@ -27,7 +27,7 @@ from relay.deliver.worker import Courier
 from relay.record.accounts import Accounts
 from relay.record.grouped import GroupedStore
 from relay.record.jobs import Record
-from relay.record.sqlite.outgoing import parcels
+from relay.record.outgoing import parcels
 from relay.record.sqlite.store import SqliteStore
 from relay.record.sqlite.writer import Writer
 from relay.record.statements import statements

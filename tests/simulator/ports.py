@@ -91,15 +91,22 @@ class Thread:
     def _perform(self, call: Callable[[], R], future: "asyncio.Future[R]") -> None:
         if future.cancelled():
             return
-        deliver: Callable[[], None]
         try:
             result = call()
         except (Died, Stumbled, Exception) as error:  # noqa: BLE001 - it belongs to whoever waits
-            raised = error
-            deliver = lambda: future.done() or future.set_exception(raised)  # noqa: E731
+            self._loop.call_later(self._latency(), _fail, future, error)
         else:
-            deliver = lambda: future.done() or future.set_result(result)  # noqa: E731
-        self._loop.call_later(self._latency(), deliver)
+            self._loop.call_later(self._latency(), _fulfil, future, result)
 
     def _latency(self) -> float:
         return 0.0002 + self._longest * self._dice.random() ** 3
+
+
+def _fulfil(future: "asyncio.Future[R]", result: R) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: "asyncio.Future[R]", error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)

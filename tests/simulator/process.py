@@ -35,7 +35,7 @@ from tests.simulator.destinations import Destination, ScriptedSender
 from tests.simulator.disk import Disk
 from tests.simulator.loop import Life
 from tests.simulator.ports import Machine, Thread
-from tests.simulator.script import Place
+from tests.simulator.script import Place, Script
 
 __all__ = ["KEY", "SOURCE", "Answer", "Process"]
 
@@ -45,7 +45,6 @@ KEY: Final = RunflowKey("whsec_simulated")
 Answer = tuple[int, bool]
 
 _URL: Final = URL(f"/callbacks/{SOURCE}")
-_LIMITS: Final = Limits(group_size=4, waiting=64, min_free_disk=0)
 _CREDENTIAL: Final = Credential(id="k1", key=KEY, not_before=None, not_after=None)
 _VERIFIER: Final = RunflowVerifier(credentials=(_CREDENTIAL,))
 _LADDER: Final = (0, 500_000, 1_000_000, 2_000_000)
@@ -64,6 +63,7 @@ class Process:
         thread: Thread,
         destinations: Sequence[Destination],
         *,
+        script: Script,
         world: Context,
     ) -> None:
         self.life = Life()
@@ -86,7 +86,9 @@ class Process:
             checkpoints=machine,
             metrics=metrics,
             handover=self.dispatch,
-            limits=_LIMITS,
+            limits=Limits(
+                group_size=script.group_size, waiting=script.waiting, min_free_disk=0
+            ),
             synchronous="OFF",
         )
         self._webhook: Webhook
@@ -154,6 +156,7 @@ class Process:
                 policy=Policy(ladder=_LADDER, laddered=place.laddered),
                 gate=_GATE,
                 ready_max=place.ready_max,
+                ready_bytes=place.ready_bytes,
             ),
         )
 

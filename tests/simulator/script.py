@@ -6,7 +6,7 @@ of faults; each may be left out without the others losing their meaning, which i
 
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import Final, Literal, cast, get_args
 
 __all__ = [
     "CALM",
@@ -38,6 +38,7 @@ PLACES = ("lake", "orders", "audit")
 Point = Literal["after-verify", "before-commit", "after-commit", "after-send"]
 Shape = Literal["whole", "partial", "open", "odd", "forged"]
 Way = Literal["refuse", "5xx", "4xx", "lost", "hang", "raise", "busy"]
+StuckWay = Literal["4xx", "hang", "dead", "lost"]
 StoreWay = Literal["busy", "full", "fails", "commits-and-fails", "internal"]
 
 
@@ -81,10 +82,11 @@ class Stumble:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The process is asked to stop, and started again."""
+    """The process is asked to stop within so many seconds, and started again."""
 
     at: float
     down: float
+    within: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class Stuck:
 
     place: str
     run: int
-    how: Literal["4xx", "hang", "dead", "lost"]
+    how: StuckWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,16 @@ class Revise:
 
 
 Fault = (
-    Crash | CrashAt | Stumble | Stop | StoreFault | Slow | Outage | Stuck | Jump | Revise
+    Crash
+    | CrashAt
+    | Stumble
+    | Stop
+    | StoreFault
+    | Slow
+    | Outage
+    | Stuck
+    | Jump
+    | Revise
 )
 
 
@@ -154,6 +165,7 @@ class Place:
     concurrency: int
     batch: int
     ready_max: int
+    ready_bytes: int
     laddered: bool
 
 
@@ -166,12 +178,20 @@ class Script:
     shuffled: bool
     #: Seconds that a call of the store's thread takes at the most.
     latency: float
+    #: Jobs in a commit, and jobs that may wait for one.
+    group_size: int
+    waiting: int
     places: tuple[Place, ...]
     calls: tuple[Call, ...]
     faults: tuple[Fault, ...]
 
 
-OUTCOMES = ("succeeded", "failed", "cancelled", "partial_succeeded")
+_DOWN: Final = (0.05, 0.5, 1.5)
+_POINTS: Final = get_args(Point)
+_WAYS: Final = get_args(Way)
+_STORE_WAYS: Final = get_args(StoreWay)
+_STUCK: Final = get_args(StuckWay)
+OUTCOMES: Final = ("succeeded", "failed", "cancelled", "partial_succeeded")
 
 
 def draw(seed: int) -> Script:
@@ -186,6 +206,7 @@ def draw(seed: int) -> Script:
             concurrency=dice.choice((1, 2, 4)),
             batch=dice.choice((1, 1, 3)),
             ready_max=dice.choice((1, 3, 100)),
+            ready_bytes=dice.choice((300, 1 << 20, 1 << 20)),
             laddered=dice.random() < 0.7,
         )
         for name in PLACES[:count]
@@ -200,13 +221,18 @@ def draw(seed: int) -> Script:
     ]
     names = [place.name for place in places]
     times = (since, since + window + 1) if storm else (0, HORIZON)
-    faults = [_fault(dice, runs, names, times) for _ in range(dice.choice((0, 1, 2, 3, 4, 6)))]
+    faults = [
+        _fault(dice, runs, names, times) for _ in range(dice.choice((0, 1, 2, 3, 4, 6)))
+    ]
     if dice.random() < 0.6:
-        faults += [_revise(dice, runs) for _ in range(dice.randint(1, 4))]
+        stuck = [fault.run for fault in faults if isinstance(fault, Stuck)]
+        faults += [_revise(dice, calls, stuck) for _ in range(dice.randint(1, 4))]
     return Script(
         seed=seed,
         shuffled=dice.random() < 0.5,
         latency=dice.choice((0.001, 0.005, 0.05)),
+        group_size=dice.choice((2, 8, 512)),
+        waiting=dice.choice((6, 64, 4096)),
         places=places,
         calls=tuple(sorted(calls, key=lambda call: call.at)),
         faults=tuple(faults),
@@ -240,47 +266,36 @@ def _fault(
     dice: Random, runs: int, places: list[str], times: tuple[float, float]
 ) -> Fault:
     at = round(dice.uniform(*times), 3)
-    down = dice.choice((0.05, 0.5, 1.5))
-    points: tuple[Point, ...] = (
-        "after-verify", "before-commit", "after-commit", "after-send",
-    )  # fmt: skip
-    match dice.randrange(14):
-        case 0 | 1:
-            return Crash(at, down)
-        case 2 | 3:
-            return CrashAt(dice.choice(points), dice.randint(1, 12), down)
-        case 4:
-            return Stumble(dice.choice(points), dice.randint(1, 12))
-        case 5:
-            return Stop(at, down)
-        case 6 | 7:
-            hows: tuple[StoreWay, ...] = (
-                "busy", "full", "fails", "commits-and-fails", "internal",
-            )  # fmt: skip
-            return StoreFault(at, dice.choice(hows), dice.choice((1, 1, 3)))
-        case 8:
-            return Slow(at, dice.choice((0.5, 2.0, 5.0)))
-        case 9 | 10 | 11:
-            return _outage(dice, at, dice.choice(places))
-        case 12:
-            hits: tuple[Literal["4xx", "hang", "dead", "lost"], ...] = (
-                "4xx", "hang", "dead", "lost",
-            )  # fmt: skip
-            return Stuck(dice.choice(places), dice.randrange(runs), dice.choice(hits))
-        case _:
-            return Jump(at, dice.choice((-3600.0, -10.0, 10.0, 8 * 86400.0)))
+    nth = dice.randint(1, 12)
+    # All are drawn and one is taken: what the others cost is less than telling them apart.
+    some: tuple[tuple[int, Fault], ...] = (
+        (2, Crash(at, dice.choice(_DOWN))),
+        (2, CrashAt(dice.choice(_POINTS), nth, dice.choice(_DOWN))),
+        (2, Stumble(dice.choice(_POINTS), nth)),
+        (1, Stop(at, dice.choice(_DOWN), dice.choice((0.05, 2.0)))),
+        (2, StoreFault(at, dice.choice(_STORE_WAYS), dice.choice((1, 1, 3)))),
+        (1, Slow(at, dice.choice((0.5, 2.0, 5.0)))),
+        (3, _outage(dice, at, dice.choice(places))),
+        (1, Stuck(dice.choice(places), dice.randrange(runs), dice.choice(_STUCK))),
+        (1, Jump(at, dice.choice((-3600.0, -10.0, 10.0, 8 * 86400.0)))),
+    )
+    weights, faults = zip(*some, strict=True)
+    [fault] = dice.choices(faults, weights)
+    return cast("Fault", fault)
 
 
 def _outage(dice: Random, at: float, place: str) -> Outage:
-    ways: tuple[Way, ...] = ("refuse", "5xx", "4xx", "lost", "hang", "raise", "busy")
     until = dice.choice((at + 0.05, at + 0.5, at + 3, HORIZON + CALM))
-    return Outage(place, at, round(until, 3), dice.choice(ways))
+    return Outage(place, at, round(until, 3), dice.choice(_WAYS))
 
 
-def _revise(dice: Random, runs: int) -> Revise:
+def _revise(dice: Random, calls: list[Call], stuck: list[int]) -> Revise:
+    """Soon after something was said of the run, preferably of one that does not get through."""
+    likely = [call for call in calls if call.run in stuck]
+    call = dice.choice(likely if likely and dice.random() < 0.7 else calls)
     return Revise(
-        at=round(dice.uniform(0.5, HORIZON), 3),
-        run=dice.randrange(runs),
+        at=round(call.at + dice.choice((0.01, 0.05, 0.3, 1.5)), 3),
+        run=call.run,
         outcome=dice.randrange(1, 4),
         hinted=dice.random() < 0.5,
     )

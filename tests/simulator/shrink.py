@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from tests.simulator.script import Script
+from tests.simulator.script import Call, CrashAt, Fault, Place, Script, Stumble
 
 __all__ = ["shrink"]
 
 T = TypeVar("T")
 
 
-def shrink(script: Script, breaks: Callable[[Script], bool], *, most: int = 400) -> Script:
+def shrink(
+    script: Script, breaks: Callable[[Script], bool], *, most: int = 400
+) -> Script:
     """``breaks`` says whether a script still shows what is wrong; it is asked ``most`` times at most."""
     left = most
 
@@ -26,18 +28,49 @@ def shrink(script: Script, breaks: Callable[[Script], bool], *, most: int = 400)
     before = None
     while before != script and left > 0:
         before = script
-        base = script
-        faults = _fewer(base.faults, lambda some: ask(replace(base, faults=tuple(some))))
-        script = replace(script, faults=tuple(faults))
-        base = script
-        calls = _fewer(base.calls, lambda some: ask(replace(base, calls=tuple(some))))
-        script = replace(script, calls=tuple(calls))
-        base = script
-        places = _fewer(base.places, lambda some: ask(replace(base, places=tuple(some))))
-        script = replace(script, places=tuple(places))
+        script = _without_faults(script, ask)
+        script = _sooner(script, ask)
+        script = _without_calls(script, ask)
+        script = _without_places(script, ask)
         plain = replace(script, shuffled=False)
         if script.shuffled and ask(plain):
             script = plain
+    return script
+
+
+def _without_faults(script: Script, holds: Callable[[Script], bool]) -> Script:
+    def all_with(some: Sequence[Fault]) -> Script:
+        return replace(script, faults=tuple(some))
+
+    return all_with(_fewer(script.faults, lambda some: holds(all_with(some))))
+
+
+def _without_calls(script: Script, holds: Callable[[Script], bool]) -> Script:
+    def all_with(some: Sequence[Call]) -> Script:
+        return replace(script, calls=tuple(some))
+
+    return all_with(_fewer(script.calls, lambda some: holds(all_with(some))))
+
+
+def _without_places(script: Script, holds: Callable[[Script], bool]) -> Script:
+    def all_with(some: Sequence[Place]) -> Script:
+        return replace(script, places=tuple(some))
+
+    return all_with(_fewer(script.places, lambda some: holds(all_with(some))))
+
+
+def _sooner(script: Script, holds: Callable[[Script], bool]) -> Script:
+    """What waits for the nth passing of a checkpoint waits for the first that will do."""
+    for number, fault in enumerate(script.faults):
+        if not isinstance(fault, CrashAt | Stumble):
+            continue
+        for nth in range(1, fault.nth):
+            faults = list(script.faults)
+            faults[number] = replace(fault, nth=nth)
+            candidate = replace(script, faults=tuple(faults))
+            if holds(candidate):
+                script = candidate
+                break
     return script
 
 

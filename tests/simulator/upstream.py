@@ -143,5 +143,3 @@ class Upstream:
 def digest(body: bytes) -> bytes:
     """As receipts are found by."""
     return hashlib.sha256(body).digest()[:16]
-
-

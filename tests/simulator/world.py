@@ -77,17 +77,23 @@ class World:
         self.machine = Machine(self.loop, Random(seed ^ 0xD1CE))
         self.disk = Disk(room, f"{seed:x}")
         self._latencies = Random(seed ^ 0x7EAD)
-        self._runs = [run_id(n) for n in range(1 + max((c.run for c in script.calls), default=0))]
+        self._runs = [
+            run_id(n) for n in range(1 + max((c.run for c in script.calls), default=0))
+        ]
         self.destinations = [
             Destination(
                 place,
                 outages=[
-                    f for f in script.faults if isinstance(f, Outage) and f.place == place.name
+                    f
+                    for f in script.faults
+                    if isinstance(f, Outage) and f.place == place.name
                 ],
                 stuck=[
                     f
                     for f in script.faults
-                    if isinstance(f, Stuck) and f.place == place.name and f.run < len(self._runs)
+                    if isinstance(f, Stuck)
+                    and f.place == place.name
+                    and f.run < len(self._runs)
                 ],
                 runs=self._runs,
                 history=self.history,
@@ -162,6 +168,7 @@ class World:
                 self.machine,
                 Thread(self.loop, self._latencies, latency=self.script.latency),
                 self.destinations,
+                script=self.script,
                 world=self._context,
             )
             self.processes.append(process)
@@ -187,20 +194,20 @@ class World:
             self.history.note("relay", "has failed, and stops")
             await self._stop(0.5)
 
-    async def _stop(self, down: float) -> None:
+    async def _stop(self, down: float, within: float = STOP_S) -> None:
         process = self.process
         if process is None or not process.ready:
             return
         self._pause_s = down
-        await self._end(process)
+        await self._end(process, within)
         self._down.set()
 
-    async def _end(self, process: Process) -> None:
+    async def _end(self, process: Process, within: float = STOP_S) -> None:
         self.history.note("relay", "stops")
         process.stopping = True
         # Whoever reads the file while it is closed keeps it from being tidied up.
         self.disk.look_away()
-        await self.loop.begin(process.life, process.stop(within_s=STOP_S))
+        await self.loop.begin(process.life, process.stop(within_s=within))
         if not process.life.alive:
             return
         self.loop.kill(process.life)
@@ -241,8 +248,8 @@ class World:
         match fault:
             case Crash(down=down):
                 self._kill(down)
-            case Stop(down=down):
-                self._watch(self._stop(down))
+            case Stop(down=down, within=within):
+                self._watch(self._stop(down, within))
             case StoreFault(how=how, times=times):
                 self.disk.break_down(how, times)
             case Slow(seconds=seconds) if self.process is not None:
