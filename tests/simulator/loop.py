@@ -33,8 +33,8 @@ class Life:
     def __init__(self) -> None:
         self.alive = True
         self.tasks: list[asyncio.Task[Any]] = []
-        #: Those outside who wait for something of this life.
-        self.outside: set[asyncio.Future[Any]] = set()
+        #: Those outside who wait for something of this life, in their order.
+        self.outside: dict[asyncio.Future[Any], None] = {}
 
 
 #: Whose the running callback is; None is the world's.
@@ -142,7 +142,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context.run(LIFE.set, life)
         task: asyncio.Task[T] = self.create_task(work, context=context)
         result: asyncio.Future[T | None] = self.create_future()
-        life.outside.add(result)
+        life.outside[result] = None
         task.add_done_callback(
             lambda done: _pass_on(life, done, result),
             context=contextvars.copy_context(),
@@ -210,7 +210,7 @@ def _wakes_a_task(handle: Any) -> bool:
 def _pass_on(
     life: Life, done: "asyncio.Task[T]", result: "asyncio.Future[T | None]"
 ) -> None:
-    life.outside.discard(result)
+    life.outside.pop(result, None)
     if result.done():
         return
     if done.cancelled():

@@ -224,6 +224,8 @@ def draw(seed: int) -> Script:
     faults = [
         _fault(dice, runs, names, times) for _ in range(dice.choice((0, 1, 2, 3, 4, 6)))
     ]
+    if storm and dice.random() < 0.5:
+        faults.append(_outage(dice, round(since, 3), dice.choice(names)))
     if dice.random() < 0.6:
         stuck = [fault.run for fault in faults if isinstance(fault, Stuck)]
         faults += [_revise(dice, calls, stuck) for _ in range(dice.randint(1, 4))]
@@ -266,7 +268,7 @@ def _fault(
     dice: Random, runs: int, places: list[str], times: tuple[float, float]
 ) -> Fault:
     at = round(dice.uniform(*times), 3)
-    nth = dice.randint(1, 12)
+    nth = dice.randint(1, dice.choice((12, 40)))
     # All are drawn and one is taken: what the others cost is less than telling them apart.
     some: tuple[tuple[int, Fault], ...] = (
         (2, Crash(at, dice.choice(_DOWN))),
