@@ -1,10 +1,14 @@
 """A relay with one thing wrong is found out."""
 
+from dataclasses import replace
+
 import pytest
 
+import relay.deliver.worker
+from relay.deliver.worker import Courier
 from tests.simulator.disk import Room
 from tests.simulator.mutations import MUTATIONS
-from tests.simulator.script import draw
+from tests.simulator.script import Revise, Script, draw
 from tests.simulator.world import play
 
 #: Histories in which a mistake has to show.
@@ -20,3 +24,31 @@ def test_a_mistake_is_found_within_a_thousand_histories(
     mutate(monkeypatch)
     found = (play(draw(seed), room).failure for seed in range(WITHIN))
     assert any(failure and failure.promise in promises for failure in found)
+
+
+@pytest.mark.timeout(240)
+def test_a_wake_up_is_lost_by_nobody_but_who_loses_it(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing fails and every revision is told of, nobody needs the poll."""
+    monkeypatch.setattr(relay.deliver.worker, "POLL_S", 1e6)
+    calm = [_calm(draw(seed)) for seed in range(WITHIN)]
+    assert [play(script, room).failure for script in calm[:40]] == [None] * 40
+    monkeypatch.setattr(Courier, "_written", lambda _: None)
+    assert any(play(script, room).failure for script in calm)
+
+
+def _calm(script: Script) -> Script:
+    """The same with nothing but revisions, and with room for everything."""
+    return replace(
+        script,
+        faults=tuple(
+            replace(fault, hinted=True)
+            for fault in script.faults
+            if isinstance(fault, Revise)
+        ),
+        places=tuple(
+            replace(place, ready_bytes=1 << 20, ready_max=100)
+            for place in script.places
+        ),
+    )
