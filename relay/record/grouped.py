@@ -66,6 +66,24 @@ class GroupedStore(ABC):
     # --- what an adapter does ---------------------------------------------------------------------
 
     @abstractmethod
+    async def open(self, destinations: Sequence[tuple[str, str]]) -> None:
+        """Get ready, and know the destinations (name, kind).
+
+        Raises:
+            MisconfiguredError: it cannot work as configured.
+            StoreBusyError: it cannot be reached now.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give everything back. Idempotent."""
+
+    @property
+    @abstractmethod
+    def trouble(self) -> str | None:
+        """Why nothing can be taken in now, as a plain word; None while it can."""
+
+    @abstractmethod
     async def _commit_group(
         self, jobs: Sequence[Job], room: Room, now: int
     ) -> Sequence[object]:

@@ -60,12 +60,21 @@ def pending(relay: Relay) -> list[int]:
     return [line["pending"] for line in destinations.values()]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest) -> str:
+    """The URL of a store of each kind."""
+    if request.param == "sqlite":
+        return "sqlite:///relay.db"
+    url: str = request.getfixturevalue("database").url
+    return url
+
+
 @pytest.mark.parametrize("point", POINTS)
 async def test_what_was_acknowledged_survives_a_kill_at(
-    point: str, tmp_path: Path
+    point: str, store: str, tmp_path: Path
 ) -> None:
     async with open_sink() as sink:
-        relay = Relay(tmp_path / "relay", sink.port)
+        relay = Relay(tmp_path / "relay", sink.port, store=store)
         relay.configure()
         # Commits are groups: the third one is under way while others wait.
         count = "3" if "commit" in point else "120"
@@ -80,12 +89,12 @@ async def test_what_was_acknowledged_survives_a_kill_at(
 
 
 async def test_what_was_acknowledged_survives_kills_at_random_moments(
-    tmp_path: Path,
+    store: str, tmp_path: Path
 ) -> None:
     dice = random.Random(11)
     acknowledged: set[int] = set()
     async with open_sink() as sink:
-        relay = Relay(tmp_path / "relay", sink.port)
+        relay = Relay(tmp_path / "relay", sink.port, store=store)
         relay.configure()
         for start in range(0, 4000, 1000):
             await asyncio.to_thread(relay.start)

@@ -64,7 +64,7 @@ class SqliteHarness(StoreHarness):
     @property
     def full(self) -> str | None:
         assert isinstance(self.store, SqliteStore)
-        return self.store.full
+        return self.store._full
 
     def leave_pages(self, count: int) -> None:
         """From now on the file may grow by so many pages, as if the disk were full then."""

@@ -19,7 +19,7 @@ log: Final = structlog.stdlib.get_logger(__name__)
 
 #: How long a lease outlives its last beat, in milliseconds, and how often beats come, in seconds.
 TERM_MS: Final = 10_000
-BEAT_S: Final = 2.5
+BEAT_S: Final = 1.5
 
 
 class Leases:

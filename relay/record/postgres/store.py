@@ -42,6 +42,8 @@ class PostgresStore(GroupedStore):
         self._thread: LoopThread | None = None
         self._writer: Writer | None = None
         self._leases: Leases | None = None
+        self._full: str | None = None
+        self._measure_at = 0.0
 
     async def open(self, destinations: Sequence[tuple[str, str]]) -> None:
         """Connect, migrate, free what the dead held, and know the destinations.
@@ -72,18 +74,31 @@ class PostgresStore(GroupedStore):
         return await thread.run(writer.next_due(destination))
 
     @property
-    def full(self) -> str | None:
-        """Why nothing can be taken in now; None while it can."""
-        return None
+    def trouble(self) -> str | None:
+        """See :class:`GroupedStore`."""
+        if self._writer is not None and self._writer.is_away:
+            return "store_unreachable"
+        return "store_full" if self._full else None
 
     async def _commit_group(
         self, jobs: Sequence[Job], room: Room, now: int
     ) -> Sequence[object]:
         thread, writer = self._opened()
-        return await thread.run(writer.commit(jobs, room, now, self.full))
+        return await thread.run(writer.commit(jobs, room, now, self._full))
 
     async def _between(self) -> None:
-        """Nothing is to be done."""
+        """Now and then the database's size is looked at."""
+        at = asyncio.get_running_loop().time()
+        if at < self._measure_at:
+            return
+        self._measure_at = at + MEASURE_S
+        thread, writer = self._opened()
+        size = await thread.run(writer.size())
+        if size is None:
+            return
+        self._metrics.gauge("runflow_relay_store_bytes", size)
+        limit = self._limits.store_bytes
+        self._full = "limits.store_bytes is reached" if size >= limit else None
 
     def _opened(self) -> tuple[LoopThread, Writer]:
         if self._thread is None or self._writer is None:

@@ -84,9 +84,9 @@ class SqliteStore(GroupedStore):
         return await self._executor.run(partial(writer.next_due, destination))
 
     @property
-    def full(self) -> str | None:
-        """Why nothing can be taken in now; None while it can."""
-        return self._full
+    def trouble(self) -> str | None:
+        """See :class:`GroupedStore`."""
+        return "store_full" if self._full else None
 
     async def _commit_group(
         self, jobs: Sequence[Job], room: Room, now: int
