@@ -90,7 +90,7 @@ def _profiled_leg(directory: Path, seconds: int) -> Load:
 
 
 def _shelf() -> Shelf:
-    return Shelf(f"sqlite:////{_DIRECTORY / 'relay.db'}")
+    return Shelf(f"sqlite:///{_DIRECTORY / 'relay.db'}")
 
 
 def _print(directory: Path, load: Load, top: int) -> None:

@@ -46,6 +46,15 @@ class Shelf:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             return connection.execute(sql).fetchall()
 
+    def write(self, *statements: str) -> None:
+        """Change rows in one transaction, while nothing serves the store."""
+        if self._place.store.file is None:
+            asyncio.run(_execute(self.url, statements))
+            return
+        with closing(sqlite3.connect(self._place.store_path)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
     def account(self) -> Ledger:
         """The ledger's counters."""
         return asyncio.run(read_ledger(self._place))
@@ -59,7 +68,7 @@ Shelves = Callable[[Path], Shelf]
 def open_shelves(kind: str) -> Iterator[Shelves]:
     """Get ready what several legs share. A server runs on the cores that are ours."""
     if kind == "sqlite":
-        yield lambda directory: Shelf(f"sqlite:////{directory / 'relay.db'}")
+        yield lambda directory: Shelf(f"sqlite:///{directory / 'relay.db'}")
         return
     numbers = itertools.count()
     with LocalPostgres(settings=_SERVER) as server:
@@ -70,6 +79,16 @@ def open_shelves(kind: str) -> Iterator[Shelves]:
             return Shelf(server.url(name))
 
         yield fresh
+
+
+async def _execute(url: str, statements: tuple[str, ...]) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            for statement in statements:
+                await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 async def _fetch(url: str, sql: str) -> list[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ after the log was synced (sqlite.org/pragma.html#pragma_synchronous); that is pr
 
 import fcntl
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -100,7 +101,9 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise MisconfiguredError(f"there is no store at {path.absolute()} yet")
-    with _opened(f"file:{quote(str(path))}?mode=ro", path) as connection:
+    # Two slashes at the beginning would make the first folder a host.
+    name = quote(re.sub("^/+", "/", str(path)))
+    with _opened(f"file:{name}?mode=ro", path) as connection:
         connection.execute("PRAGMA query_only = ON")
         if not schema_of(connection):
             raise MisconfiguredError(f"there is no store at {path} yet")
