@@ -134,8 +134,15 @@ async def test_who_was_taken_for_dead_begins_anew(
         before,
     )
     await beat(one)
+    # What it leased now would never be freed, should it really die.
+    two.handover.left = {"lake": 1}
+    await two.one(callback("run_0"))
+    assert await two.claim("lake") == []
+    assert [delivery.leased for delivery in await two.deliveries()] == [False, False]
+    two.handover.left = {}
     await beat(two)
     assert two.store.incarnation > before
+    assert len(await two.deliver_all("lake")) == 1
     await two.one(callback())
     [parcel] = await two.claim("lake")
     await beat(one)

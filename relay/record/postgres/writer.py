@@ -207,8 +207,12 @@ class Writer:
         }
         receipts = [*chain.from_iterable(opened.values())]
         await self._partitions.ensure(connection, now)
-        accounts, left = Accounts(), dict(room)
         await connection.execute("BEGIN")
+        # Who was taken for dead leases nothing until he has begun anew: nobody would ever free it.
+        alive = await connection.fetchval(
+            self._sql["hold_incarnation"], self.incarnation
+        )
+        accounts, left = Accounts(), dict(room) if alive else {}
         await self._numbers.know_sources(
             connection, (item.receipt.source for item in receipts)
         )
@@ -237,7 +241,7 @@ class Writer:
         # Claims come last: they must not see a run before its earlier deliveries are written.
         for index, job in enumerate(jobs):
             if isinstance(job, Claim):
-                answers[index] = await self._claim(connection, job)
+                answers[index] = await self._claim(connection, job) if alive else []
         await self._write_counters(connection, accounts)
         self._checkpoints.reach("before-commit")
         await connection.execute("COMMIT")
