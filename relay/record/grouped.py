@@ -94,6 +94,10 @@ class GroupedStore(ABC):
         """After a group was answered and before the next."""
 
     @abstractmethod
+    def _tell_others(self, destinations: set[str]) -> None:
+        """Let other users of the store know that deliveries wait for these."""
+
+    @abstractmethod
     async def next_due(self, destination: str, /) -> int | None:
         """See :class:`relay.core.ports.Outbox`."""
 
@@ -184,6 +188,7 @@ class GroupedStore(ABC):
             self._handover.hand(parcels)
         if stored:
             self._handover.hint(stored)
+            self._tell_others(stored)
 
 
 def _released(parcel: Parcel, now: int) -> Step:

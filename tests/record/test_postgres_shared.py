@@ -149,6 +149,22 @@ async def test_who_was_taken_for_dead_begins_anew(
     assert await two.settle(parcel) == [True]
 
 
+async def test_a_relay_hears_of_what_another_has_stored(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    """Once for all of a moment, and never of its own."""
+    one, two = pair
+    await one.store.record([callback("run_1"), callback("run_2")])
+    async with asyncio.timeout(5):
+        while not two.handover.hinted:
+            await asyncio.wait(
+                [asyncio.get_running_loop().create_future()], timeout=0.01
+            )
+    assert sorted(two.handover.hinted) == ["lake", "orders"]
+    # What its own commit said, and nothing from outside.
+    assert sorted(one.handover.hinted) == ["lake", "orders"]
+
+
 async def test_a_relay_that_stops_frees_what_it_held_at_once(
     pair: tuple[PostgresHarness, PostgresHarness],
 ) -> None:

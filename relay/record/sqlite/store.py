@@ -99,6 +99,9 @@ class SqliteStore(GroupedStore):
         if writer.wants_checkpoint:
             await self._executor.run(writer.checkpoint)
 
+    def _tell_others(self, destinations: set[str]) -> None:
+        """There are none: the file is locked."""
+
     # --- on the writer's thread -------------------------------------------------------------------
 
     def _in_thread(self, jobs: Sequence[Job], room: Room, now: int) -> Sequence[object]:

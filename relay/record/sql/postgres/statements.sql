@@ -24,6 +24,9 @@ WHERE number IN (
 -- Nobody takes us for dead before this transaction ends.
 SELECT number FROM incarnations WHERE number = $1 FOR KEY SHARE
 
+-- name: notify
+SELECT pg_notify($1, $2)
+
 -- name: lock_runs
 SELECT r.number
 FROM unnest($1::int[], $2::int[], $3::bytea[]) AS k (source, namespace, id)
