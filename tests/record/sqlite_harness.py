@@ -61,6 +61,11 @@ class SqliteHarness(StoreHarness):
         assert self.store._connection is not None
         return self.store._connection
 
+    def troubles(self) -> list[str]:
+        """Why nothing can be taken in now."""
+        assert isinstance(self.store, SqliteStore)
+        return [self.store.trouble] if self.store.trouble else []
+
     @property
     def full(self) -> str | None:
         assert isinstance(self.store, SqliteStore)
