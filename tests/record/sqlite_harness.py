@@ -107,6 +107,11 @@ class SqliteHarness(StoreHarness):
             connection.execute(sql, values)
         connection.close()
 
+    async def next_number(self, table: str) -> int:
+        # The one writer counts on from the highest when it opens the file.
+        [(last,)] = await self.rows(f"SELECT MAX(number) FROM {table}")  # noqa: S608 - a test's own word
+        return int(last) + 1
+
     def committed(self, table: str) -> int:
         [(found,)] = _rows(self.path, f"SELECT COUNT(*) FROM {table}", ())  # noqa: S608 - a test's own word
         return int(found)
