@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format lock docs simulate bench bench-long profile clean
+.PHONY: help install demo test test-fast lint format lock docs simulate bench bench-postgres bench-long profile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,13 +63,16 @@ simulate: $(VENV)/.test ## whole histories on a virtual loop, MINUTES=5 of them 
 	$(BIN)/python -m tests.simulator --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)
 
 # --- measure it ------------------------------------------------------------------------------------
-bench: $(VENV)/.local-kafka ## durable acks, HTTP and Kafka end to end, as ratios to a bare echo (needs wrk)
+bench: $(VENV)/.test ## durable acks, HTTP and Kafka end to end, as ratios to a bare echo (needs wrk)
 	$(BIN)/python -m bench.run
 
-bench-long: $(VENV)/.local-kafka ## the same, longer; every leg is kept in bench/results
+bench-postgres: $(VENV)/.test ## acks and HTTP on PostgreSQL, which runs beside the load
+	$(BIN)/python -m bench.run --store postgres --only acks http
+
+bench-long: $(VENV)/.test ## the same, longer; every leg is kept in bench/results
 	$(BIN)/python -m bench.run --pairs 15 --seconds 20
 
-profile: $(VENV)/.local-kafka ## where the time of an acknowledgement goes
+profile: $(VENV)/.test ## where the time of an acknowledgement goes
 	$(BIN)/python -m bench.profile
 
 docs: $(VENV)/.test ## write the generated pages anew

@@ -17,8 +17,8 @@ from bench.kinds import Arrivals, Kind
 from bench.load import SECRET, Load, run_load
 from bench.machine import Cores, cpu_seconds, peak_mib
 from bench.recount import event_ids, ledger_faults, rows_of
+from bench.shelf import Shelf, Shelves
 from relay.core.ledger import DestinationCounts, SourceCounts
-from relay.record.sqlite.ledger import read_ledger_of
 
 __all__ = ["SOURCE", "Bench", "Leg", "Plan", "configure"]
 
@@ -90,10 +90,11 @@ class _Window(msgspec.Struct, frozen=True, kw_only=True):
     others: float
 
 
-def configure(directory: Path, destination: dict[str, object]) -> Path:
+def configure(directory: Path, destination: dict[str, object], *, store: str) -> Path:
     """Write the relay's configuration (JSON is YAML); everything else is the default."""
     settings = {
         "data_dir": str(directory),
+        "store": store,
         "public": {"listen": "127.0.0.1:0"},
         "operator": {"listen": "127.0.0.1:0"},
         "sources": [{"name": SOURCE, "secret": SECRET}],
@@ -107,8 +108,9 @@ def configure(directory: Path, destination: dict[str, object]) -> Path:
 class Bench:
     """Runs legs."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, shelves: Shelves) -> None:
         self._plan = plan
+        self._shelves = shelves
         self._seeds: Iterator[int] = itertools.count(1)
 
     def echo(self, pair: int, directory: Path) -> Leg:
@@ -124,36 +126,35 @@ class Bench:
 
     def relay(self, name: str, kind: Kind, pair: int, directory: Path) -> Leg:
         """Measure the relay, then recount everything."""
+        shelf = self._shelves(directory)
         with kind(directory) as site:
-            config = configure(directory, site.destination)
+            config = configure(directory, site.destination, store=shelf.url)
             log = directory / "relay.log"
             with relay_serve(config, core=self._plan.relay_core, log=log) as child:
-                leg, loads, before = self._relay_under_load(name, child, pair)
+                leg, loads, before = self._relay_under_load(name, child, pair, shelf)
                 code = child.stop()
             arrivals = site.arrivals()
         if code != 0:
             leg.faults.append(f"relay serve ended with code {code}")
-        store = directory / "relay.db"
-        _recount(leg, loads, store)
+        _recount(leg, loads, shelf)
         leg.faults += ledger_faults(config)
         if arrivals is not None:
-            _count_arrivals(leg, loads[-1], arrivals, event_ids(store), before)
+            _count_arrivals(leg, loads[-1], arrivals, event_ids(shelf), before)
         _read_log(leg, child)
         return leg
 
     def _relay_under_load(
-        self, name: str, child: Child, pair: int
+        self, name: str, child: Child, pair: int, shelf: Shelf
     ) -> tuple[Leg, list[Load], int]:
         """Give the leg, both runs of the load, and how many events there were before the second."""
-        store = child.log.parent / "relay.db"
         delivers = name != "acks"
         warm = self._post(child, self._plan.warmup)
-        whole = _drain(child, store, delivers=delivers)
-        before = _account(store)[0].events
+        whole = _drain(child, shelf, delivers=delivers)
+        before = _account(shelf)[0].events
         window = self._window(child)
-        whole = _drain(child, store, delivers=delivers) and whole
+        whole = _drain(child, shelf, delivers=delivers) and whole
         leg = self._leg(name, pair, window, child)
-        events = _account(store)[0].events - before
+        events = _account(shelf)[0].events - before
         if delivers and events:
             spent = cpu_seconds(child.pid) - window.cpu_before
             leg.cpu_us = spent / events * 1e6
@@ -220,31 +221,31 @@ def _bound(leg: Leg) -> str:
     return "the relay's core" if leg.relay_core > LOAD_CORE_MAX else "waiting"
 
 
-def _account(store: Path) -> tuple[SourceCounts, DestinationCounts]:
+def _account(shelf: Shelf) -> tuple[SourceCounts, DestinationCounts]:
     """Look at the ledger's counters while the relay runs."""
-    ledger = read_ledger_of(store)
+    ledger = shelf.account()
     return (
         ledger.sources.get(SOURCE, SourceCounts()),
         ledger.destinations.get(DESTINATION, DestinationCounts()),
     )
 
 
-def _drain(child: Child, store: Path, *, delivers: bool) -> bool:
+def _drain(child: Child, shelf: Shelf, *, delivers: bool) -> bool:
     """Wait until nothing more is recorded and, where anything is delivered, all of it is."""
     child.pause(_SETTLE_S)
     seen = -1
 
     def done() -> bool:
         nonlocal seen
-        source, destination = _account(store)
+        source, destination = _account(shelf)
         still, seen = source.receipts == seen, source.receipts
         return still and (not delivers or destination.delivered == source.events)
 
     return child.wait_until(done, limit_s=_DRAIN_LIMIT_S)
 
 
-def _recount(leg: Leg, loads: list[Load], store: Path) -> None:
-    rows = rows_of(store)
+def _recount(leg: Leg, loads: list[Load], shelf: Shelf) -> None:
+    rows = rows_of(shelf)
     leg.receipts, leg.events, leg.delivered = rows.receipts, rows.events, rows.delivered
     leg.faults += rows.faults(loads)
     if leg.kind == "acks":

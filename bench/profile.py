@@ -29,6 +29,7 @@ from bench.legs import SOURCE, configure
 from bench.load import Load, run_load
 from bench.recount import rows_of
 from bench.run import DONE, IMPOSSIBLE, VOID, missing
+from bench.shelf import Shelf
 
 __all__ = ["main"]
 
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shutil.rmtree(_DIRECTORY, ignore_errors=True)
     _DIRECTORY.mkdir(parents=True)
     load = _profiled_leg(_DIRECTORY, options.seconds)
-    faults = [*load.faults, *rows_of(_DIRECTORY / "relay.db").faults([load])]
+    faults = [*load.faults, *rows_of(_shelf()).faults([load])]
     _print(_DIRECTORY, load, options.top)
     for fault in faults:
         print(f"void: {fault}", file=sys.stderr)
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _profiled_leg(directory: Path, seconds: int) -> Load:
     os.environ["BENCH_PROFILE"] = str(directory)
     with nowhere(directory) as site:
-        config = configure(directory, site.destination)
+        config = configure(directory, site.destination, store=_shelf().url)
         log = directory / "relay.log"
         launcher = ("-m", "bench.profiled")
         with relay_serve(config, core=_RELAY_CORE, log=log, launcher=launcher) as child:
@@ -86,6 +87,10 @@ def _profiled_leg(directory: Path, seconds: int) -> Load:
             )
             child.stop()
     return load
+
+
+def _shelf() -> Shelf:
+    return Shelf(f"sqlite:///{_DIRECTORY / 'relay.db'}")
 
 
 def _print(directory: Path, load: Load, top: int) -> None:

@@ -5,11 +5,9 @@ Owns counting the rows by statements of its own, reading the ids of all events, 
 """
 
 import json
-import sqlite3
 import subprocess
 import sys
 import uuid
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +15,7 @@ import msgspec
 
 from bench.child import ROOT
 from bench.load import Load
+from bench.shelf import Shelf
 
 __all__ = ["Rows", "event_ids", "ledger_faults", "rows_of"]
 
@@ -71,18 +70,16 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-def rows_of(store: Path) -> Rows:
+def rows_of(shelf: Shelf) -> Rows:
     """Count the rows of a store that nothing serves any more."""
-    with closing(_reading(store)) as connection:
-        [counts] = connection.execute(_COUNT).fetchall()
-    return Rows(**dict(zip(Rows.__struct_fields__, counts, strict=True)))
+    [counts] = shelf.rows(_COUNT)
+    return Rows(**dict(zip(Rows.__struct_fields__, map(int, counts), strict=True)))
 
 
-def event_ids(store: Path) -> set[str]:
+def event_ids(shelf: Shelf) -> set[str]:
     """Give the id of every event."""
-    with closing(_reading(store)) as connection:
-        found = connection.execute("SELECT id FROM events").fetchall()
-    return {str(uuid.UUID(bytes=identifier)) for (identifier,) in found}
+    found = shelf.rows("SELECT id FROM events")
+    return {str(uuid.UUID(bytes=bytes(identifier))) for (identifier,) in found}
 
 
 def ledger_faults(config: Path) -> list[str]:
@@ -102,7 +99,3 @@ def ledger_faults(config: Path) -> list[str]:
     if done.returncode == 0 and answer["balanced"] is True:
         return []
     return [f"the ledger does not balance: {answer['faults']}"]
-
-
-def _reading(store: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{store}?mode=ro", uri=True)

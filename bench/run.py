@@ -25,6 +25,7 @@ from bench.legs import Bench, Leg, Plan
 from bench.load import LoadError, is_installed
 from bench.machine import describe, disk_of
 from bench.report import Pair, results, show, write
+from bench.shelf import STORES, open_shelves
 from relay.sandbox.kafka import KafkaUnavailableError
 
 __all__ = ["main", "missing"]
@@ -56,14 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             directory=Path(name),
         )
         try:
-            with open_kinds(options.only, load_core=options.load_core) as kinds:
-                pairs = _measure(console, plan, kinds, wanted=options.pairs)
+            with (
+                open_kinds(options.only, load_core=options.load_core) as kinds,
+                open_shelves(options.store) as shelves,
+            ):
+                bench = Bench(plan, shelves)
+                pairs = _measure(console, bench, plan, kinds, wanted=options.pairs)
         except KafkaUnavailableError as error:
             print(f"bench: {error}", file=sys.stderr)
             return IMPOSSIBLE
     found = results(pairs)
     show(console, machine, found)
     settings: dict[str, object] = {
+        "store": options.store,
         "pairs": options.pairs,
         "seconds": plan.seconds,
         "warmup": plan.warmup,
@@ -93,10 +99,14 @@ def missing(relay_core: int, load_core: int, directory: Path) -> str | None:
 
 
 def _measure(
-    console: Console, plan: Plan, kinds: dict[str, Kind], *, wanted: int
+    console: Console,
+    bench: Bench,
+    plan: Plan,
+    kinds: dict[str, Kind],
+    *,
+    wanted: int,
 ) -> list[Pair]:
     """Go round until each kind has the pairs that are wanted, or twice as many have been tried."""
-    bench = Bench(plan)
     pairs: list[Pair] = []
     for number in range(1, 2 * wanted + 1):
         for name, kind in kinds.items():
@@ -157,6 +167,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         default=7,
         help="that count, of each kind; a void one is tried again",
+    )
+    add(
+        "--store",
+        choices=STORES,
+        default=STORES[0],
+        help="a server is on the load's core",
     )
     add("--seconds", type=int, default=4, help="of load in each leg")
     add("--warmup", type=int, default=1, help="seconds before it that are not counted")

@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Self
 
 import structlog
 
 from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
+from relay.app.stores import build_store, read_ledger
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
 from relay.core.errors import MisconfiguredError
@@ -27,9 +27,7 @@ from relay.receive.listener import Listener, ListenerOptions
 from relay.receive.peers import PeerReader
 from relay.receive.refusals import RefusalBook
 from relay.receive.webhook import Webhook, WebhookOptions
-from relay.record.grouped import Limits
-from relay.record.sqlite import SqliteStore
-from relay.record.sqlite.ledger import read_ledger_of
+from relay.record.grouped import GroupedStore
 from relay.settings import Settings, fixed_changes
 from relay.supervise import Supervisor, Worker
 
@@ -103,7 +101,7 @@ class Service:
         self.current = Current(build_catalog(settings))
         self._dispatch = Dispatch()
         self.state: State = "starting"
-        self.store: SqliteStore
+        self.store: GroupedStore
         self.deliveries: Deliveries
         self.public: Listener
         self.operator: OperatorListener
@@ -113,7 +111,7 @@ class Service:
         """Why the process cannot do its work on the store."""
         if self.supervisor.failure is not None:
             return ["worker_failed"]
-        return ["store_full"] if self.store.full else []
+        return [self.store.trouble] if self.store.trouble else []
 
     @property
     def degraded(self) -> Sequence[str]:
@@ -185,24 +183,13 @@ class Service:
         await self._open_public()
 
     async def _open_store(self) -> None:
-        settings, system = self._settings, self._system
-        executor = self._thread("store")
-        limits = settings.limits
-        self.store = SqliteStore(
-            settings.store_path,
-            clock=system.clock,
-            executor=executor,
-            checkpoints=system.checkpoints,
+        settings = self._settings
+        self.store = build_store(
+            settings,
+            system=self._system,
             metrics=self.metrics,
             handover=self._dispatch,
-            limits=Limits(
-                group_size=limits.group_size,
-                waiting=limits.waiting,
-                ack_timeout_s=limits.ack_timeout.seconds,
-                min_free_disk=limits.min_free_disk,
-                store_bytes=limits.store_bytes,
-                refusals_kept=limits.refusals_kept,
-            ),
+            executor=self._thread,
             synchronous=self._options.synchronous,
         )
         await self.store.open([(d.name, d.kind) for d in settings.destinations])
@@ -245,15 +232,14 @@ class Service:
 
     async def _open_operator(self) -> None:
         listen = self._settings.operator.listen
-        reader = self._thread("ledger")
-        store = self._settings.store_path
+        place = self._settings
         self.operator = OperatorListener(
             host=listen.host,
             port=listen.port,
             health=Health(self),
             exposition=self.metrics.exposition,
             metrics=self.metrics,
-            ledger=lambda: reader.run(partial(read_ledger_of, store)),
+            ledger=lambda: read_ledger(place),
         )
         self._at_stop("operator", self.operator.close, within_s=_OPERATOR_S)
         with _named("operator.listen"):

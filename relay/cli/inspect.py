@@ -1,5 +1,6 @@
 """``relay check``, ``relay ledger``, ``relay version``: look, and change nothing."""
 
+import asyncio
 import os
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from relay.app.catalogs import check_match
+from relay.app.stores import read_ledger, recount
 from relay.app.system import System
 from relay.cli.common import (
     DEFAULT_CONFIG,
@@ -23,7 +25,6 @@ from relay.cli.common import (
     say,
 )
 from relay.core.ledger import Ledger
-from relay.record.sqlite.ledger import read_ledger_of, recount_of
 from relay.settings import Settings, load_place, render, review
 from relay.version import VERSION
 
@@ -67,7 +68,7 @@ def _describe(settings: Settings) -> None:
     ):
         say(f"  {label:<12}  {url}")
     say(f"  destinations  {destinations}")
-    say(f"  store         {settings.store_path}")
+    say(f"  store         {settings.store_place}")
 
 
 def ledger(
@@ -75,10 +76,11 @@ def ledger(
 ) -> None:
     """Show the account: what was received, what became of it, and whether it adds up."""
     with mistakes_exit(json_about=config if json else None):
-        store = load_place(config, os.environ).store_path
-        account = recounted = read_ledger_of(store)
+        place = load_place(config, os.environ)
         if verify:
-            account, recounted = recount_of(store)
+            account, recounted = asyncio.run(recount(place))
+        else:
+            account = recounted = asyncio.run(read_ledger(place))
     faults = [*account.balance().faults, *_differences(account, recounted)]
     if json:
         print_json(

@@ -114,7 +114,7 @@ def _announce(service: Service, settings: Settings) -> None:
         version=VERSION,
         public=f"{settings.public.listen.host}:{service.public.port}",
         operator=f"{settings.operator.listen.host}:{service.operator.port}",
-        store=str(settings.store_path),
+        store=settings.store_place,
         callback_urls=settings.callback_urls(service.public.port),
         destinations=[destination.name for destination in settings.destinations],
     )

@@ -66,6 +66,24 @@ class GroupedStore(ABC):
     # --- what an adapter does ---------------------------------------------------------------------
 
     @abstractmethod
+    async def open(self, destinations: Sequence[tuple[str, str]]) -> None:
+        """Get ready, and know the destinations (name, kind).
+
+        Raises:
+            MisconfiguredError: it cannot work as configured.
+            StoreBusyError: it cannot be reached now.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give everything back. Idempotent."""
+
+    @property
+    @abstractmethod
+    def trouble(self) -> str | None:
+        """Why nothing can be taken in now, as a plain word; None while it can."""
+
+    @abstractmethod
     async def _commit_group(
         self, jobs: Sequence[Job], room: Room, now: int
     ) -> Sequence[object]:
@@ -74,6 +92,10 @@ class GroupedStore(ABC):
     @abstractmethod
     async def _between(self) -> None:
         """After a group was answered and before the next."""
+
+    @abstractmethod
+    def _tell_others(self, destinations: set[str]) -> None:
+        """Let other users of the store know that deliveries wait for these."""
 
     @abstractmethod
     async def next_due(self, destination: str, /) -> int | None:
@@ -166,6 +188,7 @@ class GroupedStore(ABC):
             self._handover.hand(parcels)
         if stored:
             self._handover.hint(stored)
+            self._tell_others(stored)
 
 
 def _released(parcel: Parcel, now: int) -> Step:

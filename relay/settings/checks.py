@@ -15,7 +15,8 @@ from relay.settings.forms import ListenAddress, is_name
 from relay.settings.listeners import Operator, Public
 from relay.settings.mistakes import Where
 from relay.settings.reach import unreachable
-from relay.settings.root import DATA_DIR, STORE, store_file
+from relay.settings.root import DATA_DIR
+from relay.settings.store import STORE, StoreUrl
 
 __all__ = ["CheckMatch", "check"]
 
@@ -112,8 +113,8 @@ def _listeners(document: Document) -> None:
 def _files(document: Document) -> None:
     """Two writers of one file would tear each other's lines, or cut each other's ends off."""
     store = document.at(("store",))
-    file = store_file(store if isinstance(store, str) else STORE)
-    taken = [(_normal(document, file), "the store")]
+    file = StoreUrl(store).file if isinstance(store, str) else STORE.file
+    taken = [] if file is None else [(_normal(document, file), "the store")]
     for where, entry in _entries(document, ("destinations",)):
         path = entry.get("path")
         if entry.get("kind") != "file" or not isinstance(path, str) or not path:

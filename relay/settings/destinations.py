@@ -48,6 +48,8 @@ __all__ = [
 ]
 
 
+#: Milliseconds.
+_LAST_WAIT_MS: Final = 100
 _CONNECT_TIMEOUT: Final = Duration.of("5s")
 
 
@@ -118,6 +120,14 @@ class HttpDestination(_Destination):
     )
 
     _secrets = field_validator("secrets")(one_or_many)
+
+    @field_validator("ladder")
+    @classmethod
+    def _ends_with_a_wait(cls, value: tuple[Duration, ...]) -> tuple[Duration, ...]:
+        # An event at fault would be tried as fast as it can be refused, for days.
+        if value and value[-1].ms < _LAST_WAIT_MS:
+            raise refuse("the last wait repeats, so it must be 100ms or longer")
+        return value
 
     @field_validator("connect_timeout")
     @classmethod

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import Field, field_validator
 
 from relay.settings.destinations import Destination
-from relay.settings.forms import Form, PathText
+from relay.settings.forms import PathText
 from relay.settings.limits import Limits
 from relay.settings.listeners import Operator, Public
 from relay.settings.log import Log
@@ -19,45 +19,11 @@ from relay.settings.mistakes import refuse
 from relay.settings.routes import Route
 from relay.settings.section import FIXED, RELOADS, Section
 from relay.settings.sources import Source
+from relay.settings.store import STORE, StoreForm, StoreUrl
 
-__all__ = ["DATA_DIR", "STORE", "Place", "Settings", "nearest", "store_file"]
+__all__ = ["DATA_DIR", "Place", "Settings", "nearest"]
 
 DATA_DIR: Final = Path("var")
-STORE: Final = "sqlite:///relay.db"
-
-_SQLITE: Final = "sqlite:///"
-
-
-def store_file(store: str) -> str:
-    """Give the file that a store's URL names: ``/x`` for four slashes, ``x`` for three."""
-    return store.removeprefix(_SQLITE)
-
-
-class Store(Form):
-    """The URL of a store."""
-
-    kind = "URL"
-    limits = "sqlite:///FILE below data_dir, sqlite:////FILE absolute"
-
-    def read(self, value: object) -> str:
-        """Accept the URL of a SQLite file. Never quotes it: it could hold a password."""
-        text = value if isinstance(value, str) else ""
-        if text.partition(":")[0] in {"postgres", "postgresql"}:
-            raise refuse(
-                "PostgreSQL stores are not supported by this version",
-                f"the store is SQLite, such as {STORE}",
-            )
-        if not text.startswith(_SQLITE) or not text.isprintable():
-            raise refuse(
-                "must be the URL of a SQLite file",
-                f"{STORE} is below data_dir, sqlite:////var/lib/relay.db is absolute",
-            )
-        file = store_file(text)
-        if not file or file.endswith("/") or set(file) & set("?#"):
-            raise refuse("must name a file, without `?` or `#`", f"such as {STORE}")
-        if file == ":memory:":
-            raise refuse("the store must be on disk", f"such as {STORE}")
-        return text
 
 
 def nearest(path: Path) -> Path:
@@ -76,7 +42,7 @@ class Place(Section):
         " it begins itself at the working directory.",
         json_schema_extra=FIXED,
     )
-    store: Annotated[str, Store()] = Field(
+    store: Annotated[StoreUrl, StoreForm()] = Field(
         STORE,
         description="Where callbacks, events and deliveries are kept.",
         json_schema_extra=FIXED,
@@ -88,8 +54,19 @@ class Place(Section):
 
     @property
     def store_path(self) -> Path:
-        """The store's SQLite file."""
-        return self.anchor(store_file(self.store))
+        """The store's SQLite file.
+
+        Raises:
+            ValueError: it is not kept in a file.
+        """
+        if self.store.file is None:
+            raise ValueError("the store is not a file")
+        return self.anchor(self.store.file)
+
+    @property
+    def store_place(self) -> str:
+        """Where the store is, for people: nothing in it is secret."""
+        return str(self.store if self.store.file is None else self.store_path)
 
 
 class Settings(Place):

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Discriminator, Field, field_validator
 
-from relay.settings.forms import Named, Text
+from relay.settings.forms import Named
 from relay.settings.keys import (
     KEYS_MAX,
     RunflowKey,
@@ -119,11 +119,6 @@ class Source(Section):
 
     name: Annotated[str, Named()] = Field(
         description="Permanent: it is part of the callback URL and of every event's id.",
-        json_schema_extra=RELOADS,
-    )
-    title: Annotated[str, Text(200)] | None = Field(
-        None,
-        description="What people call it.",
         json_schema_extra=RELOADS,
     )
     secret: RunflowSecret | None = Field(

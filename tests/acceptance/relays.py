@@ -60,6 +60,8 @@ class Relay:
     sink_port: int
     kind: str = "http"
     wrapper: Sequence[str] = ()
+    #: Where it keeps everything; a file in its directory unless a database is named.
+    store: str = "sqlite:///relay.db"
     port: int = field(default_factory=free_port)
     operator: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
@@ -75,7 +77,7 @@ class Relay:
     def configure(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config.write_text(
-            f"data_dir: {self.directory}\n"
+            f"data_dir: {self.directory}\nstore: {self.store}\n"
             f'public: {{listen: "127.0.0.1:{self.port}", stop_timeout: 5s}}\n'
             f'operator: {{listen: "127.0.0.1:{self.operator}"}}\n'
             "limits: {min_free_disk: 1MiB}\n"

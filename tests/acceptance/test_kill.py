@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.relays import Relay, Sink, load, open_sink, run_id
+from tests.postgres.fixtures import Database
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(90, func_only=True)]
 
@@ -60,12 +61,21 @@ def pending(relay: Relay) -> list[int]:
     return [line["pending"] for line in destinations.values()]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest) -> str:
+    """The URL of a store of each kind."""
+    if request.param == "sqlite":
+        return "sqlite:///relay.db"
+    url: str = request.getfixturevalue("database").url
+    return url
+
+
 @pytest.mark.parametrize("point", POINTS)
 async def test_what_was_acknowledged_survives_a_kill_at(
-    point: str, tmp_path: Path
+    point: str, store: str, tmp_path: Path
 ) -> None:
     async with open_sink() as sink:
-        relay = Relay(tmp_path / "relay", sink.port)
+        relay = Relay(tmp_path / "relay", sink.port, store=store)
         relay.configure()
         # Commits are groups: the third one is under way while others wait.
         count = "3" if "commit" in point else "120"
@@ -80,12 +90,12 @@ async def test_what_was_acknowledged_survives_a_kill_at(
 
 
 async def test_what_was_acknowledged_survives_kills_at_random_moments(
-    tmp_path: Path,
+    store: str, tmp_path: Path
 ) -> None:
     dice = random.Random(11)
     acknowledged: set[int] = set()
     async with open_sink() as sink:
-        relay = Relay(tmp_path / "relay", sink.port)
+        relay = Relay(tmp_path / "relay", sink.port, store=store)
         relay.configure()
         for start in range(0, 4000, 1000):
             await asyncio.to_thread(relay.start)
@@ -96,6 +106,40 @@ async def test_what_was_acknowledged_survives_kills_at_random_moments(
         await asyncio.to_thread(relay.start)
         assert len(acknowledged) > 100
         await check(acknowledged, sink, relay)
+
+
+@pytest.mark.postgres
+async def test_what_a_killed_relay_held_another_one_delivers(
+    database: Database, tmp_path: Path
+) -> None:
+    async with open_sink() as sink:
+        relays = [
+            Relay(tmp_path / name, sink.port, store=database.url) for name in "ab"
+        ]
+        for relay in relays:
+            relay.configure()
+            # A file belongs to one process.
+            text = relay.config.read_text().splitlines(keepends=True)
+            relay.config.write_text(
+                "".join(line for line in text if "audit" not in line)
+            )
+            await asyncio.to_thread(relay.start)
+        one, other = relays
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.4, one.process.kill)  # type: ignore[union-attr]
+        first, second = await asyncio.gather(
+            load(one.url, range(4000)), load(other.url, range(4000, 4400))
+        )
+        await asyncio.to_thread(one.end, kill=True)
+        wanted = {run_id(number) for number in first | second}
+        assert len(first) > 50
+        assert len(second) == 400
+        await until(lambda: wanted <= sink.runs())
+        assert [n for n, bodies in sink.bodies().items() if len(bodies) != 1] == []
+        async with asyncio.timeout(20):
+            while any(await asyncio.to_thread(pending, other)):
+                pass
+        assert await asyncio.to_thread(other.end) == 0
 
 
 async def test_a_callback_missing_at_a_sink_would_be_noticed(tmp_path: Path) -> None:

@@ -154,6 +154,10 @@ class StoreHarness(ABC):
         """Change the rows behind the store's back, while no store is open."""
 
     @abstractmethod
+    async def next_number(self, table: str) -> int:
+        """A number that no row of the table has, nor will be given again."""
+
+    @abstractmethod
     def committed(self, table: str) -> int:
         """How many rows anyone else can see now. Callable on any thread."""
 
@@ -281,15 +285,14 @@ class StoreHarness(ABC):
             " JOIN runs AS r ON r.number = e.run WHERE r.id = ? GROUP BY r.number",
             run.encode(),
         )
-        [(last_event,)] = await self.rows("SELECT MAX(number) FROM events")
-        [(last,)] = await self.rows("SELECT MAX(number) FROM deliveries")
+        new = await self.next_number("events")
         key = RunKey("acme", Kind.RUN, run)
         identifier = event_id(key, outcome, revision + 1).bytes
         await self.execute(
             "INSERT INTO events SELECT ?, run, ?, ?, ?, confirmed, ?, builder, client_ref, routed,"
             " created_at"
             " FROM events WHERE number = ?",
-            last_event + 1, revision + 1, identifier, OUTCOME_CODES[outcome], receipt, event,
+            new, revision + 1, identifier, OUTCOME_CODES[outcome], receipt, event,
         )  # fmt: skip
         await self.execute(
             "UPDATE runs SET revision = ?, outcome = ? WHERE number = ?",
@@ -297,22 +300,22 @@ class StoreHarness(ABC):
         )  # fmt: skip
         await self.execute(
             "INSERT INTO source_counters (incarnation, source, opened, events) VALUES (?, ?, 1, 1)",
-            -last_event, source,
+            -new, source,
         )  # fmt: skip
-        for offset, name in enumerate(to, start=1):
+        for name in to:
             [(destination,)] = await self.rows(
                 "SELECT number FROM destinations WHERE name = ?", name
             )
             await self.execute(
                 "INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,"
                 " created_at, due_at) VALUES (?, ?, ?, ?, 1, 1, 0, ?, ?)",
-                last + offset, last_event + 1, number, destination,
+                await self.next_number("deliveries"), new, number, destination,
                 self.clock.now_us(), self.clock.now_us(),
             )  # fmt: skip
             await self.execute(
                 "INSERT INTO destination_counters (incarnation, destination, created, pending)"
                 " VALUES (?, ?, 1, 1)",
-                -last_event, destination,
+                -new, destination,
             )  # fmt: skip
         self.handover.forget()
         await self.open()

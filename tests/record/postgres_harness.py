@@ -12,6 +12,7 @@ import asyncpg
 
 from relay.core.ledger import Ledger
 from relay.record.grouped import Limits
+from relay.record.postgres.connection import Connection
 from relay.record.postgres.ledger import read_ledger_of, recount_of
 from relay.record.postgres.store import PostgresStore
 from tests.record.harness import StoreHarness
@@ -28,7 +29,7 @@ class PostgresHarness(StoreHarness):
         """``looking`` is the way of those who look behind the store's back."""
         super().__init__()
         self.url = url
-        self._behind = looking or url
+        self._look = _Look(looking or url)
         self._looking = _Looker()
 
     def make(self) -> PostgresStore:
@@ -58,15 +59,19 @@ class PostgresHarness(StoreHarness):
 
     async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return await asyncio.to_thread(
-            self._looking.run, _fetch(self._behind, _numbered(sql), values)
+            self._looking.run, self._look.fetch(_numbered(sql), values)
         )
 
     async def execute(self, sql: str, *values: object) -> None:
         await self.rows(sql, *values)
 
+    async def next_number(self, table: str) -> int:
+        [(number,)] = await self.rows("SELECT nextval(?::regclass)", f"{table}_numbers")
+        return int(number)
+
     def committed(self, table: str) -> int:
         sql = f"SELECT COUNT(*) FROM {table}"  # noqa: S608 - a test's own word
-        [(found,)] = self._looking.run(_fetch(self._behind, sql, ()))
+        [(found,)] = self._looking.run(self._look.fetch(sql, ()))
         return int(found)
 
     async def ledger(self) -> Ledger:
@@ -80,6 +85,7 @@ class PostgresHarness(StoreHarness):
         self.checkpoints.clear()
         await self.finish_running()
         await self.store.close()
+        await asyncio.to_thread(self._looking.run, self._look.close())
         self._looking.close()
 
 
@@ -94,14 +100,29 @@ async def _die(store: PostgresStore) -> None:
             holder._connection = None
 
 
-async def _fetch(
-    url: str, sql: str, values: tuple[object, ...]
-) -> list[tuple[Any, ...]]:
-    connection = await asyncpg.connect(url)
-    try:
-        return [tuple(row) for row in await connection.fetch(sql, *values)]
-    finally:
-        await connection.close()
+class _Look:
+    """A connection for looking behind the store's back, made again when it broke off."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+
+    async def fetch(
+        self, sql: str, values: tuple[object, ...]
+    ) -> list[tuple[Any, ...]]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._url, statement_cache_size=0)
+        try:
+            found = await self._connection.fetch(sql, *values)
+        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+            self._connection.terminate()
+            self._connection = await asyncpg.connect(self._url, statement_cache_size=0)
+            found = await self._connection.fetch(sql, *values)
+        return [tuple(row) for row in found]
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
 
 
 def _numbered(sql: str) -> str:

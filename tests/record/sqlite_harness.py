@@ -61,10 +61,15 @@ class SqliteHarness(StoreHarness):
         assert self.store._connection is not None
         return self.store._connection
 
+    def troubles(self) -> list[str]:
+        """Why nothing can be taken in now."""
+        assert isinstance(self.store, SqliteStore)
+        return [self.store.trouble] if self.store.trouble else []
+
     @property
     def full(self) -> str | None:
         assert isinstance(self.store, SqliteStore)
-        return self.store.full
+        return self.store._full
 
     def leave_pages(self, count: int) -> None:
         """From now on the file may grow by so many pages, as if the disk were full then."""
@@ -101,6 +106,11 @@ class SqliteHarness(StoreHarness):
         with connection:
             connection.execute(sql, values)
         connection.close()
+
+    async def next_number(self, table: str) -> int:
+        # The one writer counts on from the highest when it opens the file.
+        [(last,)] = await self.rows(f"SELECT MAX(number) FROM {table}")  # noqa: S608 - a test's own word
+        return int(last) + 1
 
     def committed(self, table: str) -> int:
         [(found,)] = _rows(self.path, f"SELECT COUNT(*) FROM {table}", ())  # noqa: S608 - a test's own word

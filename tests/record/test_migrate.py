@@ -132,7 +132,14 @@ def test_every_statement_is_used_and_every_used_one_exists(store: str) -> None:
 
 
 #: What several writers need of each other, and one alone does not.
-_SHARED = {"beat", "lock_runs", "lock_digests", "take_numbers"}
+_SHARED = {
+    "beat",
+    "hold_incarnation",
+    "lock_runs",
+    "lock_digests",
+    "notify",
+    "take_numbers",
+}
 
 
 def test_every_store_has_the_same_statements() -> None:

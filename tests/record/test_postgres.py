@@ -52,8 +52,8 @@ def test_the_store_agrees_with_its_model(postgres: LocalPostgres) -> None:
     run_state_machine_as_test(
         PostgresMachine,
         settings=settings(
-            max_examples=12,
-            stateful_step_count=25,
+            max_examples=10,
+            stateful_step_count=20,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

@@ -134,12 +134,35 @@ async def test_who_was_taken_for_dead_begins_anew(
         before,
     )
     await beat(one)
+    # What it leased now would never be freed, should it really die.
+    two.handover.left = {"lake": 1}
+    await two.one(callback("run_0"))
+    assert await two.claim("lake") == []
+    assert [delivery.leased for delivery in await two.deliveries()] == [False, False]
+    two.handover.left = {}
     await beat(two)
     assert two.store.incarnation > before
+    assert len(await two.deliver_all("lake")) == 1
     await two.one(callback())
     [parcel] = await two.claim("lake")
     await beat(one)
     assert await two.settle(parcel) == [True]
+
+
+async def test_a_relay_hears_of_what_another_has_stored(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    """Once for all of a moment, and never of its own."""
+    one, two = pair
+    await one.store.record([callback("run_1"), callback("run_2")])
+    async with asyncio.timeout(5):
+        while not two.handover.hinted:
+            await asyncio.wait(
+                [asyncio.get_running_loop().create_future()], timeout=0.01
+            )
+    assert sorted(two.handover.hinted) == ["lake", "orders"]
+    # What its own commit said, and nothing from outside.
+    assert sorted(one.handover.hinted) == ["lake", "orders"]
 
 
 async def test_a_relay_that_stops_frees_what_it_held_at_once(

@@ -264,3 +264,20 @@ def test_there_is_no_ledger_where_there_is_no_store(tmp_path: Path) -> None:
     (tmp_path / "relay.db").write_bytes(b"no database at all " * 100)
     with pytest.raises(MisconfiguredError, match="not a database"):
         read_ledger_of(tmp_path / "relay.db")
+
+
+@pytest.mark.parametrize(
+    "change,said",
+    [
+        ("PRAGMA user_version = 99", "start the newer program"),
+        ("PRAGMA user_version = 0", "no store"),
+    ],
+)
+async def test_a_store_of_another_schema_is_not_read(
+    opened: SqliteHarness, change: str, said: str
+) -> None:
+    await opened.one(callback())
+    await opened.close()
+    await opened.execute(change)
+    with pytest.raises(MisconfiguredError, match=said):
+        await asyncio.to_thread(read_ledger_of, opened.path)

@@ -116,8 +116,10 @@ async def test_a_full_disk_stops_receipts_and_nothing_else(
     assert isinstance(large, StoreFullError)
     assert settled == [True, True]
     assert len(claimed) == 2
+    assert opened.troubles() == ["store_full"]
     opened.leave_pages(100_000)
     assert (await opened.one(callback("run_3"))).verdict is Verdict.FIRST
+    assert opened.troubles() == []
     await opened.audit()
 
 

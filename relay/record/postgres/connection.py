@@ -16,7 +16,7 @@ import asyncpg
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.record.statements import migrations
 
-__all__ = ["Connection", "connect", "inspect", "installation", "migrate"]
+__all__ = ["Connection", "connect", "inspect", "installation", "migrate", "schema_of"]
 
 # A string, as the class is generic to type checkers only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -102,12 +102,7 @@ async def migrate(connection: Connection) -> None:
     steps = await asyncio.to_thread(migrations, "postgres")
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        current = await _version(connection)
-        if current > len(steps):
-            raise MisconfiguredError(
-                f"the store has schema {current}, this program knows up to {len(steps)}: "
-                "start the newer program"
-            )
+        current = await schema_of(connection)
         for step in steps[current:]:
             await connection.execute(step.sql)
         await connection.execute(
@@ -115,6 +110,22 @@ async def migrate(connection: Connection) -> None:
             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             str(len(steps)),
         )
+
+
+async def schema_of(connection: Connection) -> int:
+    """The number of the schema; 0 where there is none yet.
+
+    Raises:
+        MisconfiguredError: it was written by a newer program.
+    """
+    newest = len(await asyncio.to_thread(migrations, "postgres"))
+    current = await _version(connection)
+    if current > newest:
+        raise MisconfiguredError(
+            f"the store has schema {current}, this program knows up to {newest}: "
+            "start the newer program"
+        )
+    return current
 
 
 async def _version(connection: Connection) -> int:

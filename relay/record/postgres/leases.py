@@ -12,6 +12,7 @@ import structlog
 
 from relay.core.ports import Clock
 from relay.record.postgres.connection import Connection, connect
+from relay.record.postgres.hints import Hints
 
 __all__ = ["Leases"]
 
@@ -19,7 +20,7 @@ log: Final = structlog.stdlib.get_logger(__name__)
 
 #: How long a lease outlives its last beat, in milliseconds, and how often beats come, in seconds.
 TERM_MS: Final = 10_000
-BEAT_S: Final = 2.5
+BEAT_S: Final = 1.5
 
 
 class Leases:
@@ -32,8 +33,10 @@ class Leases:
         *,
         clock: Clock,
         began: Callable[[int], None],
+        hints: Hints,
     ) -> None:
         """``began`` is told the number of each incarnation, before anything is leased under it."""
+        self._hints = hints
         self._url = url
         self._sql = sql
         self._clock = clock
@@ -48,7 +51,7 @@ class Leases:
         Raises:
             StoreBusyError: the database does not answer.
         """
-        connection = self._connection = await connect(self._url)
+        connection = await self._connect()
         await self._begin(connection)
         await connection.execute(self._sql["void_leases"])
         self._beating = asyncio.get_running_loop().create_task(self._beat_on())
@@ -71,6 +74,12 @@ class Leases:
         except Exception:  # noqa: BLE001 - then they end by themselves
             connection.terminate()
 
+    async def _connect(self) -> Connection:
+        connection = self._connection = await connect(self._url)
+        # What lies still between two beats is there for listening, too.
+        await self._hints.listen(connection)
+        return connection
+
     async def _begin(self, connection: Connection) -> None:
         number = await connection.fetchval(
             self._sql["insert_incarnation"], self._clock.now_us(), TERM_MS
@@ -91,7 +100,7 @@ class Leases:
     async def _beat(self) -> None:
         connection = self._connection
         if connection is None or connection.is_closed():
-            connection = self._connection = await connect(self._url)
+            connection = await self._connect()
         beaten = await connection.fetchval(self._sql["beat"], self.incarnation, TERM_MS)
         if beaten is None:
             # Others took us for dead: what we held is theirs.

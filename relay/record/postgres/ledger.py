@@ -4,10 +4,11 @@ Owns reading the account, and counting the rows again by another way, both in on
 """
 
 import asyncio
+from typing import Final
 
 import asyncpg
 
-from relay.core.errors import StoreBusyError
+from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.ledger import (
     DESTINATION_COUNTERS,
     SOURCE_COUNTERS,
@@ -15,10 +16,13 @@ from relay.core.ledger import (
     Ledger,
     SourceCounts,
 )
-from relay.record.postgres.connection import Connection, connect
+from relay.record.postgres.connection import Connection, connect, schema_of
 from relay.record.statements import statements
 
 __all__ = ["read_ledger_of", "recount_of"]
+
+_COUNTED: Final = ("ledger_sources", "ledger_destinations")
+_RECOUNTED: Final = ("recount_sources", "recount_destinations")
 
 
 async def read_ledger_of(url: str) -> Ledger:
@@ -28,7 +32,7 @@ async def read_ledger_of(url: str) -> Ledger:
         MisconfiguredError: there is no store there.
         StoreBusyError: the database does not answer.
     """
-    return (await _snapshot(url, "ledger"))[0]
+    return (await _snapshot(url, _COUNTED))[0]
 
 
 async def recount_of(url: str) -> tuple[Ledger, Ledger]:
@@ -38,13 +42,15 @@ async def recount_of(url: str) -> tuple[Ledger, Ledger]:
         MisconfiguredError: there is no store there.
         StoreBusyError: the database does not answer.
     """
-    counted, recounted = await _snapshot(url, "ledger", "recount")
+    counted, recounted = await _snapshot(url, _COUNTED, _RECOUNTED)
     return counted, recounted
 
 
-async def _snapshot(url: str, *ways: str) -> list[Ledger]:
+async def _snapshot(url: str, *ways: tuple[str, str]) -> list[Ledger]:
     connection = await connect(url)
     try:
+        if not await schema_of(connection):
+            raise MisconfiguredError("there is no store in this database yet")
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             return [await _read(connection, way) for way in ways]
     except asyncpg.PostgresError as error:
@@ -53,10 +59,9 @@ async def _snapshot(url: str, *ways: str) -> list[Ledger]:
         await connection.close()
 
 
-async def _read(connection: Connection, way: str) -> Ledger:
+async def _read(connection: Connection, way: tuple[str, str]) -> Ledger:
     sql = await asyncio.to_thread(statements, "postgres")
-    sources = await connection.fetch(sql[f"{way}_sources"])
-    destinations = await connection.fetch(sql[f"{way}_destinations"])
+    sources, destinations = [await connection.fetch(sql[name]) for name in way]
     return Ledger(
         sources={
             name: SourceCounts(**dict(zip(SOURCE_COUNTERS, counts, strict=True)))

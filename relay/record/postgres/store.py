@@ -5,6 +5,7 @@ Owns opening and closing, and what bounds the database. What a job does is the w
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from relay.core.errors import RelayError, StoreFailedError
@@ -12,6 +13,7 @@ from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
 from relay.record.grouped import GroupedStore, Limits
 from relay.record.jobs import Job, Register
 from relay.record.postgres.connection import connect, inspect, installation, migrate
+from relay.record.postgres.hints import Hints
 from relay.record.postgres.leases import Leases
 from relay.record.postgres.thread import LoopThread
 from relay.record.postgres.writer import Writer
@@ -42,6 +44,10 @@ class PostgresStore(GroupedStore):
         self._thread: LoopThread | None = None
         self._writer: Writer | None = None
         self._leases: Leases | None = None
+        self._hints: Hints | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._full: str | None = None
+        self._measure_at = 0.0
 
     async def open(self, destinations: Sequence[tuple[str, str]]) -> None:
         """Connect, migrate, free what the dead held, and know the destinations.
@@ -50,6 +56,7 @@ class PostgresStore(GroupedStore):
             MisconfiguredError: not a database that can be trusted, or newer than this program.
             StoreBusyError: the database does not answer.
         """
+        self._loop = asyncio.get_running_loop()
         self._thread = LoopThread("store")
         try:
             await self._thread.run(self._open(destinations))
@@ -72,18 +79,41 @@ class PostgresStore(GroupedStore):
         return await thread.run(writer.next_due(destination))
 
     @property
-    def full(self) -> str | None:
-        """Why nothing can be taken in now; None while it can."""
-        return None
+    def trouble(self) -> str | None:
+        """See :class:`GroupedStore`."""
+        if self._writer is not None and self._writer.is_away:
+            return "store_unreachable"
+        return "store_full" if self._full else None
 
     async def _commit_group(
         self, jobs: Sequence[Job], room: Room, now: int
     ) -> Sequence[object]:
         thread, writer = self._opened()
-        return await thread.run(writer.commit(jobs, room, now, self.full))
+        return await thread.run(writer.commit(jobs, room, now, self._full))
 
     async def _between(self) -> None:
-        """Nothing is to be done."""
+        """Now and then the database's size is looked at."""
+        at = asyncio.get_running_loop().time()
+        if at < self._measure_at:
+            return
+        self._measure_at = at + MEASURE_S
+        thread, writer = self._opened()
+        size = await thread.run(writer.size())
+        if size is None:
+            return
+        self._metrics.gauge("runflow_relay_store_bytes", size)
+        limit = self._limits.store_bytes
+        self._full = "limits.store_bytes is reached" if size >= limit else None
+
+    def _tell_others(self, destinations: set[str]) -> None:
+        """See :class:`GroupedStore`."""
+        if self._thread is not None and self._hints is not None:
+            self._thread.call(partial(self._hints.tell, frozenset(destinations)))
+
+    def _heard(self, destinations: frozenset[str]) -> None:
+        """On the store's own loop: another relay has stored deliveries for these."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._handover.hint, destinations)
 
     def _opened(self) -> tuple[LoopThread, Writer]:
         if self._thread is None or self._writer is None:
@@ -106,7 +136,10 @@ class PostgresStore(GroupedStore):
         def began(incarnation: int) -> None:
             writer.incarnation = self.incarnation = incarnation
 
-        self._leases = Leases(self._url, sql, clock=self._clock, began=began)
+        self._hints = Hints(sql, heard=self._heard)
+        self._leases = Leases(
+            self._url, sql, clock=self._clock, began=began, hints=self._hints
+        )
         await self._leases.begin()
         self._writer = writer
         now = self._clock.now_us()

@@ -6,7 +6,7 @@ would hold all others up for as long.
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 __all__ = ["LoopThread"]
@@ -26,6 +26,10 @@ class LoopThread:
         """Run ``work`` there to its end, even when nobody waits for it any more."""
         done = asyncio.run_coroutine_threadsafe(work, self._loop)
         return await asyncio.shield(asyncio.wrap_future(done))
+
+    def call(self, work: Callable[[], None]) -> None:
+        """Have a call made there soon; nobody waits for it."""
+        self._loop.call_soon_threadsafe(work)
 
     def close(self) -> None:
         """End the thread, and what still runs there with it. Does not wait."""

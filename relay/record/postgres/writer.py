@@ -57,6 +57,7 @@ class Writer:
         #: Given by whoever keeps this process's leases alive; part of every lease.
         self.incarnation = 0
         self._leases = 0
+        self._away = False
         #: Leases of commits that may have happened, and whose parcels nobody was handed.
         self._unsure: list[int] = []
 
@@ -83,6 +84,25 @@ class Writer:
                 raise await self._failed(error) from error
             return None if due is None else int(due)
 
+    async def size(self) -> int | None:
+        """Bytes of the whole database; None when nobody answers."""
+        async with self._turn:
+            try:
+                connection = await self._connected()
+                return int(
+                    await connection.fetchval(
+                        "SELECT pg_database_size(current_database())"
+                    )
+                )
+            except Exception as error:  # noqa: BLE001 - the next commit says what is wrong
+                await self._failed(error)
+                return None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the database could not be reached when it was last tried."""
+        return self._away
+
     async def close(self) -> None:
         """Close the connection. Idempotent."""
         async with self._turn:
@@ -95,6 +115,7 @@ class Writer:
         if connection is None or connection.is_closed():
             connection = self._connection = await connect(self._url)
             await self._numbers.load(connection)
+            self._away = False
             if self._unsure:
                 await connection.execute(
                     "UPDATE deliveries SET lease = NULL WHERE lease = ANY($1::bigint[])",
@@ -109,7 +130,8 @@ class Writer:
             connection.terminate()
 
     async def _failed(self, error: Exception) -> RelayError:
-        if is_lost(error):
+        if is_lost(error) or isinstance(error, StoreBusyError):
+            self._away = True
             await self._drop()
         failure = translated(error)
         failure.__cause__ = error
@@ -185,8 +207,12 @@ class Writer:
         }
         receipts = [*chain.from_iterable(opened.values())]
         await self._partitions.ensure(connection, now)
-        accounts, left = Accounts(), dict(room)
         await connection.execute("BEGIN")
+        # Who was taken for dead leases nothing until he has begun anew: nobody would ever free it.
+        alive = await connection.fetchval(
+            self._sql["hold_incarnation"], self.incarnation
+        )
+        accounts, left = Accounts(), dict(room) if alive else {}
         await self._numbers.know_sources(
             connection, (item.receipt.source for item in receipts)
         )
@@ -215,7 +241,7 @@ class Writer:
         # Claims come last: they must not see a run before its earlier deliveries are written.
         for index, job in enumerate(jobs):
             if isinstance(job, Claim):
-                answers[index] = await self._claim(connection, job)
+                answers[index] = await self._claim(connection, job) if alive else []
         await self._write_counters(connection, accounts)
         self._checkpoints.reach("before-commit")
         await connection.execute("COMMIT")

@@ -6,6 +6,7 @@ after the log was synced (sqlite.org/pragma.html#pragma_synchronous); that is pr
 
 import fcntl
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -100,8 +101,12 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise MisconfiguredError(f"there is no store at {path.absolute()} yet")
-    with _opened(f"file:{quote(str(path))}?mode=ro", path) as connection:
+    # Two slashes at the beginning would make the first folder a host.
+    name = quote(re.sub("^/+", "/", str(path)))
+    with _opened(f"file:{name}?mode=ro", path) as connection:
         connection.execute("PRAGMA query_only = ON")
+        if not schema_of(connection):
+            raise MisconfiguredError(f"there is no store at {path} yet")
         return connection
 
 
@@ -192,19 +197,29 @@ def migrate(connection: sqlite3.Connection) -> int:
         MisconfiguredError: the store was written by a newer program.
     """
     steps = migrations("sqlite")
-    [version] = connection.execute("PRAGMA user_version").fetchone()
-    current = int(version)
-    if current > len(steps):
-        raise MisconfiguredError(
-            f"the store has schema {current}, this program knows up to {len(steps)}: "
-            "start the newer program"
-        )
+    current = schema_of(connection)
     for step in steps[current:]:
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{step.sql}\nPRAGMA user_version = {step.number};\n"
             f"PRAGMA application_id = {APPLICATION_ID};\nCOMMIT;"
         )
     return len(steps)
+
+
+def schema_of(connection: sqlite3.Connection) -> int:
+    """The number of the schema; 0 where there is none yet.
+
+    Raises:
+        MisconfiguredError: it was written by a newer program.
+    """
+    newest = len(migrations("sqlite"))
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    if version > newest:
+        raise MisconfiguredError(
+            f"the store has schema {version}, this program knows up to {newest}: "
+            "start the newer program"
+        )
+    return int(version)
 
 
 def installation(connection: sqlite3.Connection) -> str:

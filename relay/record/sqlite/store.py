@@ -24,7 +24,7 @@ from relay.core.ports import (
     Room,
 )
 from relay.record.grouped import GroupedStore, Limits
-from relay.record.jobs import Job, Register
+from relay.record.jobs import Job, Register, is_intake
 from relay.record.sqlite.connection import (
     LockFile,
     connect,
@@ -64,6 +64,8 @@ class SqliteStore(GroupedStore):
         self._writer: Writer | None = None
         self._measured_at: int | None = None
         self._full: str | None = None
+        #: Whether the last group that brought something in found no room.
+        self._refused = False
         self._inodes: tuple[int | None, int | None] = (None, None)
 
     async def open(self, destinations: Sequence[tuple[str, str]]) -> None:
@@ -84,9 +86,9 @@ class SqliteStore(GroupedStore):
         return await self._executor.run(partial(writer.next_due, destination))
 
     @property
-    def full(self) -> str | None:
-        """Why nothing can be taken in now; None while it can."""
-        return self._full
+    def trouble(self) -> str | None:
+        """See :class:`GroupedStore`."""
+        return "store_full" if self._full or self._refused else None
 
     async def _commit_group(
         self, jobs: Sequence[Job], room: Room, now: int
@@ -99,10 +101,17 @@ class SqliteStore(GroupedStore):
         if writer.wants_checkpoint:
             await self._executor.run(writer.checkpoint)
 
+    def _tell_others(self, destinations: set[str]) -> None:
+        """There are none: the file is locked."""
+
     # --- on the writer's thread -------------------------------------------------------------------
 
     def _in_thread(self, jobs: Sequence[Job], room: Room, now: int) -> Sequence[object]:
-        return self._open_writer().commit(jobs, room, now)
+        answers = self._open_writer().commit(jobs, room, now)
+        if any(map(is_intake, jobs)):
+            # The disk may be full before any limit of ours is reached.
+            self._refused = any(isinstance(a, StoreFullError) for a in answers)
+        return answers
 
     def _open(self, destinations: Sequence[tuple[str, str]]) -> None:
         try:

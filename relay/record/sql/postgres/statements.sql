@@ -20,6 +20,13 @@ WHERE number IN (
     SELECT d.number FROM deliveries AS d JOIN dead ON dead.number = d.lease >> 32
     WHERE d.state IN (0, 2) AND d.lease IS NOT NULL)
 
+-- name: hold_incarnation
+-- Nobody takes us for dead before this transaction ends.
+SELECT number FROM incarnations WHERE number = $1 FOR KEY SHARE
+
+-- name: notify
+SELECT pg_notify($1, $2)
+
 -- name: lock_runs
 SELECT r.number
 FROM unnest($1::int[], $2::int[], $3::bytea[]) AS k (source, namespace, id)
