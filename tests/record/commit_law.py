@@ -95,7 +95,7 @@ class CommitLaw:
 
     async def test_no_answer_in_time_is_busy(self, harness: StoreHarness) -> None:
         """A commit under way may still end after that; who only waited for the next one is forgotten."""
-        harness.bounds = Bounds(ack_timeout_s=0.05)
+        harness.bounds = Bounds(ack_timeout_s=0.5)
         await harness.restart()
         with harness.held() as hold:
             under_way = _start(harness.one(callback("run_1")))
@@ -113,7 +113,7 @@ class CommitLaw:
         self, harness: StoreHarness
     ) -> None:
         """Settlements are not given up while receipts around them are."""
-        harness.bounds = Bounds(ack_timeout_s=0.05)
+        harness.bounds = Bounds(ack_timeout_s=0.5)
         await harness.restart()
         await harness.one(callback())
         [parcel] = await harness.claim()
