@@ -210,8 +210,7 @@ class LocalKafka:
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):
                 await admin.start()
-                answer = await admin.create_topics([topic])
-                code, reason = answer.topic_errors[0][1:3]
+                code, reason = await self._create(admin, topic)
                 if code not in (0, _EXISTS):
                     raise KafkaUnavailableError(f"cannot create {name}: {reason}")
                 while not await _has_leaders(admin, name, partitions):
@@ -220,6 +219,19 @@ class LocalKafka:
             raise KafkaUnavailableError(f"cannot create {name}: {error}") from error
         finally:
             await admin.close()
+
+    async def _create(
+        self, admin: AIOKafkaAdminClient, topic: NewTopic
+    ) -> tuple[int, str | None]:
+        """Ask the controller, once one is known; gives Kafka's code, and its words for it."""
+        while True:
+            try:
+                answer = await admin.create_topics([topic])
+                return answer.topic_errors[0][1:3]
+            except AttributeError:
+                # What aiokafka makes of metadata without brokers: one that has slept is fenced, and
+                # may be once more after it has served.
+                await self.serving()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
