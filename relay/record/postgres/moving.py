@@ -6,6 +6,8 @@ Owns the order of the statements and turning rows into one array a column. Decid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from relay.core.ports import Parcel, Refusal, Settlement
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
@@ -149,16 +151,5 @@ async def put_refusals(
 ) -> None:
     """Count refusals, and forget the oldest beyond ``most``."""
     for refusal in refusals:
-        await connection.execute(
-            sql["put_refusal"],
-            refusal.source,
-            refusal.channel,
-            refusal.reason,
-            refusal.peer,
-            refusal.count,
-            refusal.first_seen,
-            refusal.last_seen,
-            refusal.size,
-            refusal.digest,
-        )
+        await connection.execute(sql["put_refusal"], *msgspec.structs.astuple(refusal))
     await connection.execute(sql["trim_refusals"], most)

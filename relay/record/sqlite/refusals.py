@@ -6,6 +6,8 @@ Owns a bounded table of reasons, peers, sizes and hashes; never a body, a header
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from relay.core.ports import Refusal
 
 __all__ = ["Refusal", "put_refusals"]
@@ -21,19 +23,6 @@ def put_refusals(
     """Count refusals, and forget the oldest beyond ``most``."""
     connection.executemany(
         sql["put_refusal"],
-        [
-            (
-                refusal.source,
-                refusal.channel,
-                refusal.reason,
-                refusal.peer,
-                refusal.count,
-                refusal.first_seen,
-                refusal.last_seen,
-                refusal.size,
-                refusal.digest,
-            )
-            for refusal in refusals
-        ],
+        [msgspec.structs.astuple(refusal) for refusal in refusals],
     )
     connection.execute(sql["trim_refusals"], (most,))
