@@ -14,6 +14,7 @@ from relay.core.delivery import Outcome, Step
 from relay.core.errors import UnstorableError
 from relay.core.event import Event, Facts, build
 from relay.core.identity import RunKey, event_id
+from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.receipt import Receipt
 from relay.core.run import Verdict
 
@@ -25,6 +26,7 @@ __all__ = [
     "Executor",
     "Handover",
     "Inbox",
+    "Inquiries",
     "Letter",
     "MetricName",
     "Metrics",
@@ -243,6 +245,36 @@ class Inbox(Protocol):
             StoreBusyError: no commit in time; it may still end after this.
             StoreFailedError: nothing can be acknowledged any more.
         """
+        ...
+
+
+class Inquiries(Protocol):
+    """Where runs wait for the truth, and where it is written."""
+
+    async def inquire(
+        self, source: str, /, *, limit: int, now: int, opened_before: int | None = None
+    ) -> Sequence[Inquiry]:
+        """Lease up to ``limit`` due inquiries of a source, oldest first.
+
+        With ``opened_before`` only those that wait since before then, wall microseconds.
+        """
+        ...
+
+    async def learn(self, lessons: Sequence[Lesson], /) -> Sequence[Recorded]:
+        """Write what asks came to, where the lease still holds."""
+        ...
+
+    async def watch(self, sightings: Sequence[Sighting], /) -> int:
+        """Remember runs of which no event is known; gives how many are news.
+
+        Raises:
+            StoreFullError: the store or its disk is at its limit.
+            StoreBusyError: no commit in time.
+        """
+        ...
+
+    async def next_inquiry(self, source: str, /) -> int | None:
+        """When the earliest unclaimed inquiry is due, wall microseconds; None when none waits."""
         ...
 
 

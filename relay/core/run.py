@@ -13,7 +13,10 @@ from relay.core.callback import Problem, Reading
 from relay.core.identity import Outcome
 
 __all__ = [
+    "CLIENT_REF_CONFLICT",
     "NOTHING",
+    "NOT_ENRICHED",
+    "OUTCOME_CONFLICT",
     "Known",
     "Publication",
     "Ruling",
@@ -24,6 +27,8 @@ __all__ = [
 
 CLIENT_REF_CONFLICT: Problem = "client_ref_conflict"
 OUTCOME_CONFLICT: Problem = "outcome_conflict"
+#: Complete, and yet the source wants to know what only the API tells.
+NOT_ENRICHED: Problem = "not_enriched"
 #: What no further callback settles, only the truth.
 _CONFLICTS = frozenset({CLIENT_REF_CONFLICT, OUTCOME_CONFLICT})
 
@@ -38,6 +43,8 @@ class Verdict(Enum):
     #: Contradicts what is known: both are kept, and the truth is asked for.
     CONFLICT = "conflict"
     QUARANTINED = "quarantined"
+    #: No callback: what the API answered, kept where an event was built from it.
+    TOLD = "told"
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -46,6 +53,8 @@ class Waiting(msgspec.Struct, frozen=True):
     #: The terminal outcome that signed bytes name; None when they name none.
     outcome: Outcome | None
     reasons: tuple[Problem, ...]
+    #: Whether the time for an answer has passed; it is still asked for, hours apart.
+    held: bool = False
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +134,11 @@ def _while_waiting(known: Known, reading: Reading) -> Ruling:
             verdict=Verdict.DUPLICATE,
             known=msgspec.structs.replace(
                 known,
-                waiting=Waiting(reading.outcome, waiting.reasons if waiting else ()),
+                waiting=Waiting(
+                    reading.outcome,
+                    waiting.reasons if waiting else (),
+                    held=waiting is not None and waiting.held,
+                ),
             ),
         )
     revision = known.revision + 1

@@ -25,5 +25,6 @@ VERDICT_CODES: Final = {
     Verdict.STALE: 3,
     Verdict.CONFLICT: 4,
     Verdict.QUARANTINED: 5,
+    Verdict.TOLD: 6,
 }
 VERDICTS: Final = {code: verdict for verdict, code in VERDICT_CODES.items()}

@@ -13,6 +13,7 @@ from typing import cast
 
 from relay.core.delivery import Policy, Released, Step, Tried, follow
 from relay.core.errors import RelayError, UnstorableError
+from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.ports import (
     Clock,
     Handover,
@@ -25,7 +26,17 @@ from relay.core.ports import (
 )
 from relay.core.receipt import Receipt
 from relay.record.grouping import Grouper
-from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle
+from relay.record.jobs import (
+    Claim,
+    Inquire,
+    Job,
+    Keep,
+    Learn,
+    Record,
+    Register,
+    Settle,
+    Watch,
+)
 
 __all__ = ["GroupedStore", "Limits"]
 
@@ -43,7 +54,7 @@ class Limits:
 
 
 class GroupedStore(ABC):
-    """Inbox, Outbox and RefusalLog in one."""
+    """Inbox, Outbox, Inquiries and RefusalLog in one."""
 
     def __init__(
         self, *, clock: Clock, metrics: Metrics, handover: Handover, limits: Limits
@@ -101,6 +112,10 @@ class GroupedStore(ABC):
     async def next_due(self, destination: str, /) -> int | None:
         """See :class:`relay.core.ports.Outbox`."""
 
+    @abstractmethod
+    async def next_inquiry(self, source: str, /) -> int | None:
+        """See :class:`relay.core.ports.Inquiries`."""
+
     # --- what every store does --------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -148,6 +163,23 @@ class GroupedStore(ABC):
         """See :class:`relay.core.ports.Outbox`."""
         answer = await self._grouper.submit(Settle(settlements), urgent=True)
         return cast("Sequence[bool]", answer)
+
+    async def inquire(
+        self, source: str, /, *, limit: int, now: int, opened_before: int | None = None
+    ) -> Sequence[Inquiry]:
+        """See :class:`relay.core.ports.Inquiries`."""
+        job = Inquire(source, limit, now, opened_before)
+        answer = await self._grouper.submit(job, urgent=True)
+        return cast("Sequence[Inquiry]", answer)
+
+    async def learn(self, lessons: Sequence[Lesson], /) -> Sequence[Recorded]:
+        """See :class:`relay.core.ports.Inquiries`."""
+        answer = await self._grouper.submit(Learn(lessons), urgent=True)
+        return cast("Sequence[Recorded]", answer)
+
+    async def watch(self, sightings: Sequence[Sighting], /) -> int:
+        """See :class:`relay.core.ports.Inquiries`."""
+        return cast("int", await self._grouper.submit(Watch(sightings)))
 
     async def refuse(self, refusals: Sequence[Refusal], /) -> None:
         """See :class:`relay.core.ports.RefusalLog`."""

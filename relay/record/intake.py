@@ -1,4 +1,4 @@
-"""Intake: a group of receipts becomes rows.
+"""Intake: a group of receipts, and of answers from the upstream, becomes rows.
 
 Owns what a store has to look up before a group can be judged, asking core what follows, and gathering
 the rows to be written, table by table. Knows no database, and decides nothing about content itself.
@@ -6,18 +6,19 @@ the rows to be written, table by table. Knows no database, and decides nothing a
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any, Final
 
 from relay.core.callback import Reading, Unreadable
-from relay.core.event import Facts
-from relay.core.identity import event_id_bytes
-from relay.core.ports import Letter, Parcel, Recorded
-from relay.core.receipt import Opened, Receipt
-from relay.core.run import Known, Publication, Ruling, Verdict, judge
+from relay.core.inquiry import Lesson, Sighting
+from relay.core.ports import Recorded
+from relay.core.receipt import Opened
+from relay.core.run import Known, Ruling, Verdict, judge
 from relay.record.accounts import Accounts
-from relay.record.codes import OUTCOME_CODES, VERDICT_CODES
+from relay.record.codes import VERDICT_CODES
+from relay.record.jobs import Learn, Watch
+from relay.record.learning import Learner, count_waiting
 from relay.record.numbers import Numbers
+from relay.record.publishing import Edition, Publisher
 from relay.record.runs import Identity, RunRow, RunRows
 
 __all__ = ["Intake"]
@@ -29,10 +30,10 @@ _DUPLICATE: Final = VERDICT_CODES[Verdict.DUPLICATE]
 
 
 class Intake:
-    """One group's receipts.
+    """One group's receipts and lessons.
 
     A store asks for :attr:`identities`, :attr:`repeatable` and so on, looks them up, says what it found,
-    lets every job :meth:`take` its receipts, and writes the rows.
+    lets every job :meth:`take` its receipts or learn its lessons, and writes the rows.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class Intake:
         opened: Sequence[Opened],
         numbers: Numbers,
         *,
+        lessons: Sequence[Lesson] = (),
+        sighted: Sequence[Sighting] = (),
         accounts: Accounts,
         room: dict[str, int],
         lease: int,
@@ -48,19 +51,26 @@ class Intake:
         self._opened = opened
         self._numbers = numbers
         self._accounts = accounts
-        self._room = room
-        self._lease = lease
         self._runs = RunRows(
-            (item.reading.key for item in opened if isinstance(item.reading, Reading)),
+            (
+                *(i.reading.key for i in opened if isinstance(i.reading, Reading)),
+                *(item.inquiry.key for item in lessons),
+                *(item.key for item in sighted),
+            ),
             numbers.source,
         )
+        self._publisher = Publisher(numbers, accounts=accounts, room=room, lease=lease)
+        self.learner = Learner(
+            lessons,
+            self._runs,
+            numbers,
+            accounts=accounts,
+            publisher=self._publisher,
+        )
         self._quarantined: dict[tuple[int, bytes], int] = {}
-        self._names = {number: name for name, number in numbers.destinations.items()}
-        self.receipts: list[Columns] = []
+        self._receipts: list[Columns] = []
         #: When an equal one was seen, and the number of the row that counts it.
         self.repeats: list[tuple[int, int]] = []
-        self.events: list[Columns] = []
-        self.deliveries: list[Columns] = []
 
     # --- what has to be looked up, in this order --------------------------------------------------
 
@@ -110,7 +120,7 @@ class Intake:
         return [
             row.number
             for row in self._runs.known
-            if row.stored.revision and row.stored.waiting is not None
+            if row.stored.revision and row.stored_inquiry is not None
         ]
 
     def know_destinations(self, rows: Iterable[Sequence[Any]]) -> None:
@@ -129,12 +139,33 @@ class Intake:
             for item in opened
         ]
 
+    def follow(self, job: Learn | Watch) -> object:
+        """Learn some of the group's lessons, or watch what a sweep has seen."""
+        if isinstance(job, Learn):
+            return self.learner.take(job.lessons)
+        return self.learner.see(job.sightings, self._new_run)
+
     # --- what has to be written, in this order ----------------------------------------------------
 
     @property
     def new_runs(self) -> Sequence[Columns]:
         """See :meth:`RunRows.new`."""
         return self._runs.new()
+
+    @property
+    def receipts(self) -> Sequence[Columns]:
+        """Callbacks, and answers that events are built from."""
+        return [*self._receipts, *self.learner.documents]
+
+    @property
+    def events(self) -> Sequence[Columns]:
+        """See :class:`Publisher`."""
+        return self._publisher.events
+
+    @property
+    def deliveries(self) -> Sequence[Columns]:
+        """See :class:`Publisher`."""
+        return self._publisher.deliveries
 
     @property
     def changed_runs(self) -> Sequence[Columns]:
@@ -147,9 +178,14 @@ class Intake:
         return self._runs.answered()
 
     @property
-    def waiting(self) -> Sequence[Columns]:
-        """See :meth:`RunRows.waiting`. A run may have its answer and be contradicted again in one group."""
-        return self._runs.waiting()
+    def inquiries(self) -> Sequence[Columns]:
+        """See :meth:`RunRows.inquiries`."""
+        return self._runs.inquiries()
+
+    @property
+    def released(self) -> Sequence[Columns]:
+        """See :meth:`RunRows.released`."""
+        return self._runs.released()
 
     def _quarantine(self, opened: Opened, unreadable: Unreadable) -> Recorded:
         receipt = opened.receipt
@@ -171,28 +207,42 @@ class Intake:
     def _admit(self, opened: Opened, reading: Reading) -> Recorded:
         receipt = opened.receipt
         source = self._numbers.source(receipt.source)
-        row = self._runs.of(reading.key, receipt, self._new_run)
+        row = self._runs.of(
+            reading.key,
+            origin=receipt.origin,
+            at=receipt.received_at,
+            number=self._new_run,
+        )
         before = row.known
         ruling = judge(before, reading)
         row.known = ruling.known
+        if ruling.verdict is Verdict.FIRST:
+            # A sweep may have come upon it before; what is told of it first are signed bytes.
+            row.origin, row.first_seen = receipt.origin, receipt.received_at
         waiting = ruling.known.waiting
         reasons = waiting.reasons if waiting else ()
         number = self._file(opened, source, row, ruling.verdict, reasons)
-        if waiting is None:
-            row.answered |= row.stored.waiting is not None
-        elif before.waiting is None:
-            row.asked_by = (number, receipt.received_at)
+        if waiting is not None and waiting is not before.waiting:
+            row.await_truth(
+                waiting, before.waiting, receipt=number, at=receipt.received_at
+            )
         self._count(source, ruling, before)
         if ruling.publication is None:
             return Recorded(verdict=ruling.verdict, key=reading.key, reasons=reasons)
-        return self._publish(
-            receipt,
-            reading,
+        row.inquiry = None
+        return self._publisher.publish(
             row,
-            receipt_number=number,
-            verdict=ruling.verdict,
-            publication=ruling.publication,
-            source=source,
+            Edition(
+                key=reading.key,
+                reading=reading,
+                publication=ruling.publication,
+                receipt=number,
+                size=len(receipt.body),
+                source=source,
+                router=receipt.router,
+                at=receipt.received_at,
+                verdict=ruling.verdict,
+            ),
         )
 
     def _file(
@@ -224,7 +274,7 @@ class Intake:
     ) -> int:
         receipt = opened.receipt
         number = self._numbers.take("receipts")
-        self.receipts.append(
+        self._receipts.append(
             (
                 number,
                 source,
@@ -242,136 +292,12 @@ class Intake:
         )
         return number
 
-    def _publish(
-        self,
-        receipt: Receipt,
-        reading: Reading,
-        row: RunRow,
-        *,
-        receipt_number: int,
-        verdict: Verdict,
-        publication: Publication,
-        source: int,
-    ) -> Recorded:
-        letter = Letter(
-            Facts(
-                key=reading.key,
-                outcome=publication.outcome,
-                revision=publication.revision,
-                origin=row.origin,
-                confirmed=publication.confirmed,
-                received_at=row.first_seen,
-                client_ref=row.known.client_ref,
-                reading=reading,
-            )
-        )
-        event = self._numbers.take("events")
-        destinations = self._destinations(receipt, letter, row, publication)
-        self.events.append(
-            (
-                event,
-                row.number,
-                publication.revision,
-                event_id_bytes(reading.key, publication.outcome, publication.revision),
-                OUTCOME_CODES[publication.outcome],
-                int(publication.confirmed),
-                receipt_number,
-                letter.facts.builder,
-                # Only where another callback has told it.
-                None
-                if row.known.client_ref == reading.client_ref
-                else row.known.client_ref,
-                _listed(tuple(destinations.values())),
-                receipt.received_at,
-            )
-        )
-        counts = self._accounts.sources[source]
-        counts["events"] += 1
-        counts["unrouted"] += not destinations
-        deliveries = {
-            name: self._deliver(
-                receipt, letter, row, event=event, destination=(name, number)
-            )
-            for name, number in destinations.items()
-        }
-        return Recorded(
-            verdict=verdict,
-            key=reading.key,
-            letter=letter,
-            parcels=tuple(parcel for parcel in deliveries.values() if parcel),
-            stored_for=tuple(name for name, parcel in deliveries.items() if not parcel),
-        )
-
-    def _destinations(
-        self, receipt: Receipt, letter: Letter, row: RunRow, publication: Publication
-    ) -> dict[str, int]:
-        """Where the event goes: what its routes name, and who had an earlier revision."""
-        numbers = self._numbers.destinations
-        routed = {
-            name: numbers[name] for name in receipt.router.route(lambda: letter.event)
-        }
-        if publication.revision > 1:
-            routed |= {self._names[number]: number for number in row.destinations}
-        row.destinations.update(routed.values())
-        return routed
-
     def _new_run(self) -> int:
         return self._numbers.take("runs")
-
-    def _deliver(
-        self,
-        receipt: Receipt,
-        letter: Letter,
-        row: RunRow,
-        *,
-        event: int,
-        destination: tuple[str, int],
-    ) -> Parcel | None:
-        name, destination_number = destination
-        number = self._numbers.take("deliveries")
-        # Only a run's first event can have no predecessor that is still open.
-        leased = letter.facts.revision == 1 and self._room.get(name, 0) > 0
-        if leased:
-            self._room[name] -= 1
-        self.deliveries.append(
-            (
-                number,
-                event,
-                row.number,
-                destination_number,
-                self._numbers.epoch(destination_number),
-                receipt.received_at,
-                receipt.received_at,
-                self._lease if leased else None,
-            )
-        )
-        counts = self._accounts.destinations[destination_number]
-        counts["created"] += 1
-        counts["pending"] += 1
-        if not leased:
-            return None
-        return Parcel(
-            number=number,
-            lease=self._lease,
-            destination=name,
-            generation=1,
-            attempts=0,
-            created_at=receipt.received_at,
-            letter=letter,
-            size=len(receipt.body),
-        )
 
     def _count(self, source: int, ruling: Ruling, before: Known) -> None:
         counts = self._accounts.sources[source]
         counts["receipts"] += 1
         counts[ruling.verdict.value] += 1
         counts["opened"] += ruling.opened
-        counts["waiting"] += (ruling.known.waiting is not None) - (
-            before.waiting is not None
-        )
-
-
-@cache
-def _listed(numbers: tuple[int, ...]) -> str:
-    """A JSON list of destinations' numbers."""
-    return json.dumps(numbers, separators=(",", ":"))
+        count_waiting(counts, before, ruling.known)

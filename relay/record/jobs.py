@@ -7,10 +7,24 @@ from collections.abc import Sequence
 
 import msgspec
 
+from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Refusal, Settlement
 from relay.core.receipt import Receipt
 
-__all__ = ["Claim", "Job", "Keep", "Record", "Register", "Settle", "is_intake"]
+__all__ = [
+    "Claim",
+    "Inquire",
+    "Job",
+    "Keep",
+    "Learn",
+    "Record",
+    "Register",
+    "Settle",
+    "Watch",
+    "is_intake",
+    "lessons_of",
+    "sightings_of",
+]
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -48,9 +62,40 @@ class Keep(msgspec.Struct, frozen=True):
     most: int
 
 
-Job = Record | Settle | Claim | Register | Keep
+class Inquire(msgspec.Struct, frozen=True):
+    """Lease due inquiries of a source; those that are overdue alone, where ``opened_before`` is given."""
+
+    source: str
+    limit: int
+    now: int
+    opened_before: int | None
+
+
+class Learn(msgspec.Struct, frozen=True):
+    """Write what asks came to."""
+
+    lessons: Sequence[Lesson]
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """Remember what a sweep has come upon."""
+
+    sightings: Sequence[Sighting]
+
+
+Job = Record | Settle | Claim | Register | Keep | Inquire | Learn | Watch
 
 
 def is_intake(job: Job) -> bool:
     """Whether a job makes the store grow by what comes from outside."""
-    return isinstance(job, Record | Keep)
+    return isinstance(job, Record | Keep | Watch)
+
+
+def lessons_of(jobs: Sequence[Job]) -> list[Lesson]:
+    """Every lesson of a group."""
+    return [item for job in jobs if isinstance(job, Learn) for item in job.lessons]
+
+
+def sightings_of(jobs: Sequence[Job]) -> list[Sighting]:
+    """Every sighting of a group."""
+    return [item for job in jobs if isinstance(job, Watch) for item in job.sightings]

@@ -1,42 +1,70 @@
-"""Runs: what a group knows of the runs that its receipts speak of.
+"""Runs: what a group knows of the runs that it speaks of.
 
-Owns each run as it was stored and as the group's receipts leave it, and the columns to write afterwards.
-Decides nothing: what a receipt makes of a run comes from core. Knows no database.
+Owns each run as it was stored and as the group's receipts and answers leave it, the inquiry that hangs on
+it, and the columns to write afterwards. Decides nothing: what a receipt makes of a run comes from core.
+Knows no database.
 """
 
 import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
-from relay.core.identity import RunKey
-from relay.core.receipt import Receipt
+import msgspec
+
+from relay.core.callback import Reading
+from relay.core.identity import Outcome, RunKey
+from relay.core.inquiry import InquiryState
 from relay.core.run import NOTHING, Known, Waiting
 from relay.record.codes import OUTCOME_CODES, OUTCOMES
 
-__all__ = ["Identity", "RunRow", "RunRows"]
+__all__ = ["Identity", "InquiryRow", "RunRow", "RunRows"]
 
 #: Number of the source, namespace, and id as it is stored.
 Identity = tuple[int, int, bytes]
+
+
+class InquiryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The inquiry of a run, as it stands or as it is to be written."""
+
+    state: InquiryState
+    outcome: Outcome | None
+    reasons: tuple[str, ...]
+    #: The receipt that opened it; 0 where none did.
+    receipt: int
+    opened_at: int
+    due_at: int
+    asks: int = 0
+    lease: int | None = None
 
 
 class RunRow:
     """A run as this group sees it: as stored, then as each of its receipts left it."""
 
     __slots__ = (
-        "answered",
-        "asked_by",
+        "closed",
         "destinations",
         "first_seen",
+        "inquiry",
         "is_new",
         "known",
+        "last",
         "number",
         "origin",
         "seen",
         "stored",
+        "stored_inquiry",
+        "told",
     )
 
     def __init__(
-        self, number: int, known: Known, *, origin: str, first_seen: int, is_new: bool
+        self,
+        number: int,
+        known: Known,
+        *,
+        origin: str,
+        first_seen: int,
+        is_new: bool,
+        inquiry: InquiryRow | None = None,
     ) -> None:
         self.number = number
         self.known = known
@@ -44,14 +72,43 @@ class RunRow:
         self.origin = origin
         self.first_seen = first_seen
         self.is_new = is_new
-        #: Whether what the run was stored as waiting for has come.
-        self.answered = False
-        #: The receipt that opened what the run waits for, and when it came.
-        self.asked_by = (0, 0)
+        self.inquiry = inquiry
+        self.stored_inquiry = inquiry
+        #: Whether its inquiry has its answer, so that the lease ends.
+        self.told = False
+        #: Outcomes that ended without an event in this group.
+        self.closed = 0
         #: Receipts by digest and verdict code.
         self.seen: dict[tuple[bytes, int], int] = {}
         #: Numbers of the destinations that an event of this run was made for.
         self.destinations: set[int] = set()
+        #: What the last event was built from, where somebody needs to compare.
+        self.last: Reading | None = None
+
+    def await_truth(
+        self, waiting: Waiting, before: Waiting | None, *, receipt: int, at: int
+    ) -> None:
+        """Keep the inquiry in step with what the run waits for now."""
+        inquiry = self.inquiry
+        if inquiry is None or before is None or (before.held and not waiting.held):
+            # A new question: whatever was asked of this run before has had its answer, or never will.
+            inquiry = InquiryRow(
+                state=InquiryState.WAITING,
+                outcome=waiting.outcome,
+                reasons=waiting.reasons,
+                receipt=receipt,
+                opened_at=at,
+                due_at=at,
+                lease=None if inquiry is None else inquiry.lease,
+            )
+        named = waiting.outcome is not None and waiting.outcome is not inquiry.outcome
+        self.inquiry = msgspec.structs.replace(
+            inquiry,
+            outcome=waiting.outcome,
+            reasons=waiting.reasons,
+            # What would be published, were there no answer, is what named the outcome.
+            receipt=receipt if named else inquiry.receipt,
+        )
 
 
 class RunRows:
@@ -74,8 +131,9 @@ class RunRows:
     def know(self, rows: Iterable[Sequence[Any]]) -> None:
         """Take what is stored of them.
 
-        Columns: the identity, then number, client_ref, outcome, revision, origin, first_seen, whether
-        it waits, the outcome waited for, and why.
+        Columns: the identity, then number, client_ref, outcome, revision, origin, first_seen; then of the
+        inquiry, all null where there is none: state, outcome, reasons, receipt, opened_at, due_at, asks,
+        lease.
         """
         for row in rows:
             restored = _restored(row[3:])
@@ -95,18 +153,14 @@ class RunRows:
         """Every stored run."""
         return self._by_number.values()
 
-    def of(self, key: RunKey, receipt: Receipt, number: Callable[[], int]) -> RunRow:
-        """The run of a key; one that is not stored begins with this receipt."""
+    def of(
+        self, key: RunKey, *, origin: str, at: int, number: Callable[[], int]
+    ) -> RunRow:
+        """The run of a key; one that is not stored begins now."""
         identity = self._identities[key]
         row = self._rows.get(identity)
         if row is None:
-            row = RunRow(
-                number(),
-                NOTHING,
-                origin=receipt.origin,
-                first_seen=receipt.received_at,
-                is_new=True,
-            )
+            row = RunRow(number(), NOTHING, origin=origin, first_seen=at, is_new=True)
             self._rows[identity] = row
         return row
 
@@ -121,35 +175,62 @@ class RunRows:
     def changed(self) -> list[tuple[object, ...]]:
         """Columns of known runs that look otherwise now."""
         return [
-            (*_known_columns(row.known), row.number)
+            (
+                *_known_columns(row.known),
+                row.origin,
+                row.first_seen,
+                row.closed,
+                row.number,
+            )
             for row in self._by_number.values()
-            if row.known is not row.stored
+            if row.known is not row.stored or row.closed
         ]
 
-    def waiting(self) -> list[tuple[object, ...]]:
-        """Columns of runs that now wait for the truth."""
+    def inquiries(self) -> list[tuple[object, ...]]:
+        """Columns of inquiries that are new or look otherwise now."""
         return [
             (
                 row.number,
-                OUTCOME_CODES[waiting.outcome] if waiting.outcome else None,
-                json.dumps(waiting.reasons),
-                *row.asked_by,
+                key[0],
+                int(inquiry.state),
+                OUTCOME_CODES[inquiry.outcome] if inquiry.outcome else None,
+                json.dumps(inquiry.reasons),
+                inquiry.receipt,
+                inquiry.opened_at,
+                inquiry.due_at,
+                inquiry.asks,
             )
-            for row in self._rows.values()
-            if (waiting := row.known.waiting) and waiting is not row.stored.waiting
+            for key, row in self._rows.items()
+            if (inquiry := row.inquiry) and inquiry is not row.stored_inquiry
         ]
 
     def answered(self) -> list[tuple[object, ...]]:
-        """Runs that waited and have their answer."""
-        return [(row.number,) for row in self._by_number.values() if row.answered]
+        """Runs that are asked for no more."""
+        return [
+            (row.number,)
+            for row in self._by_number.values()
+            if row.stored_inquiry and row.inquiry is None
+        ]
+
+    def released(self) -> list[tuple[object, ...]]:
+        """Runs whose inquiry goes on, and is held by nobody now."""
+        return [
+            (row.number,)
+            for row in self._by_number.values()
+            if row.told and row.inquiry is not None
+        ]
 
 
 def _restored(columns: Sequence[Any]) -> RunRow:
-    number, client_ref, outcome, revision, origin, first_seen, *waits = columns
-    is_waiting, named, reasons = waits
+    number, client_ref, outcome, revision, origin, first_seen, *asked = columns
+    inquiry = None if asked[0] is None else _inquiry(asked)
     waiting = (
-        Waiting(OUTCOMES[named] if named else None, tuple(json.loads(reasons)))
-        if is_waiting
+        Waiting(
+            inquiry.outcome,
+            inquiry.reasons,
+            held=inquiry.state is InquiryState.HELD,
+        )
+        if inquiry and inquiry.state in (InquiryState.WAITING, InquiryState.HELD)
         else None
     )
     known = Known(
@@ -158,7 +239,28 @@ def _restored(columns: Sequence[Any]) -> RunRow:
         revision=revision,
         waiting=waiting,
     )
-    return RunRow(number, known, origin=origin, first_seen=first_seen, is_new=False)
+    return RunRow(
+        number,
+        known,
+        origin=origin,
+        first_seen=first_seen,
+        is_new=False,
+        inquiry=inquiry,
+    )
+
+
+def _inquiry(columns: Sequence[Any]) -> InquiryRow:
+    state, named, reasons, receipt, opened_at, due_at, asks, lease = columns
+    return InquiryRow(
+        state=InquiryState(state),
+        outcome=OUTCOMES[named] if named else None,
+        reasons=tuple(json.loads(reasons)),
+        receipt=receipt,
+        opened_at=opened_at,
+        due_at=due_at,
+        asks=asks,
+        lease=lease,
+    )
 
 
 def _known_columns(known: Known) -> tuple[str | None, int | None, int]:

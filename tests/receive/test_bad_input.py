@@ -94,7 +94,7 @@ async def test_a_partial_body_waits_and_is_no_event(
     changed: dict[str, object], door: Door
 ) -> None:
     assert (await door.post(_with(**changed))).status == 202
-    assert await asyncio.to_thread(door.rows, "SELECT run FROM waiting") == [(1,)]
+    assert await asyncio.to_thread(door.rows, "SELECT run FROM inquiries") == [(1,)]
     assert await asyncio.to_thread(door.rows, "SELECT number FROM events") == []
 
 

@@ -43,7 +43,7 @@ class CommitLaw:
         with pytest.raises(StoreBusyError):
             await harness.store.record([receipt])
         await harness.reopen()
-        for table in ("receipts", "runs", "events", "deliveries", "waiting"):
+        for table in ("receipts", "runs", "events", "deliveries", "inquiries"):
             assert await harness.count(table) == 0
         assert (await harness.audit()).sources == {}
         assert (await harness.one(receipt)).verdict is Verdict.FIRST

@@ -13,11 +13,12 @@ from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
+from tests.record.truth_law import TruthLaw
 
 __all__ = ["StoreLaw"]
 
 
-class StoreLaw(InboxLaw, OutboxLaw, CommitLaw):
+class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, CommitLaw):
     """Everything. Subclasses provide the fixture ``place``."""
 
     @pytest.fixture

@@ -8,7 +8,7 @@ looked at; the law and the state machine need no more than this.
 import asyncio
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,7 +20,9 @@ from relay.core.identity import Kind, RunKey, event_id
 from relay.core.identity import Outcome as RunOutcome
 from relay.core.ledger import Ledger
 from relay.core.ports import (
+    Checkpoint,
     Inbox,
+    Inquiries,
     Outbox,
     Parcel,
     Recorded,
@@ -62,7 +64,7 @@ class Stumbled(Exception):  # noqa: N818 - what a checkpoint of a test raises
 _ENDS = (asyncio.CancelledError, RelayError, Died, Stumbled)
 
 
-class Store(Inbox, Outbox, RefusalLog, Protocol):
+class Store(Inbox, Outbox, Inquiries, RefusalLog, Protocol):
     """What every adapter is."""
 
     incarnation: int
@@ -212,6 +214,17 @@ class StoreHarness(ABC):
             with suppress(*_ENDS):
                 await self.running
             self.running = None
+
+    async def killed_at(self, point: Checkpoint, job: Coroutine[Any, Any, Any]) -> None:
+        """The process dies when a commit reaches this point; whoever waited gets no answer."""
+
+        def die() -> None:
+            raise Died
+
+        self.checkpoints.at(point, die)
+        with suppress(*_ENDS):
+            await job
+        self.checkpoints.clear()
 
     # --- what tests do ----------------------------------------------------------------------------
 

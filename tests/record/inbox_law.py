@@ -111,7 +111,7 @@ class InboxLaw:
         assert recorded.letter is None
         assert "missing_completed_at" in recorded.reasons
         assert await harness.count("events") == 0
-        assert await harness.count("waiting") == 1
+        assert await harness.count("inquiries") == 1
         counts = (await harness.audit()).sources["acme"]
         assert (counts.opened, counts.events, counts.waiting) == (1, 0, 1)
 
@@ -123,7 +123,7 @@ class InboxLaw:
         recorded = await harness.one(callback())
         assert recorded.verdict is Verdict.DUPLICATE
         assert recorded.letter is not None
-        assert await harness.count("waiting") == 0
+        assert await harness.count("inquiries") == 0
         assert len(await harness.deliveries()) == 2
         counts = (await harness.audit()).sources["acme"]
         assert (counts.opened, counts.events, counts.waiting) == (1, 1, 0)
@@ -134,7 +134,7 @@ class InboxLaw:
         """Put and dropped in one commit: nothing is left waiting."""
         answers = await harness.store.record([partial(), callback()])
         assert _verdicts(answers) == [Verdict.FIRST, Verdict.DUPLICATE]
-        assert await harness.count("waiting") == 0
+        assert await harness.count("inquiries") == 0
         assert await harness.count("events") == 1
 
     async def test_an_answer_and_a_new_question_may_share_a_group(
@@ -147,7 +147,7 @@ class InboxLaw:
         )
         assert await harness.count("events") == 1
         [waits] = await harness.rows(
-            "SELECT w.opened_at, c.verdict, w.reasons FROM waiting AS w"
+            "SELECT w.opened_at, c.verdict, w.reasons FROM inquiries AS w"
             " JOIN receipts AS c ON c.number = w.receipt"
         )
         assert waits == (NOW_US + 9, 4, '["outcome_conflict"]')
@@ -158,7 +158,7 @@ class InboxLaw:
         """Also when others add their reasons in the same commit."""
         await harness.store.record([partial(), partial(status="failed", at=NOW_US + 9)])
         await harness.one(partial(status="cancelled", at=NOW_US + 10))
-        [opened] = await harness.rows("SELECT receipt, opened_at FROM waiting")
+        [opened] = await harness.rows("SELECT receipt, opened_at FROM inquiries")
         [first] = await harness.rows(
             "SELECT MIN(number), MIN(first_seen) FROM receipts"
         )
@@ -172,7 +172,7 @@ class InboxLaw:
             for status in ("failed", "cancelled", "failed")
         ]
         assert verdicts == [Verdict.CONFLICT] * 3
-        assert await harness.count("waiting") == 1
+        assert await harness.count("inquiries") == 1
         assert await harness.receipts() == [
             ("first", 1),
             ("conflict", 2),
@@ -199,7 +199,7 @@ class InboxLaw:
         await harness.one(callback())
         assert (await harness.one(still_running())).verdict is Verdict.STALE
         assert await harness.count("events") == 1
-        assert await harness.count("waiting") == 0
+        assert await harness.count("inquiries") == 0
 
     async def test_quarantine_dedupes_by_bytes(self, harness: StoreHarness) -> None:
         """One row for equal bytes of a source, across commits and within one."""

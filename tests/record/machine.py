@@ -331,7 +331,7 @@ class StoreMachine(RuleBasedStateMachine):
         rows = self.run(
             self.harness.rows(
                 "SELECT r.id, r.revision, r.client_ref, w.run IS NOT NULL FROM runs AS r"
-                " LEFT JOIN waiting AS w ON w.run = r.number"
+                " LEFT JOIN inquiries AS w ON w.run = r.number"
             )
         )
         assert {bytes(run).decode(): tuple(more) for run, *more in rows} == {

@@ -153,7 +153,7 @@ def _events(world: "World") -> None:
     waiting = {
         _text(space, key)
         for space, key in world.disk.rows(
-            "SELECT r.namespace, r.id FROM waiting AS w JOIN runs AS r ON r.number = w.run"
+            "SELECT r.namespace, r.id FROM inquiries AS w JOIN runs AS r ON r.number = w.run"
         )
     }
     world.history.require(

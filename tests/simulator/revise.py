@@ -19,7 +19,7 @@ __all__ = ["revise"]
 _FIND = """
 SELECT e.number, r.number, r.revision, r.source, e.receipt, e.routed
 FROM runs AS r JOIN events AS e ON e.run = r.number AND e.revision = r.revision
-WHERE r.id = ? AND r.outcome <> ? AND NOT EXISTS (SELECT 1 FROM waiting WHERE run = r.number)
+WHERE r.id = ? AND r.outcome <> ? AND NOT EXISTS (SELECT 1 FROM inquiries WHERE run = r.number)
 """
 _EVENT = """
 INSERT INTO events SELECT ?, run, ?, ?, ?, confirmed, receipt, builder, client_ref, routed, created_at

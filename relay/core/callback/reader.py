@@ -12,7 +12,14 @@ from relay.core.callback.wire import Unreadable, Wire, decode, opaque, whole
 from relay.core.identity import ID_BYTES_MAX, Kind, Outcome, RunKey, UnusableIdError
 from relay.core.moment import read_moment
 
-__all__ = ["DEFAULT_REQUIRE", "Field", "read"]
+__all__ = [
+    "DEFAULT_REQUIRE",
+    "Field",
+    "is_open_state",
+    "is_terminal_state",
+    "is_usable_ref",
+    "read",
+]
 
 CLIENT_REF_BYTES_MAX: Final = 4 * ID_BYTES_MAX
 
@@ -54,6 +61,24 @@ def read(
     )
 
 
+def is_open_state(word: str) -> bool:
+    """Whether a state (lower case) is one that a run leaves again."""
+    return word in _OPEN_STATES
+
+
+def is_terminal_state(word: str) -> bool:
+    """Whether a state (lower case) is known to be final, in either spelling."""
+    return word in _OUTCOMES
+
+
+def is_usable_ref(client_ref: str | None) -> bool:
+    """Whether a ``client_ref`` can be kept as it is."""
+    if client_ref is None:
+        return True
+    # Not every store keeps a NUL in a text; what one store takes every store takes.
+    return len(client_ref.encode()) <= CLIENT_REF_BYTES_MAX and "\0" not in client_ref
+
+
 def _named(wire: Wire) -> tuple[Kind, Outcome | None] | Unreadable:
     """What kind of thing ended, and how, by the event's name; without one by the ids."""
     if wire.event is not None:
@@ -90,10 +115,7 @@ def _reading(
     except UnusableIdError:
         return Unreadable("unusable_id")
     client_ref = wire.client_ref
-    if client_ref is not None and (
-        len(client_ref.encode()) > CLIENT_REF_BYTES_MAX or "\0" in client_ref
-    ):
-        # Not every store keeps a NUL in a text; what one store takes every store takes.
+    if client_ref is not None and not is_usable_ref(client_ref):
         return Unreadable("unusable_client_ref")
     status = wire.status or wire.status_code
     word = status.strip().lower() if status else None

@@ -53,7 +53,7 @@ class Leases:
         """
         connection = await self._connect()
         await self._begin(connection)
-        await connection.execute(self._sql["void_leases"])
+        await self._void(connection)
         self._beating = asyncio.get_running_loop().create_task(self._beat_on())
         return self.incarnation
 
@@ -69,7 +69,7 @@ class Leases:
         try:
             if not connection.is_closed():
                 await connection.execute(self._sql["beat"], self.incarnation, -1)
-                await connection.execute(self._sql["void_leases"])
+                await self._void(connection)
                 await connection.close()
         except Exception:  # noqa: BLE001 - then they end by themselves
             connection.terminate()
@@ -106,7 +106,12 @@ class Leases:
             # Others took us for dead: what we held is theirs.
             await self._begin(connection)
             log.warning("leases.lost", incarnation=self.incarnation)
-        await connection.execute(self._sql["void_leases"])
+        await self._void(connection)
+
+    async def _void(self, connection: Connection) -> None:
+        """Free what those held who have stopped beating."""
+        for name in ("void_leases", "void_inquiries"):
+            await connection.execute(self._sql[name])
 
 
 async def _pause(seconds: float) -> None:

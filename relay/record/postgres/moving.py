@@ -8,9 +8,12 @@ from typing import Any
 
 import msgspec
 
+from relay.core.inquiry import Inquiry
 from relay.core.ports import Parcel, Refusal, Settlement
 from relay.record.accounts import Accounts
+from relay.record.inquiring import inquiries
 from relay.record.intake import Intake
+from relay.record.jobs import Inquire
 from relay.record.outgoing import (
     account,
     attempts,
@@ -22,7 +25,7 @@ from relay.record.postgres.connection import Connection
 from relay.record.postgres.faults import ContendedError
 from relay.record.postgres.numbers import PostgresNumbers
 
-__all__ = ["claim", "look_up", "put_refusals", "settle", "write_down"]
+__all__ = ["claim", "inquire", "look_up", "put_refusals", "settle", "write_down"]
 
 Sql = Mapping[str, str]
 
@@ -68,7 +71,14 @@ async def look_up(
             [(number,) for number in intake.revisable],
         )
     )
-    if receipts:
+    learner = intake.learner
+    learner.know_last(
+        await _ask(connection, sql["read_last_events"], learner.comparable)
+    )
+    learner.know_bodies(
+        await _ask(connection, sql["read_receipts"], learner.publishable)
+    )
+    if identities or receipts:
         await numbers.take_for(
             connection, runs=len(identities), receipts=receipts, now=now
         )
@@ -90,8 +100,10 @@ async def write_down(connection: Connection, sql: Sql, intake: Intake) -> None:
         ("insert_delivery", intake.deliveries),
         ("update_run", intake.changed_runs),
         ("repeat_receipt", intake.repeats),
-        ("drop_waiting", intake.answered),
-        ("put_waiting", intake.waiting),
+        ("drop_inquiry", intake.answered),
+        ("put_inquiry", intake.inquiries),
+        ("release_inquiry", intake.released),
+        ("insert_ask", intake.learner.asks),
     ):
         await _ask(connection, sql[name], rows)
 
@@ -119,6 +131,29 @@ async def claim(
     wanted = [(delivery,) for delivery in sorted(taken)]
     found = await _ask(connection, sql["read_parcels"], wanted)
     return parcels(found, destination=destination, lease=lease)
+
+
+async def inquire(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    job: Inquire,
+    *,
+    lease: int,
+) -> Sequence[Inquiry]:
+    """Lease due inquiries, and read what is known of their runs."""
+    number = numbers.sources.get(job.source)
+    if number is None or job.limit < 1:
+        return []
+    rows = await connection.fetch(
+        sql["claim_inquiries"], lease, number, job.now, job.opened_before, job.limit
+    )
+    claimed = [(row[0],) for row in rows]
+    return inquiries(
+        await _ask(connection, sql["read_inquiries"], claimed),
+        await _ask(connection, sql["read_accounts"], claimed),
+        lease=lease,
+    )
 
 
 async def settle(

@@ -35,6 +35,11 @@ class PostgresNumbers:
         self._taken: dict[Table, deque[int]] = {}
 
     @property
+    def sources(self) -> Mapping[str, int]:
+        """Numbers of the sources by name."""
+        return self._sources
+
+    @property
     def destinations(self) -> Mapping[str, int]:
         """Numbers of the destinations by name."""
         return self._destinations

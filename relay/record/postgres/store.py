@@ -78,6 +78,11 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.next_due(destination))
 
+    async def next_inquiry(self, source: str, /) -> int | None:
+        """See :class:`relay.core.ports.Inquiries`."""
+        thread, writer = self._opened()
+        return await thread.run(writer.next_inquiry(source))
+
     @property
     def trouble(self) -> str | None:
         """See :class:`GroupedStore`."""

@@ -22,11 +22,25 @@ from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
-from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle, is_intake
+from relay.record.jobs import (
+    Claim,
+    Inquire,
+    Job,
+    Keep,
+    Learn,
+    Record,
+    Register,
+    Settle,
+    Watch,
+    is_intake,
+    lessons_of,
+    sightings_of,
+)
 from relay.record.postgres.connection import Connection, connect
 from relay.record.postgres.faults import ContendedError, is_lost, translated
 from relay.record.postgres.moving import (
     claim,
+    inquire,
     look_up,
     put_refusals,
     settle,
@@ -75,14 +89,22 @@ class Writer:
         """When the earliest unclaimed delivery of a destination is due."""
         async with self._turn:
             number = self._numbers.destinations.get(destination)
-            if number is None:
-                return None
-            try:
-                connection = await self._connected()
-                due = await connection.fetchval(self._sql["next_due"], number)
-            except Exception as error:
-                raise await self._failed(error) from error
-            return None if due is None else int(due)
+            return await self._due("next_due", number)
+
+    async def next_inquiry(self, source: str) -> int | None:
+        """When the earliest unclaimed inquiry of a source is due."""
+        async with self._turn:
+            return await self._due("next_inquiry", self._numbers.sources.get(source))
+
+    async def _due(self, statement: str, number: int | None) -> int | None:
+        if number is None:
+            return None
+        try:
+            connection = await self._connected()
+            due = await connection.fetchval(self._sql[statement], number)
+        except Exception as error:
+            raise await self._failed(error) from error
+        return None if due is None else int(due)
 
     async def size(self) -> int | None:
         """Bytes of the whole database; None when nobody answers."""
@@ -117,10 +139,12 @@ class Writer:
             await self._numbers.load(connection)
             self._away = False
             if self._unsure:
-                await connection.execute(
-                    "UPDATE deliveries SET lease = NULL WHERE lease = ANY($1::bigint[])",
-                    self._unsure,
-                )
+                for table in ("deliveries", "inquiries"):
+                    await connection.execute(
+                        f"UPDATE {table} SET lease = NULL"  # noqa: S608 - closed set of names
+                        " WHERE lease = ANY($1::bigint[])",
+                        self._unsure,
+                    )
                 self._unsure.clear()
         return connection
 
@@ -213,12 +237,21 @@ class Writer:
             self._sql["hold_incarnation"], self.incarnation
         )
         accounts, left = Accounts(), dict(room) if alive else {}
+        lessons = lessons_of(jobs)
+        sighted = sightings_of(jobs)
         await self._numbers.know_sources(
-            connection, (item.receipt.source for item in receipts)
+            connection,
+            (
+                *(item.receipt.source for item in receipts),
+                *(item.inquiry.key.source for item in lessons),
+                *(item.key.source for item in sighted),
+            ),
         )
         intake = Intake(
             receipts,
             self._numbers,
+            lessons=lessons,
+            sighted=sighted,
             accounts=accounts,
             room=left,
             lease=self._next_lease(),
@@ -228,12 +261,14 @@ class Writer:
             self._sql,
             self._numbers,
             intake,
-            receipts=len(receipts),
+            receipts=len(receipts) + len(lessons),
             now=now,
         )
         answers = [
             intake.take(opened[index])
             if index in opened
+            else intake.follow(job)
+            if isinstance(job, Learn | Watch)
             else await self._do(connection, job, accounts, now)
             for index, job in enumerate(jobs)
         ]
@@ -242,6 +277,8 @@ class Writer:
         for index, job in enumerate(jobs):
             if isinstance(job, Claim):
                 answers[index] = await self._claim(connection, job) if alive else []
+            elif isinstance(job, Inquire):
+                answers[index] = await self._inquire(connection, job) if alive else []
         await self._write_counters(connection, accounts)
         self._checkpoints.reach("before-commit")
         await connection.execute("COMMIT")
@@ -265,7 +302,7 @@ class Writer:
                 await self._numbers.know_destinations(connection, destinations)
             case Keep(refusals=refusals, most=most):
                 await put_refusals(connection, self._sql, refusals, most=most)
-            case Claim() | Record():
+            case Claim() | Record() | Inquire() | Learn() | Watch():
                 pass
         return None
 
@@ -279,6 +316,11 @@ class Writer:
             size=job.size,
             now=job.now,
             lease=self._next_lease(),
+        )
+
+    async def _inquire(self, connection: Connection, job: Inquire) -> object:
+        return await inquire(
+            connection, self._sql, self._numbers, job, lease=self._next_lease()
         )
 
     async def _write_counters(self, connection: Connection, accounts: Accounts) -> None:

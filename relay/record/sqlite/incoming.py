@@ -30,6 +30,9 @@ def look_up(
             [(number,) for number in intake.revisable],
         )
     )
+    learner = intake.learner
+    learner.know_last(ask_many(connection, sql["read_last_events"], learner.comparable))
+    learner.know_bodies(ask_many(connection, sql["read_receipts"], learner.publishable))
 
 
 def write_down(
@@ -43,8 +46,10 @@ def write_down(
     for name, rows in (
         ("update_run", intake.changed_runs),
         ("repeat_receipt", intake.repeats),
-        ("drop_waiting", intake.answered),
-        ("put_waiting", intake.waiting),
+        ("drop_inquiry", intake.answered),
+        ("put_inquiry", intake.inquiries),
+        ("release_inquiry", intake.released),
+        ("insert_ask", intake.learner.asks),
     ):
         if rows:
             connection.executemany(sql[name], rows)

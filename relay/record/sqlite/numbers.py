@@ -20,7 +20,7 @@ class SqliteNumbers:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._next: dict[Table, int] = {}
-        self._sources: dict[str, int] = {}
+        self.sources: dict[str, int] = {}
         self.destinations: dict[str, int] = {}
         self._epochs: dict[int, int] = {}
         self.reload()
@@ -32,7 +32,7 @@ class SqliteNumbers:
                 f"SELECT COALESCE(MAX(number), 0) FROM {table}"  # noqa: S608 - closed set of names
             ).fetchone()
             self._next[table] = last + 1
-        self._sources = dict(
+        self.sources = dict(
             self._connection.execute("SELECT name, number FROM sources")
         )
         rows = self._connection.execute("SELECT name, number, epoch FROM destinations")
@@ -49,13 +49,13 @@ class SqliteNumbers:
 
     def source(self, name: str) -> int:
         """The number of a source; a new name gets one."""
-        found = self._sources.get(name)
+        found = self.sources.get(name)
         if found is None:
-            found = len(self._sources) + 1
+            found = len(self.sources) + 1
             self._connection.execute(
                 "INSERT INTO sources (number, name) VALUES (?, ?)", (found, name)
             )
-            self._sources[name] = found
+            self.sources[name] = found
         return found
 
     def epoch(self, destination: int) -> int:

@@ -85,6 +85,11 @@ class SqliteStore(GroupedStore):
         writer = self._open_writer()
         return await self._executor.run(partial(writer.next_due, destination))
 
+    async def next_inquiry(self, source: str, /) -> int | None:
+        """See :class:`relay.core.ports.Inquiries`."""
+        writer = self._open_writer()
+        return await self._executor.run(partial(writer.next_inquiry, source))
+
     @property
     def trouble(self) -> str | None:
         """See :class:`GroupedStore`."""
@@ -142,6 +147,7 @@ class SqliteStore(GroupedStore):
             sql["insert_incarnation"], (now,)
         ).fetchall()
         connection.execute(sql["void_leases"])
+        connection.execute(sql["void_inquiries"])
         self._writer = Writer(
             connection,
             sql,

@@ -22,10 +22,24 @@ from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
-from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle, is_intake
+from relay.record.jobs import (
+    Claim,
+    Inquire,
+    Job,
+    Keep,
+    Learn,
+    Record,
+    Register,
+    Settle,
+    Watch,
+    is_intake,
+    lessons_of,
+    sightings_of,
+)
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.faults import translated
 from relay.record.sqlite.incoming import look_up, write_down
+from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.outgoing import claim, settle
 from relay.record.sqlite.refusals import put_refusals
@@ -106,11 +120,17 @@ class Writer:
 
     def next_due(self, destination: str) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
-        number = self._numbers.destinations.get(destination)
+        return self._due("next_due", self._numbers.destinations.get(destination))
+
+    def next_inquiry(self, source: str) -> int | None:
+        """When the earliest unclaimed inquiry of a source is due."""
+        return self._due("next_inquiry", self._numbers.sources.get(source))
+
+    def _due(self, statement: str, number: int | None) -> int | None:
         if number is None:
             return None
         try:
-            [due] = self._db.execute(self._sql["next_due"], (number,)).fetchone()
+            [due] = self._db.execute(self._sql[statement], (number,)).fetchone()
         except sqlite3.Error as error:
             raise translated(error) from error
         return None if due is None else int(due)
@@ -167,6 +187,8 @@ class Writer:
         intake = Intake(
             [*chain.from_iterable(opened.values())],
             self._numbers,
+            lessons=lessons_of(jobs),
+            sighted=sightings_of(jobs),
             accounts=accounts,
             room=left,
             lease=self._leases,
@@ -175,6 +197,8 @@ class Writer:
         answers = [
             intake.take(opened[index])
             if index in opened
+            else intake.follow(job)
+            if isinstance(job, Learn | Watch)
             else self._do(job, accounts, now)
             for index, job in enumerate(jobs)
         ]
@@ -183,6 +207,8 @@ class Writer:
         for index, job in enumerate(jobs):
             if isinstance(job, Claim):
                 answers[index] = self._claim(job)
+            elif isinstance(job, Inquire):
+                answers[index] = self._inquire(job)
         self._write_counters(accounts)
         self._checkpoints.reach("before-commit")
         self._db.execute("COMMIT")
@@ -215,7 +241,7 @@ class Writer:
             case Keep(refusals=refusals, most=most):
                 put_refusals(self._db, self._sql, refusals, most=most)
                 return None
-            case Claim() | Record():
+            case Claim() | Record() | Inquire() | Learn() | Watch():
                 return None
 
     def _claim(self, job: Claim) -> object:
@@ -230,6 +256,10 @@ class Writer:
             now=job.now,
             lease=self._leases,
         )
+
+    def _inquire(self, job: Inquire) -> object:
+        self._leases += 1
+        return inquire(self._db, self._sql, self._numbers, job, lease=self._leases)
 
     def _roll_back(self) -> None:
         try:

@@ -50,10 +50,10 @@ SELECT array(SELECT nextval('runs_numbers') FROM generate_series(1, $1::int)),
 
 -- name: find_runs
 SELECT r.source, r.namespace, r.id, r.number, r.client_ref, r.outcome, r.revision, r.origin,
-       r.first_seen, w.run IS NOT NULL, w.outcome, w.reasons
+       r.first_seen, i.state, i.outcome, i.reasons, i.receipt, i.opened_at, i.due_at, i.asks, i.lease
 FROM unnest($1::int[], $2::int[], $3::bytea[]) AS k (source, namespace, id)
 JOIN runs AS r ON r.source = k.source AND r.namespace = k.namespace AND r.id = k.id
-LEFT JOIN waiting AS w ON w.run = r.number
+LEFT JOIN inquiries AS i ON i.run = r.number
 
 -- name: insert_run
 INSERT INTO runs (number, source, namespace, id, client_ref, outcome, revision, origin, first_seen)
@@ -63,17 +63,74 @@ ON CONFLICT DO NOTHING
 RETURNING number
 
 -- name: update_run
-UPDATE runs SET client_ref = k.client_ref, outcome = k.outcome, revision = k.revision
-FROM unnest($1::text[], $2::int[], $3::int[], $4::bigint[]) AS k (client_ref, outcome, revision, number)
+UPDATE runs SET client_ref = k.client_ref, outcome = k.outcome, revision = k.revision,
+                origin = k.origin, first_seen = k.first_seen, closed = closed + k.more
+FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::bigint[], $6::int[], $7::bigint[])
+    AS k (client_ref, outcome, revision, origin, first_seen, more, number)
 WHERE runs.number = k.number
 
--- name: put_waiting
-INSERT INTO waiting (run, outcome, reasons, receipt, opened_at)
-SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::bigint[], $5::bigint[])
-ON CONFLICT (run) DO UPDATE SET outcome = excluded.outcome, reasons = excluded.reasons
+-- name: put_inquiry
+INSERT INTO inquiries (run, source, state, outcome, reasons, receipt, opened_at, due_at, asks)
+SELECT * FROM unnest($1::bigint[], $2::int[], $3::int[], $4::int[], $5::text[], $6::bigint[], $7::bigint[],
+                     $8::bigint[], $9::int[])
+ON CONFLICT (run) DO UPDATE SET
+    state = excluded.state, outcome = excluded.outcome, reasons = excluded.reasons,
+    receipt = excluded.receipt, opened_at = excluded.opened_at, due_at = excluded.due_at,
+    asks = excluded.asks
 
--- name: drop_waiting
-DELETE FROM waiting WHERE run = ANY($1::bigint[])
+-- name: drop_inquiry
+DELETE FROM inquiries WHERE run = ANY($1::bigint[])
+
+-- name: release_inquiry
+UPDATE inquiries SET lease = NULL WHERE run = ANY($1::bigint[])
+
+-- name: claim_inquiries
+WITH due AS (
+    SELECT i.run FROM inquiries AS i
+    WHERE i.source = $2 AND i.lease IS NULL AND i.due_at <= $3
+      AND ($4::bigint IS NULL OR (i.state = 1 AND i.opened_at <= $4::bigint))
+    ORDER BY i.due_at, i.run LIMIT $5
+    FOR UPDATE OF i SKIP LOCKED)
+UPDATE inquiries SET lease = $1 FROM due WHERE inquiries.run = due.run
+RETURNING inquiries.run
+
+-- name: read_inquiries
+SELECT i.run, s.name, r.namespace, r.id, i.state, i.outcome, i.reasons, i.opened_at, i.asks
+FROM unnest($1::bigint[]) AS k (run)
+JOIN inquiries AS i ON i.run = k.run
+JOIN runs AS r ON r.number = i.run
+JOIN sources AS s ON s.number = i.source
+
+-- name: read_accounts
+-- What callbacks have said of a run, the largest left out. It only fills in where the API is silent.
+SELECT run, body FROM (
+    SELECT c.run, c.body, ROW_NUMBER() OVER (PARTITION BY c.run ORDER BY c.number) AS place
+    FROM unnest($1::bigint[]) AS k (run) JOIN receipts AS c ON c.run = k.run
+    WHERE c.verdict IN (1, 2, 4) AND octet_length(c.body) <= 524288) AS said
+WHERE place <= 4
+
+-- name: next_inquiry
+SELECT MIN(due_at) FROM inquiries WHERE source = $1 AND lease IS NULL
+
+-- name: void_inquiries
+-- Of those who are no more.
+UPDATE inquiries SET lease = NULL
+WHERE lease IS NOT NULL AND NOT EXISTS (SELECT 1 FROM incarnations AS n WHERE n.number = lease >> 32)
+
+-- name: insert_ask
+INSERT INTO asks (run, asked_at, duration_us, answer, status, detail)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::text[])
+
+-- name: read_last_events
+-- What each run's last event is built from.
+SELECT e.run, c.body
+FROM unnest($1::bigint[]) AS k (run)
+JOIN runs AS r ON r.number = k.run
+JOIN events AS e ON e.run = r.number AND e.revision = r.revision
+JOIN receipts AS c ON c.number = e.receipt
+
+-- name: read_receipts
+SELECT c.number, c.body FROM unnest($1::bigint[]) AS k (number) JOIN receipts AS c ON c.number = k.number
 
 -- name: find_equal_receipts
 SELECT c.run, c.digest, c.verdict, c.number
@@ -225,11 +282,14 @@ SELECT s.name,
        COALESCE(c.receipts, 0)::bigint, COALESCE(c.first, 0)::bigint, COALESCE(c.duplicate, 0)::bigint,
        COALESCE(c.stale, 0)::bigint, COALESCE(c.conflict, 0)::bigint,
        COALESCE(c.quarantined, 0)::bigint,
-       (COALESCE(e.events, 0) + COALESCE(w.waiting, 0))::bigint, COALESCE(e.events, 0)::bigint,
-       COALESCE(w.waiting, 0)::bigint, 0, 0, 0, COALESCE(e.unrouted, 0)::bigint
+       (COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0)
+           + COALESCE(r.closed, 0))::bigint,
+       COALESCE(e.events, 0)::bigint, COALESCE(i.waiting, 0)::bigint, COALESCE(i.held, 0)::bigint, 0,
+       COALESCE(r.closed, 0)::bigint, COALESCE(e.unrouted, 0)::bigint
 FROM sources AS s
 LEFT JOIN (
-    SELECT source, SUM(count) AS receipts, COUNT(*) FILTER (WHERE verdict = 1) AS first,
+    SELECT source, SUM(count) FILTER (WHERE verdict < 6) AS receipts,
+           COUNT(*) FILTER (WHERE verdict = 1) AS first,
            SUM(CASE verdict WHEN 1 THEN count - 1 WHEN 2 THEN count ELSE 0 END) AS duplicate,
            SUM(CASE verdict WHEN 3 THEN count ELSE 0 END) AS stale,
            SUM(CASE verdict WHEN 4 THEN count ELSE 0 END) AS conflict,
@@ -239,8 +299,10 @@ LEFT JOIN (
     SELECT r.source, COUNT(*) AS events, COUNT(*) FILTER (WHERE e.routed = '[]') AS unrouted
     FROM events AS e JOIN runs AS r ON r.number = e.run GROUP BY r.source) AS e ON e.source = s.number
 LEFT JOIN (
-    SELECT r.source, COUNT(*) AS waiting
-    FROM waiting AS w JOIN runs AS r ON r.number = w.run GROUP BY r.source) AS w ON w.source = s.number
+    SELECT source, COUNT(*) FILTER (WHERE state = 1) AS waiting, COUNT(*) FILTER (WHERE state = 2) AS held
+    FROM inquiries GROUP BY source) AS i ON i.source = s.number
+LEFT JOIN (
+    SELECT source, SUM(closed) AS closed FROM runs GROUP BY source) AS r ON r.source = s.number
 ORDER BY s.name
 
 -- name: recount_destinations

@@ -6,24 +6,80 @@ INSERT INTO incarnations (started_at) VALUES (?) RETURNING number
 -- name: find_runs
 WITH wanted (source, namespace, id) AS (VALUES (?, ?, ?))
 SELECT r.source, r.namespace, r.id, r.number, r.client_ref, r.outcome, r.revision, r.origin,
-       r.first_seen, w.run IS NOT NULL, w.outcome, w.reasons
+       r.first_seen, i.state, i.outcome, i.reasons, i.receipt, i.opened_at, i.due_at, i.asks, i.lease
 FROM wanted AS k
 CROSS JOIN runs AS r ON r.source = k.source AND r.namespace = k.namespace AND r.id = k.id
-LEFT JOIN waiting AS w ON w.run = r.number
+LEFT JOIN inquiries AS i ON i.run = r.number
 
 -- name: insert_run
 INSERT INTO runs (number, source, namespace, id, client_ref, outcome, revision, origin, first_seen)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_run
-UPDATE runs SET client_ref = ?, outcome = ?, revision = ? WHERE number = ?
+UPDATE runs SET client_ref = ?, outcome = ?, revision = ?, origin = ?, first_seen = ?, closed = closed + ?
+WHERE number = ?
 
--- name: put_waiting
-INSERT INTO waiting (run, outcome, reasons, receipt, opened_at) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (run) DO UPDATE SET outcome = excluded.outcome, reasons = excluded.reasons
+-- name: put_inquiry
+INSERT INTO inquiries (run, source, state, outcome, reasons, receipt, opened_at, due_at, asks)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run) DO UPDATE SET
+    state = excluded.state, outcome = excluded.outcome, reasons = excluded.reasons,
+    receipt = excluded.receipt, opened_at = excluded.opened_at, due_at = excluded.due_at,
+    asks = excluded.asks
 
--- name: drop_waiting
-DELETE FROM waiting WHERE run = ?
+-- name: drop_inquiry
+DELETE FROM inquiries WHERE run = ?
+
+-- name: release_inquiry
+UPDATE inquiries SET lease = NULL WHERE run = ?
+
+-- name: claim_inquiries
+UPDATE inquiries SET lease = :lease
+WHERE run IN (
+    SELECT i.run FROM inquiries AS i
+    WHERE i.source = :source AND i.lease IS NULL AND i.due_at <= :now
+      AND (:opened_before IS NULL OR (i.state = 1 AND i.opened_at <= :opened_before))
+    ORDER BY i.due_at LIMIT :limit)
+RETURNING run
+
+-- name: read_inquiries
+WITH wanted (run) AS (VALUES (?))
+SELECT i.run, s.name, r.namespace, r.id, i.state, i.outcome, i.reasons, i.opened_at, i.asks
+FROM wanted AS k
+CROSS JOIN inquiries AS i ON i.run = k.run
+JOIN runs AS r ON r.number = i.run
+JOIN sources AS s ON s.number = i.source
+
+-- name: read_accounts
+-- What callbacks have said of a run, the largest left out. It only fills in where the API is silent.
+WITH wanted (run) AS (VALUES (?))
+SELECT run, body FROM (
+    SELECT c.run, c.body, ROW_NUMBER() OVER (PARTITION BY c.run ORDER BY c.number) AS place
+    FROM wanted AS k CROSS JOIN receipts AS c ON c.run = k.run
+    WHERE c.verdict IN (1, 2, 4) AND LENGTH(c.body) <= 524288)
+WHERE place <= 4
+
+-- name: next_inquiry
+SELECT MIN(due_at) FROM inquiries WHERE source = ? AND lease IS NULL
+
+-- name: void_inquiries
+UPDATE inquiries SET lease = NULL WHERE lease IS NOT NULL
+
+-- name: insert_ask
+INSERT INTO asks (run, asked_at, duration_us, answer, status, detail) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: read_last_events
+-- What each run's last event is built from.
+WITH wanted (run) AS (VALUES (?))
+SELECT e.run, c.body
+FROM wanted AS k
+CROSS JOIN runs AS r ON r.number = k.run
+JOIN events AS e ON e.run = r.number AND e.revision = r.revision
+JOIN receipts AS c ON c.number = e.receipt
+
+-- name: read_receipts
+WITH wanted (number) AS (VALUES (?))
+SELECT c.number, c.body FROM wanted AS k CROSS JOIN receipts AS c ON c.number = k.number
 
 -- name: find_equal_receipts
 WITH wanted (run, digest) AS (VALUES (?, ?))
@@ -172,11 +228,12 @@ GROUP BY d.name ORDER BY d.name
 SELECT s.name,
        COALESCE(c.receipts, 0), COALESCE(c.first, 0), COALESCE(c.duplicate, 0),
        COALESCE(c.stale, 0), COALESCE(c.conflict, 0), COALESCE(c.quarantined, 0),
-       COALESCE(e.events, 0) + COALESCE(w.waiting, 0), COALESCE(e.events, 0),
-       COALESCE(w.waiting, 0), 0, 0, 0, COALESCE(e.unrouted, 0)
+       COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(r.closed, 0),
+       COALESCE(e.events, 0), COALESCE(i.waiting, 0), COALESCE(i.held, 0), 0, COALESCE(r.closed, 0),
+       COALESCE(e.unrouted, 0)
 FROM sources AS s
 LEFT JOIN (
-    SELECT source, SUM(count) AS receipts, SUM(verdict = 1) AS first,
+    SELECT source, SUM(CASE WHEN verdict < 6 THEN count ELSE 0 END) AS receipts, SUM(verdict = 1) AS first,
            SUM(CASE verdict WHEN 1 THEN count - 1 WHEN 2 THEN count ELSE 0 END) AS duplicate,
            SUM(CASE verdict WHEN 3 THEN count ELSE 0 END) AS stale,
            SUM(CASE verdict WHEN 4 THEN count ELSE 0 END) AS conflict,
@@ -186,8 +243,10 @@ LEFT JOIN (
     SELECT r.source, COUNT(*) AS events, SUM(e.routed = '[]') AS unrouted
     FROM events AS e JOIN runs AS r ON r.number = e.run GROUP BY r.source) AS e ON e.source = s.number
 LEFT JOIN (
-    SELECT r.source, COUNT(*) AS waiting
-    FROM waiting AS w JOIN runs AS r ON r.number = w.run GROUP BY r.source) AS w ON w.source = s.number
+    SELECT source, SUM(state = 1) AS waiting, SUM(state = 2) AS held
+    FROM inquiries GROUP BY source) AS i ON i.source = s.number
+LEFT JOIN (
+    SELECT source, SUM(closed) AS closed FROM runs GROUP BY source) AS r ON r.source = s.number
 ORDER BY s.name
 
 -- name: recount_destinations

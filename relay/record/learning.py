@@ -1,0 +1,286 @@
+"""Learning: a group's answers from the upstream, and what a sweep has seen, become rows.
+
+Owns what has to be looked up for them, asking core what follows, and what becomes of each inquiry.
+Knows no database, and decides nothing about content itself.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from relay.core.callback import Reading, Unreadable, read
+from relay.core.errors import UnstorableError
+from relay.core.inquiry import (
+    GiveUp,
+    InquiryState,
+    Lesson,
+    Let,
+    Postpone,
+    Sighting,
+)
+from relay.core.ports import Recorded
+from relay.core.run import Known, Publication, Verdict
+from relay.core.truth import give_up, learn
+from relay.record.accounts import Accounts
+from relay.record.codes import VERDICT_CODES
+from relay.record.numbers import Numbers
+from relay.record.publishing import Edition, Publisher
+from relay.record.runs import InquiryRow, RunRow, RunRows
+
+__all__ = ["Learner", "count_waiting"]
+
+Columns = tuple[object, ...]
+
+#: The channel under which answers are kept.
+API: Final = "api"
+#: Never: what is left to a person is not asked again.
+NEVER: Final = 1 << 62
+
+
+class Learner:
+    """One group's lessons and sightings.
+
+    A store asks for :attr:`comparable` and :attr:`publishable`, looks them up, says what it found, and
+    lets every job :meth:`take` its lessons.
+    """
+
+    def __init__(
+        self,
+        lessons: Sequence[Lesson],
+        runs: RunRows,
+        numbers: Numbers,
+        *,
+        accounts: Accounts,
+        publisher: Publisher,
+    ) -> None:
+        self._lessons = lessons
+        self._runs = runs
+        self._numbers = numbers
+        self._accounts = accounts
+        self._publisher = publisher
+        #: Bodies of receipts that may have to be published unconfirmed.
+        self._bodies: dict[int, bytes] = {}
+        self.documents: list[Columns] = []
+        self.asks: list[Columns] = []
+
+    # --- what has to be looked up, after the runs -------------------------------------------------
+
+    @property
+    def comparable(self) -> Sequence[tuple[int]]:
+        """Runs whose last event an answer is compared with."""
+        return [
+            (row.number,)
+            for row in self._spoken_of(
+                lesson.document is not None for lesson in self._lessons
+            )
+            if row.stored.revision
+        ]
+
+    def know_last(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take what those were built from: run, body."""
+        keys = {
+            self._runs.stored(lesson.inquiry.key): lesson.inquiry.key
+            for lesson in self._lessons
+        }
+        for run, body in rows:
+            row = self._runs.numbered(run)
+            found = read(bytes(body), source=keys[row].source)
+            row.last = found if isinstance(found, Reading) else None
+
+    @property
+    def publishable(self) -> Sequence[tuple[int]]:
+        """Receipts that may be published as they are."""
+        return [
+            (row.inquiry.receipt,)
+            for row in self._spoken_of(
+                isinstance(lesson.move, GiveUp) for lesson in self._lessons
+            )
+            if row.inquiry is not None and row.inquiry.receipt
+        ]
+
+    def know_bodies(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take them: number, body."""
+        self._bodies |= {number: bytes(body) for number, body in rows}
+
+    def _spoken_of(self, chosen: Iterable[bool]) -> list[RunRow]:
+        """The stored runs of the lessons that are chosen, each once."""
+        found = {
+            row.number: row
+            for lesson, is_chosen in zip(self._lessons, chosen, strict=True)
+            if is_chosen and (row := self._runs.stored(lesson.inquiry.key))
+        }
+        return list(found.values())
+
+    # --- learning ---------------------------------------------------------------------------------
+
+    def take(self, lessons: Iterable[Lesson]) -> Sequence[Recorded]:
+        """Learn some of the group's lessons, in order."""
+        return [self._learn(lesson) for lesson in lessons]
+
+    def see(self, sightings: Iterable[Sighting], number: Any) -> int:
+        """Watch what a sweep has come upon, where it is news; gives how many are."""
+        return sum(self._see(sighting, number) for sighting in sightings)
+
+    def _learn(self, lesson: Lesson) -> Recorded:
+        key = lesson.inquiry.key
+        nothing = Recorded(verdict=Verdict.TOLD, key=key)
+        row = self._runs.stored(key)
+        if row is None:
+            return nothing
+        self._remember(row, lesson)
+        if row.inquiry is None or row.inquiry.lease != lesson.inquiry.lease:
+            # It has its answer, or somebody else is asking.
+            return nothing
+        row.told = True
+        if lesson.document is not None:
+            return self._believe(row, lesson, lesson.document) or nothing
+        match lesson.move:
+            case GiveUp(due_at=due_at):
+                return self._give_up(row, lesson, due_at) or nothing
+            case Postpone(due_at=due_at):
+                row.inquiry = msgspec.structs.replace(
+                    row.inquiry, due_at=due_at, asks=row.inquiry.asks + 1
+                )
+            case Let():
+                held = row.inquiry.state is InquiryState.HELD
+                row.inquiry = (
+                    msgspec.structs.replace(row.inquiry, due_at=NEVER) if held else None
+                )
+            case None:
+                pass
+        return nothing
+
+    def _remember(self, row: RunRow, lesson: Lesson) -> None:
+        asked = lesson.asked
+        if asked is not None:
+            self.asks.append(
+                (
+                    row.number,
+                    asked.at,
+                    asked.duration_us,
+                    asked.answer,
+                    asked.status,
+                    asked.detail.replace("\0", "\\0"),
+                )
+            )
+
+    def _believe(self, row: RunRow, lesson: Lesson, document: bytes) -> Recorded | None:
+        key = lesson.inquiry.key
+        told = read(document, source=key.source, require=())
+        if isinstance(told, Unreadable):
+            # Made by a regression of ours: it must cost nobody else the commit.
+            raise UnstorableError(f"a document is unreadable: {told.reason}")
+        before = row.known
+        finding = learn(before, told, row.last)
+        row.known, row.inquiry = finding.known, None
+        row.closed += finding.closed
+        counts = self._accounts.sources[self._numbers.source(key.source)]
+        counts["opened"] += finding.opened
+        counts["closed"] += finding.closed
+        count_waiting(counts, before, finding.known)
+        if finding.publication is None:
+            return None
+        kept = (self._keep(row, lesson, document), len(document))
+        return self._publish(row, lesson, told, finding.publication, kept)
+
+    def _give_up(self, row: RunRow, lesson: Lesson, due_at: int) -> Recorded | None:
+        before, inquiry = row.known, row.inquiry
+        if inquiry is None:
+            return None
+        end = give_up(before, lesson.on_unconfirmed)
+        body = self._bodies.get(inquiry.receipt)
+        said = None if body is None else read(body, source=lesson.inquiry.key.source)
+        if end.publication is not None and not isinstance(said, Reading):
+            # What would be published is gone, or was never there: a sweep found it.
+            end = give_up(before, "hold")
+        row.known = end.known
+        counts = self._accounts.sources[self._numbers.source(lesson.inquiry.key.source)]
+        count_waiting(counts, before, end.known)
+        state = InquiryState.DOUBTFUL if end.publication else InquiryState.HELD
+        row.inquiry = (
+            msgspec.structs.replace(inquiry, state=state, due_at=due_at, asks=0)
+            if end.in_doubt
+            else None
+        )
+        if end.publication is None or not isinstance(said, Reading) or body is None:
+            return None
+        kept = (inquiry.receipt, len(body))
+        return self._publish(row, lesson, said, end.publication, kept)
+
+    def _publish(
+        self,
+        row: RunRow,
+        lesson: Lesson,
+        reading: Reading,
+        publication: Publication,
+        kept: tuple[int, int],
+    ) -> Recorded:
+        """``kept`` is the number of the row that the event is built from, and its bytes."""
+        key = lesson.inquiry.key
+        receipt, size = kept
+        return self._publisher.publish(
+            row,
+            Edition(
+                key=key,
+                reading=reading,
+                publication=publication,
+                receipt=receipt,
+                size=size,
+                source=self._numbers.source(key.source),
+                router=lesson.router,
+                at=lesson.at,
+                verdict=Verdict.TOLD,
+            ),
+        )
+
+    def _keep(self, row: RunRow, lesson: Lesson, document: bytes) -> int:
+        number = self._numbers.take("receipts")
+        self.documents.append(
+            (
+                number,
+                self._numbers.source(lesson.inquiry.key.source),
+                row.number,
+                VERDICT_CODES[Verdict.TOLD],
+                None,
+                API,
+                "",
+                hashlib.sha256(document).digest()[:16],
+                lesson.at,
+                lesson.at,
+                None,
+                document,
+            )
+        )
+        return number
+
+    def _see(self, sighting: Sighting, number: Any) -> bool:
+        row = self._runs.of(sighting.key, origin="sweep", at=sighting.at, number=number)
+        if row.inquiry is not None:
+            return False
+        if row.known.outcome is not None and sighting.outcome in (
+            None,
+            row.known.outcome,
+        ):
+            return False
+        row.inquiry = InquiryRow(
+            state=InquiryState.WATCHED,
+            outcome=None,
+            reasons=("no_callback",),
+            receipt=0,
+            opened_at=sighting.at,
+            due_at=sighting.due_at,
+        )
+        return True
+
+
+def count_waiting(counts: Counter[str], before: Known, after: Known) -> None:
+    """Count a run that waits, or is held, or has ceased to."""
+    for name, held in (("waiting", False), ("held", True)):
+        counts[name] += _stands(after, held=held) - _stands(before, held=held)
+
+
+def _stands(known: Known, *, held: bool) -> bool:
+    return known.waiting is not None and known.waiting.held is held
