@@ -66,6 +66,7 @@ def _source(setting: SourceSetting) -> Source:
         name=setting.name,
         channels={channel.name: channel for channel in channels},
         require=setting.require,
+        always_asked=setting.enrich == "always",
     )
 
 

@@ -37,6 +37,8 @@ class Source:
     name: str
     channels: Mapping[str, Channel]
     require: tuple[Field, ...] = DEFAULT_REQUIRE
+    #: Whether the API is asked about every run, also about those whose callback is whole.
+    always_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ __all__ = [
     "Lesson",
     "Let",
     "Postpone",
+    "Release",
     "Sighting",
     "Silent",
     "Told",
@@ -142,6 +143,10 @@ class Let(msgspec.Struct, frozen=True):
     """Ask no more; it stays as it is."""
 
 
+class Release(msgspec.Struct, frozen=True):
+    """It was not asked at all (the process stops, the API went away): as if it had never been claimed."""
+
+
 Move = Conclude | Postpone | GiveUp | Let
 
 
@@ -227,7 +232,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     #: What an event is built from; None where no answer was believed.
     document: bytes | None = None
     #: What becomes of the inquiry without one.
-    move: Postpone | GiveUp | Let | None = None
+    move: Postpone | GiveUp | Let | Release = Release()
     on_unconfirmed: OnUnconfirmed = "publish"
     #: The routes in force.
     router: Router

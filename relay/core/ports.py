@@ -194,6 +194,9 @@ MetricName = Literal[
     "runflow_relay_destination_up",
     "runflow_relay_source_outcomes",
     "runflow_relay_deliveries",
+    "runflow_relay_asks_total",
+    "runflow_relay_ask_seconds",
+    "runflow_relay_source_up",
     "runflow_relay_workers_restarted_total",
     "runflow_relay_store_bytes",
     "runflow_relay_disk_free_bytes",
@@ -291,6 +294,10 @@ class Handover(Protocol):
 
     def hint(self, destinations: Iterable[str], /) -> None:
         """Deliveries wait in the store for these destinations."""
+        ...
+
+    def question(self, sources: Iterable[str], /) -> None:
+        """Runs of these sources wait in the store for the truth."""
         ...
 
 

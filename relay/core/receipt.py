@@ -13,6 +13,7 @@ import msgspec
 from relay.core.callback import DEFAULT_REQUIRE, Field, Reading, Unreadable, read
 from relay.core.event import Origin
 from relay.core.route import Router
+from relay.core.run import NOT_ENRICHED
 
 __all__ = ["KEPT_HEADERS", "Opened", "Receipt", "open_receipt"]
 
@@ -48,6 +49,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     #: The routes in force when it came.
     router: Router
     require: tuple[Field, ...] = DEFAULT_REQUIRE
+    #: Whether the API is asked for more, also where nothing is missing.
+    always_asked: bool = False
     #: Set when the store has refused it once: it goes to quarantine as bytes.
     unstorable: bool = False
 
@@ -70,6 +73,10 @@ def open_receipt(receipt: Receipt) -> Opened:
         if receipt.unstorable
         else read(receipt.body, source=receipt.source, require=receipt.require)
     )
+    if receipt.always_asked and isinstance(reading, Reading):
+        reading = msgspec.structs.replace(
+            reading, problems=(*reading.problems, NOT_ENRICHED)
+        )
     digest = hashlib.sha256(receipt.body).digest()[:16]
     return Opened(receipt, reading, digest, _kept(receipt.headers))
 

@@ -85,6 +85,17 @@ DEFINITIONS: Final[Mapping[MetricName, Definition]] = {
         "The ledger by destination: deliveries created, and by state.",
         ("destination", "outcome"),
     ),
+    "runflow_relay_asks_total": Definition(
+        "counter",
+        "Questions to a source's API, by answer.",
+        ("source", "outcome"),
+    ),
+    "runflow_relay_ask_seconds": Definition(
+        "histogram", "How long the API took to answer.", ("source",)
+    ),
+    "runflow_relay_source_up": Definition(
+        "gauge", "Whether the source's API answers (1) or not (0).", ("source",)
+    ),
     "runflow_relay_workers_restarted_total": Definition(
         "counter", "Workers started again after a crash.", ("reason",)
     ),

@@ -210,17 +210,22 @@ class GroupedStore(ABC):
     def _hand_over(self, answers: Sequence[object]) -> None:
         parcels: list[Parcel] = []
         stored: set[str] = set()
+        asked: set[str] = set()
         for answer in answers:
             if isinstance(answer, list):
                 for item in answer:
                     if isinstance(item, Recorded):
                         parcels.extend(item.parcels)
                         stored.update(item.stored_for)
+                        if item.reasons and item.key is not None:
+                            asked.add(item.key.source)
         if parcels:
             self._handover.hand(parcels)
         if stored:
             self._handover.hint(stored)
             self._tell_others(stored)
+        if asked:
+            self._handover.question(asked)
 
 
 def _released(parcel: Parcel, now: int) -> Step:

@@ -19,6 +19,7 @@ from relay.core.inquiry import (
     Lesson,
     Let,
     Postpone,
+    Release,
     Sighting,
 )
 from relay.core.ports import Recorded
@@ -149,7 +150,7 @@ class Learner:
                 row.inquiry = (
                     msgspec.structs.replace(row.inquiry, due_at=NEVER) if held else None
                 )
-            case None:
+            case Release():
                 pass
         return nothing
 

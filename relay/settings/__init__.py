@@ -5,6 +5,7 @@ module per section of the file; ``loading`` turns the file into ``Settings`` or 
 once. Read by ``app`` and ``cli`` only: workers take plain arguments. Nothing here acts on a setting.
 """
 
+from relay.settings.api import Api
 from relay.settings.destinations import (
     Destination,
     FileDestination,
@@ -30,6 +31,7 @@ from relay.settings.sources import RunflowChannel, Source, StandardChannel
 from relay.settings.units import Duration
 
 __all__ = [
+    "Api",
     "ConfigError",
     "Destination",
     "Duration",

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Discriminator, Field, field_validator
 
+from relay.settings.api import Api
 from relay.settings.forms import Named
 from relay.settings.keys import (
     KEYS_MAX,
@@ -144,6 +145,24 @@ class Source(Section):
         max_length=7,
         description="Fields without which a callback is partial;"
         " `output` is asked for on success only.",
+        json_schema_extra=RELOADS,
+    )
+
+    api: Api = Field(
+        Api(),
+        description="Runflow's API, which knows how a run really ended.",
+        json_schema_extra=RELOADS,
+    )
+    enrich: Literal["never", "partial", "always"] = Field(
+        "partial",
+        description="When the API is asked: never, where a callback leaves a question open, or always."
+        " `always` adds what callbacks lack: cost, target, node counts and more.",
+        json_schema_extra=RELOADS,
+    )
+    on_unconfirmed: Literal["publish", "hold"] = Field(
+        "publish",
+        description="What becomes of a run that names its outcome and that the API does not confirm in"
+        " time: published with `confirmed: false`, or held. Asked again after 1, 6, 24 and 72 hours.",
         json_schema_extra=RELOADS,
     )
 

@@ -12,12 +12,15 @@ from typing import Final
 from relay.settings.forms import Form
 from relay.settings.mistakes import refuse
 
-__all__ = ["Bytes", "Duration", "Span", "Whole", "size", "size_text"]
+__all__ = ["Bytes", "Duration", "PerSecond", "Span", "Whole", "size", "size_text"]
 
 _DURATION: Final = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
 _MILLISECONDS: Final = MappingProxyType(
     {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 )
+
+_RATE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)/(s|m|h)")
+_SECONDS: Final = MappingProxyType({"s": 1, "m": 60, "h": 3600})
 
 _SIZE: Final = re.compile(r"([0-9]{1,18}) ?([A-Za-z]{1,3})")
 _BYTES: Final = MappingProxyType(
@@ -155,6 +158,35 @@ class Bytes(Form):
     def show(value: object) -> str:
         """Write a size as it would stand in the file."""
         return size_text(value) if isinstance(value, int) else str(value)
+
+
+class PerSecond(Form):
+    """A rate between two others, ends included. The value is a plain ``float``, a second."""
+
+    kind = "rate"
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low = low
+        self.high = high
+        self.limits = f"{self.show(low)} to {self.show(high)}"
+
+    def read(self, value: object) -> float:
+        """Accept ``100/s``, ``30/m`` or ``500/h``, or a ``float`` (a default)."""
+        if type(value) is float:
+            rate = value
+        else:
+            found = _RATE.fullmatch(value if isinstance(value, str) else "")
+            if found is None:
+                raise refuse("not a rate", "such as 100/s, 30/m or 500/h")
+            rate = float(found[1]) / _SECONDS[found[2]]
+        if not self.low <= rate <= self.high:
+            raise refuse(f"must be {self.limits}")
+        return rate
+
+    @staticmethod
+    def show(value: object) -> str:
+        """Write a rate as it would stand in the file."""
+        return f"{value:g}/s" if isinstance(value, float | int) else str(value)
 
 
 class Whole(Form):

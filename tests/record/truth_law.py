@@ -14,6 +14,7 @@ from relay.core.inquiry import (
     Lesson,
     Let,
     Postpone,
+    Release,
     Sighting,
 )
 from relay.core.ports import Recorded
@@ -53,7 +54,7 @@ def lesson(
     inquiry: Inquiry,
     document: bytes | None = None,
     *,
-    move: Postpone | GiveUp | Let | None = None,
+    move: Postpone | GiveUp | Let | Release = Release(),
     on_unconfirmed: str = "publish",
     answer: str = "told",
 ) -> Lesson:
@@ -202,6 +203,17 @@ class TruthLaw:
         [again] = await ask(harness)
         assert (again.asks, again.opened_at) == (1, NOW_US)
         assert await harness.rows("SELECT answer FROM asks") == [("timeout",)]
+
+    async def test_an_ask_that_was_never_made_leaves_no_trace(
+        self, harness: StoreHarness
+    ) -> None:
+        await harness.one(partial())
+        [inquiry] = await ask(harness)
+        back = Lesson(inquiry=inquiry, asked=None, router=EVERYWHERE, at=NOW_US)
+        await learn(harness, back)
+        [again] = await ask(harness)
+        assert (again.asks, again.bodies) == (0, inquiry.bodies)
+        assert await harness.count("asks") == 0
 
     async def test_what_is_overdue_can_be_claimed_by_itself(
         self, harness: StoreHarness

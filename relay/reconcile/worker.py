@@ -1,0 +1,315 @@
+"""Worker: asks one source how its runs ended.
+
+Owns how many asks run at once, how often, and when the store is asked for more; and standing back while
+the API does not work. Decides nothing itself. Knows nothing of how an ask is made.
+
+Runs that begin to wait wake it; everything else (what is asked again, what a dead process left) is
+polled. A hint makes the poll happen sooner; the poll is the truth.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+
+from relay.core.callback import Reading, read
+from relay.core.errors import RelayError, UnstorableError
+from relay.core.gate import Gate, GatePolicy
+from relay.core.identity import RunKey
+from relay.core.inquiry import (
+    Asked,
+    AskPolicy,
+    Conclude,
+    GiveUp,
+    Heard,
+    Inquiry,
+    Lesson,
+    Let,
+    Postpone,
+    Release,
+    Silent,
+    Told,
+    Unended,
+    next_move,
+)
+from relay.core.pace import Pace
+from relay.core.ports import Clock, Inquiries, Metrics
+from relay.core.route import Router
+from relay.core.snapshot import document
+
+__all__ = ["Inquirer", "InquirerOptions", "Upstream"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+#: The store is asked at least this often, whatever the hints say.
+POLL_S: Final = 1.0
+#: The shortest time between polls.
+POLL_MIN_S: Final = 0.05
+#: Overdue inquiries that are given up in one go while nothing can be asked.
+OVERDUE_MAX: Final = 256
+#: How long nobody is asked after a 429 that does not say, in seconds.
+LIMITED_S: Final = 5.0
+#: When an answer that no store can keep is asked for again, microseconds.
+UNSTORABLE_US: Final = 600_000_000
+_DETAIL_MAX: Final = 500
+
+
+class Upstream(Protocol):
+    """One source's API."""
+
+    async def ask(self, key: RunKey, /) -> Heard:
+        """How a run or batch ended. Bounded in time; never raises but to cancel."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InquirerOptions:
+    """What bounds one source."""
+
+    policy: AskPolicy
+    gate: GatePolicy
+    #: Asks at once.
+    concurrency: int = 16
+    #: Asks a second.
+    rate: float = 50.0
+    #: Whether events say what only the API tells.
+    enriched: bool = False
+
+
+class Inquirer:
+    """Asks for one source: a poller that claims, and as many asks at once as may be."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        upstream: Upstream | None,
+        inquiries: Inquiries,
+        router: Callable[[], Router],
+        clock: Clock,
+        metrics: Metrics,
+        options: InquirerOptions,
+    ) -> None:
+        """Without an ``upstream`` nobody is asked, and every deadline has passed."""
+        self.source = source
+        self._upstream = upstream
+        self._inquiries = inquiries
+        self._router = router
+        self._clock = clock
+        self._metrics = metrics
+        self._options = options
+        self.gate = Gate(policy=options.gate)
+        self._pace = Pace(options.rate)
+        #: Nobody is asked before this, monotonic seconds: the API has asked us to wait.
+        self._quiet_until = 0.0
+        self._asking: dict[asyncio.Task[None], Inquiry] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def hint(self) -> None:
+        """A run of this source waits."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Ask until :meth:`stop`; what is being asked then is asked again by whoever comes next."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while not self._stopping:
+                    # Cleared before the look, so that a hint during it is not lost.
+                    self._wake.clear()
+                    await self._rest(await self._poll(tasks))
+                for task in self._asking:
+                    task.cancel()
+        finally:
+            self._asking.clear()
+
+    def stop(self) -> None:
+        """Begin no further ask. Idempotent."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _rest(self, seconds: float) -> None:
+        if seconds <= 0 or self._stopping:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    # --- claiming ---------------------------------------------------------------------------------
+
+    async def _poll(self, tasks: asyncio.TaskGroup) -> float:
+        """Claim what may be claimed; seconds until it is worth asking the store again."""
+        now = asyncio.get_running_loop().time()
+        if self._upstream is None:
+            return await self._give_up(await self._claim(OVERDUE_MAX), "not_asked")
+        if self._stands_back(now) and not self.gate.may_probe(now):
+            overdue = await self._claim(OVERDUE_MAX, overdue=True)
+            return await self._give_up(overdue, "api_down")
+        probe = self.gate.open
+        free = (1 if probe else self._options.concurrency) - len(self._asking)
+        if free <= 0 or (self._asking and free < self._options.concurrency // 4):
+            # An ask that ends wakes us; claims are made for several at once.
+            return POLL_S
+        found = await self._claim(free)
+        for inquiry in found:
+            task = tasks.create_task(self._ask(self._upstream, inquiry, probe=probe))
+            self._asking[task] = inquiry
+            task.add_done_callback(self._ended)
+        if len(found) == free:
+            return POLL_S
+        return await self._until_next()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._asking.pop(task, None)
+        self._wake.set()
+
+    async def _claim(self, limit: int, *, overdue: bool = False) -> Sequence[Inquiry]:
+        now = self._clock.now_us()
+        before = now - self._options.policy.deadline if overdue else None
+        try:
+            return await self._inquiries.inquire(
+                self.source, limit=limit, now=now, opened_before=before
+            )
+        except RelayError:
+            # Busy, or closing: the next poll finds them.
+            return []
+
+    async def _until_next(self) -> float:
+        try:
+            due = await self._inquiries.next_inquiry(self.source)
+        except RelayError:
+            return POLL_S
+        if due is None:
+            return POLL_S
+        return min(POLL_S, max(POLL_MIN_S, (due - self._clock.now_us()) / 1e6))
+
+    async def _give_up(self, found: Sequence[Inquiry], why: str) -> float:
+        """Decide about runs whose time is up without asking anybody."""
+        silence = Silent(reason=why, of_source=True)
+        if found:
+            await self._learn([self._concluded(one, silence, None) for one in found])
+        return 0.0 if len(found) == OVERDUE_MAX else POLL_S
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    async def _ask(self, upstream: Upstream, inquiry: Inquiry, *, probe: bool) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(self._pace.wait(loop.time()))
+            if not probe and self._stands_back(loop.time()):
+                await self._learn([self._lesson(inquiry)])
+                return
+            at, started = self._clock.now_us(), loop.time()
+            heard = await upstream.ask(inquiry.key)
+        except asyncio.CancelledError:
+            # We stop. Whoever comes next asks again.
+            await asyncio.shield(self._learn([self._lesson(inquiry)]))
+            raise
+        seconds = loop.time() - started
+        self._judge(heard, probe=probe)
+        answer = _word(heard)
+        self._metrics.count(
+            "runflow_relay_asks_total", source=self.source, outcome=answer
+        )
+        self._metrics.observe("runflow_relay_ask_seconds", seconds, source=self.source)
+        asked = Asked(
+            at=at,
+            duration_us=round(seconds * 1e6),
+            answer=answer,
+            status=heard.status if isinstance(heard, Silent) else 200,
+            detail=_detail(heard),
+        )
+        await self._learn([self._concluded(inquiry, heard, asked)])
+
+    def _stands_back(self, now: float) -> bool:
+        return self.gate.open or now < self._quiet_until
+
+    def _judge(self, heard: Heard, *, probe: bool) -> None:
+        """Whether the API as a whole works."""
+        now = asyncio.get_running_loop().time()
+        before = self.gate.open
+        if isinstance(heard, Silent) and heard.of_source:
+            if heard.reason == "rate_limited":
+                wait_us = heard.retry_after_us
+                wait = LIMITED_S if wait_us is None else wait_us / 1e6
+                self._quiet_until = max(self._quiet_until, now + wait)
+                return
+            self.gate = self.gate.failed(now, probe=probe)
+        else:
+            self.gate = self.gate.worked()
+        if self.gate.open != before:
+            self._metrics.gauge(
+                "runflow_relay_source_up", not self.gate.open, source=self.source
+            )
+            said = log.info if before else log.warning
+            event = "source.up" if before else "source.down"
+            said(event, source=self.source, reason=_word(heard))
+
+    def _concluded(
+        self, inquiry: Inquiry, heard: Heard, asked: Asked | None
+    ) -> Lesson:
+        now = self._clock.now_us()
+        move = next_move(inquiry, heard, self._options.policy, now=now)
+        if not isinstance(move, Conclude):
+            return self._lesson(inquiry, asked=asked, move=move)
+        source = inquiry.key.source
+        readings = [read(body, source=source) for body in inquiry.bodies]
+        said = [one for one in readings if isinstance(one, Reading)]
+        told = document(move.snapshot, said, enriched=self._options.enriched)
+        return self._lesson(inquiry, asked=asked, told=told)
+
+    def _lesson(
+        self,
+        inquiry: Inquiry,
+        *,
+        asked: Asked | None = None,
+        told: bytes | None = None,
+        move: Postpone | GiveUp | Let | Release = Release(),
+    ) -> Lesson:
+        """What an ask came to; nothing at all, unless told otherwise."""
+        return Lesson(
+            inquiry=inquiry,
+            asked=asked,
+            document=told,
+            move=move,
+            on_unconfirmed=self._options.policy.on_unconfirmed,
+            router=self._router(),
+            at=self._clock.now_us(),
+        )
+
+    async def _learn(self, lessons: Sequence[Lesson]) -> None:
+        try:
+            await self._inquiries.learn(lessons)
+        except UnstorableError as error:
+            log.error("answer.unstorable", source=self.source, why=str(error))
+            later = Postpone(self._clock.now_us() + UNSTORABLE_US)
+            await self._inquiries.learn(
+                [self._lesson(lesson.inquiry, move=later) for lesson in lessons]
+            )
+        except RelayError:
+            # The store is closing or has failed: what was claimed is free when it opens again.
+            return
+
+
+def _word(heard: Heard) -> str:
+    match heard:
+        case Told():
+            return "told"
+        case Unended():
+            return "unended"
+        case Silent(reason=reason):
+            return reason
+
+
+def _detail(heard: Heard) -> str:
+    match heard:
+        case Told(snapshot=snapshot):
+            return snapshot.wire.status_code or snapshot.wire.status or ""
+        case Unended(status=status):
+            return status[:_DETAIL_MAX]
+        case Silent(detail=detail):
+            return detail[:_DETAIL_MAX]
