@@ -72,7 +72,8 @@ class Runflow:
             retries: Further tries after the first, or a policy; 0 is exactly one request.
             timeouts: How long one request may take.
             body_bytes_max: An answer larger than this, once inflated, is an error.
-            session: Use this one; it is then not closed here.
+            session: Use this one; it is then not closed here, and its middlewares are not run: what one
+                of them repeats, nobody would see.
             tls: Whom to trust; by default the machine's certificates.
             trust_env: Whether proxies of the environment are used; a given session decides itself.
             user_agent: Put before this client's own.

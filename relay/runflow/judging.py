@@ -65,7 +65,12 @@ class Secrets:
 
 
 def fault_of_head(
-    request: str, status: int, headers: Mapping[str, str], *, body_bytes_max: int
+    request: str,
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    body_bytes_max: int,
+    secrets: Secrets,
 ) -> AnswerError | None:
     """What makes an answer below 400 unusable before its body is read; None when nothing does."""
     if 300 <= status < 400:
@@ -76,17 +81,17 @@ def fault_of_head(
         return UnexpectedStatusError(
             f"{request}: {status} where an object should come", status=status
         )
-    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    kind = headers.get("Content-Type", "").partition(";")[0].strip()
     # Without one, the body speaks for itself.
-    if kind and kind != "application/json" and not kind.endswith("+json"):
+    if kind and not _is_json(kind.lower()):
         return WrongContentError(
-            f"{request}: {status} with content that is not JSON: {_excerpt(kind)}",
+            f"{request}: {status} with content that is not JSON: {_excerpt(secrets.hide_text(kind))}",
             status=status,
         )
-    coding = headers.get("Content-Encoding", "").strip().lower()
-    if coding not in _CODINGS:
+    coding = headers.get("Content-Encoding", "").strip()
+    if coding.lower() not in _CODINGS:
         return WrongContentError(
-            f"{request}: {status} with an unknown coding: {_excerpt(coding)}",
+            f"{request}: {status} with an unknown coding: {_excerpt(secrets.hide_text(coding))}",
             status=status,
         )
     length = headers.get("Content-Length", "")
@@ -96,6 +101,10 @@ def fault_of_head(
             status=status,
         )
     return None
+
+
+def _is_json(kind: str) -> bool:
+    return kind == "application/json" or kind.endswith("+json")
 
 
 def refusal(

@@ -141,7 +141,7 @@ class Transport:
         progress = _Progress()
         try:
             return await self._exchange(question, progress)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, _BrokeError, TimeoutError, OSError) as error:
             fault = _fault_of(error, question.name, progress)
             # Some of aiohttp's errors hold the request, and that its headers with the token.
             cause = None if isinstance(error, aiohttp.ClientResponseError) else error
@@ -158,6 +158,7 @@ class Transport:
             allow_redirects=False,
             auto_decompress=False,
             raise_for_status=False,
+            middlewares=(_once,),
             ssl=self._tls,
             timeout=aiohttp.ClientTimeout(
                 total=limits.total_s,
@@ -174,6 +175,7 @@ class Transport:
                 response.status,
                 response.headers,
                 body_bytes_max=self._body_bytes_max,
+                secrets=self._secrets,
             )
             if fault is not None:
                 raise fault
@@ -241,6 +243,25 @@ class _Progress:
     """How far an exchange has come: the status, once there is one."""
 
     status: int | None = None
+
+
+class _BrokeError(Exception):
+    """A connection broke before an answer."""
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a read by itself, unseen, when the connection breaks.
+
+    It repeats only what it sees as its own error. How often something is asked is decided elsewhere.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokeError from error
 
 
 def _fault_of(error: Exception, name: str, progress: _Progress) -> RunflowError:

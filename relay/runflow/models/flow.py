@@ -83,7 +83,9 @@ class FlowNode(Record):
     outputs: tuple[FlowNodeOutput, ...] | None = None
 
 
-class _FlowVariable(Record):
+class FlowInput(Record):
+    """A variable that a flow takes."""
+
     id: Id | None = None
     flow_id: Id | None = None
     name: str | None = None
@@ -99,12 +101,20 @@ class _FlowVariable(Record):
     updated_at: Time | None = None
 
 
-class FlowInput(_FlowVariable):
-    """A variable that a flow takes."""
-
-
-class FlowOutput(_FlowVariable):
+class FlowOutput(Record):
     """A variable that a flow gives."""
+
+    id: Id | None = None
+    flow_id: Id | None = None
+    name: str | None = None
+    display_name: str | None = None
+    description: str | None = None
+    variable_type_code: str | None = None
+    validator_code: str | None = None
+    validator_attrs: Object | None = None
+    sort_order: int | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
 
 
 class FlowUser(Record):
