@@ -12,5 +12,6 @@ The map, in the order in which an event passes through:
 ``supervise`` starts, watches and ends workers
 ``core``      all that is decided, and no I/O
 ``events``    what consumers import
+``runflow``   a client of Runflow's API, importable by itself
 ``sandbox``   a local Runflow, sharing nothing with the rest
 """

@@ -1,0 +1,106 @@
+"""Waiting: ask again and again until a run or a batch has ended.
+
+Owns when to ask, when to give up and what is survived on the way. Must not know what is asked.
+
+Ends on every documented terminal word, in both spellings of cancelled. A word that nobody documented is
+no end: what it means is for a person to say, so the error names it when the time is up.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from relay.runflow.errors import RunFailedError, RunflowError, WaitTimeoutError
+from relay.runflow.models.status import RunStatus
+from relay.runflow.retrying import Retries
+from relay.runflow.system import System
+
+__all__ = ["Endable", "wait_for"]
+
+
+class Endable(Protocol):
+    """What has a status."""
+
+    @property
+    def status(self) -> RunStatus:
+        """Where it stands."""
+        ...
+
+
+E = TypeVar("E", bound=Endable)
+
+
+async def wait_for(
+    ask: Callable[[float], Awaitable[E]],
+    *,
+    name: str,
+    timeout_s: float,
+    poll_s: float,
+    raise_on_failure: bool,
+    retries: Retries,
+    system: System,
+) -> E:
+    """Ask until it has ended.
+
+    Args:
+        ask: Asks once, within so many seconds.
+        name: What is waited for, for messages.
+        timeout_s: Seconds in all; at least one question is asked.
+        poll_s: Seconds between an answer and the next question.
+        raise_on_failure: Whether an end in failure or cancellation is an error.
+        retries: How waits grow while questions fail.
+        system: Clock, sleep and dice.
+
+    Raises:
+        WaitTimeoutError: It has not ended in time. Its cause is the last fault, if that was the last.
+        RunFailedError: It failed or was cancelled, and that was to be an error.
+        RunflowError: A fault that will not pass by itself, such as 404 or 401.
+        ValueError: ``poll_s`` is not above zero.
+    """
+    if poll_s <= 0:
+        raise ValueError("poll is above zero")
+    deadline = system.monotonic() + timeout_s
+    failures = 0
+    word: RunStatus | None = None
+    fault: RunflowError | None = None
+    while True:
+        try:
+            found = await ask(max(deadline - system.monotonic(), 0.0))
+        except RunflowError as error:
+            if not error.transient:
+                raise
+            fault, failures = error, failures + 1
+            delay_s = max(poll_s, _delay_s(failures, error, retries, system))
+        else:
+            word, fault, failures, delay_s = found.status, None, 0, poll_s
+            if word.is_terminal:
+                return _ended(found, name, raise_on_failure=raise_on_failure)
+        if not await _pause(delay_s, deadline, system):
+            raise WaitTimeoutError(_late(name, timeout_s, word), status=word) from fault
+
+
+async def _pause(delay_s: float, deadline: float, system: System) -> bool:
+    """Wait, but not past the deadline; whether there is time left then."""
+    left_s = deadline - system.monotonic()
+    if left_s > 0:
+        await system.sleep(min(delay_s, left_s))
+    return left_s > delay_s and system.monotonic() < deadline
+
+
+def _delay_s(
+    failures: int, error: RunflowError, retries: Retries, system: System
+) -> float:
+    return retries.delay_s(failures, unit=system.unit(), retry_after=error.retry_after)
+
+
+def _ended(found: E, name: str, *, raise_on_failure: bool) -> E:
+    if raise_on_failure and found.status.outcome in {"failed", "cancelled"}:
+        code = getattr(found, "failure_code", None)
+        raise RunFailedError(
+            f"{name} has {found.status}" + (f": {code}" if code else ""), run=found
+        )
+    return found
+
+
+def _late(name: str, timeout_s: float, word: RunStatus | None) -> str:
+    stands = "it was never seen" if word is None else f"it stands at {str(word)!r}"
+    return f"{name} has not ended within {timeout_s:g} s: {stands}"
