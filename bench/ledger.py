@@ -18,6 +18,7 @@ from typing import Final
 
 from bench.child import ROOT
 from bench.shelf import STORES, Shelf, open_shelves
+from relay.app.handovers import Handovers
 from relay.app.stores import build_store, read_ledger, recount
 from relay.app.system import System, ThreadExecutor
 from relay.deliver.dispatch import Dispatch
@@ -119,7 +120,7 @@ async def _make(settings: Settings) -> None:
         settings,
         system=System.real(),
         metrics=PrometheusMetrics(),
-        handover=Dispatch(),
+        handover=Handovers(Dispatch()),
         executor=ThreadExecutor,
         synchronous="FULL",
     )

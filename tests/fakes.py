@@ -129,6 +129,7 @@ class ScriptedHandover:
         self.left = dict(room or {})
         self.handed: list[Parcel] = []
         self.hinted: list[str] = []
+        self.asked_for: list[str] = []
 
     def room(self) -> Room:
         return dict(self.left)
@@ -141,7 +142,11 @@ class ScriptedHandover:
     def hint(self, destinations: Iterable[str], /) -> None:
         self.hinted.extend(destinations)
 
+    def question(self, sources: Iterable[str], /) -> None:
+        self.asked_for.extend(sources)
+
     def forget(self) -> None:
         """What a process has in memory is gone with it."""
         self.handed.clear()
         self.hinted.clear()
+        self.asked_for.clear()

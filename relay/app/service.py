@@ -14,6 +14,8 @@ import structlog
 
 from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
+from relay.app.handovers import Handovers
+from relay.app.inquirers import Inquirers
 from relay.app.stores import build_store, read_ledger
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
@@ -40,6 +42,8 @@ _LISTENER_S: Final = 1.0
 _REFUSALS_S: Final = 2.0
 _OPERATOR_S: Final = 2.0
 _SENDERS_S: Final = 3.0
+_ASKS_S: Final = 2.0
+_CLIENTS_S: Final = 2.0
 _COMMITS_S: Final = 5.0
 _STORE_S: Final = 5.0
 
@@ -55,6 +59,8 @@ def stop_budget_s(settings: Settings) -> float:
         + _REFUSALS_S
         + _OPERATOR_S
         + _SENDERS_S
+        + _ASKS_S
+        + _CLIENTS_S
         + _COMMITS_S
         + _STORE_S
     )
@@ -100,9 +106,11 @@ class Service:
         self.supervisor = Supervisor(metrics=self.metrics)
         self.current = Current(build_catalog(settings))
         self._dispatch = Dispatch()
+        self._handovers = Handovers(self._dispatch)
         self.state: State = "starting"
         self.store: GroupedStore
         self.deliveries: Deliveries
+        self.inquirers: Inquirers
         self.public: Listener
         self.operator: OperatorListener
 
@@ -115,8 +123,9 @@ class Service:
 
     @property
     def degraded(self) -> Sequence[str]:
-        """Destinations that do not answer now."""
-        return self._dispatch.degraded
+        """Destinations, and sources' APIs, that do not answer now."""
+        asked = [f"api of {name}" for name in self.inquirers.degraded]
+        return [*self._dispatch.degraded, *asked]
 
     async def __aenter__(self) -> Self:
         try:
@@ -159,9 +168,9 @@ class Service:
         # Known to the store first, then routed to, then delivered to: what comes meanwhile is stored.
         await self.store.register([(d.name, d.kind) for d in settings.destinations])
         self.current.swap(build_catalog(settings))
-        await self.deliveries.replace(
-            settings, within_s=self._settings.public.stop_timeout.seconds
-        )
+        within_s = self._settings.public.stop_timeout.seconds
+        await self.deliveries.replace(settings, within_s=within_s)
+        await self.inquirers.replace(settings.sources, within_s=within_s)
         log.info(
             "configuration.reloaded",
             sources=[source.name for source in settings.sources],
@@ -188,7 +197,7 @@ class Service:
             settings,
             system=self._system,
             metrics=self.metrics,
-            handover=self._dispatch,
+            handover=self._handovers,
             executor=self._thread,
             synchronous=self._options.synchronous,
         )
@@ -211,6 +220,15 @@ class Service:
         )
         self._at_stop("senders", self.deliveries.close, within_s=_SENDERS_S)
         await self.deliveries.open(self._settings)
+        self.inquirers = Inquirers(
+            inquiries=self.store,
+            router=lambda: self.current.catalog.router,
+            system=self._system,
+            metrics=self.metrics,
+            supervisor=self.supervisor,
+        )
+        self._at_stop("clients", self.inquirers.close, within_s=_CLIENTS_S)
+        self._handovers.asker = self.inquirers.question
 
     def _thread(self, name: str) -> ThreadExecutor:
         executor = ThreadExecutor(name)
@@ -223,12 +241,15 @@ class Service:
 
     def _employ(self) -> None:
         self.deliveries.employ()
+        self.inquirers.employ(self._settings.sources)
         self._hang_ups.append(lambda: self.supervisor.hurry(self.deliveries.workers))
         self._at_stop_end(
             "deliveries",
             lambda: self.deliveries.workers,
             within_s=self._settings.public.stop_timeout.seconds,
         )
+        # Nothing is lost by ending an ask: whoever comes next asks again.
+        self._at_stop_end("asks", lambda: self.inquirers.workers, within_s=_ASKS_S)
 
     async def _open_operator(self) -> None:
         listen = self._settings.operator.listen

@@ -154,6 +154,8 @@ Move = Conclude | Postpone | GiveUp | Let
 class AskPolicy:
     """How one source is asked. Times in microseconds."""
 
+    #: Without anybody to ask, every deadline has passed.
+    asks: bool = True
     #: How long an opened outcome waits for the truth.
     deadline: int = 15 * 60 * SECOND
     on_unconfirmed: OnUnconfirmed = "publish"
@@ -167,6 +169,9 @@ def next_move(inquiry: Inquiry, heard: Heard, policy: AskPolicy, *, now: int) ->
     """Decide what follows an answer, or the lack of one, at ``now``."""
     if isinstance(heard, Told):
         return Conclude(heard.snapshot)
+    if not policy.asks:
+        waiting = inquiry.state is InquiryState.WAITING
+        return GiveUp(now) if waiting else Let()
     match inquiry.state:
         case InquiryState.WAITING:
             return _before_deadline(inquiry, heard, policy, now)

@@ -192,6 +192,7 @@ class Webhook:
             received_at=now,
             router=router,
             require=source.require,
+            always_asked=source.always_asked,
         )
         return await self._record(receipt, source)
 

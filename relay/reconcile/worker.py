@@ -54,6 +54,7 @@ LIMITED_S: Final = 5.0
 #: When an answer that no store can keep is asked for again, microseconds.
 UNSTORABLE_US: Final = 600_000_000
 _DETAIL_MAX: Final = 500
+_UNTOUCHED: Final = Release()
 
 
 class Upstream(Protocol):
@@ -92,7 +93,7 @@ class Inquirer:
         metrics: Metrics,
         options: InquirerOptions,
     ) -> None:
-        """Without an ``upstream`` nobody is asked, and every deadline has passed."""
+        """Without an ``upstream`` nobody is asked."""
         self.source = source
         self._upstream = upstream
         self._inquiries = inquiries
@@ -106,6 +107,8 @@ class Inquirer:
         self._quiet_until = 0.0
         self._asking: dict[asyncio.Task[None], Inquiry] = {}
         self._wake = asyncio.Event()
+        #: Set while nobody is asked: those who wait for their turn give up waiting.
+        self._hushed = asyncio.Event()
         self._stopping = False
 
     def hint(self) -> None:
@@ -144,11 +147,14 @@ class Inquirer:
     async def _poll(self, tasks: asyncio.TaskGroup) -> float:
         """Claim what may be claimed; seconds until it is worth asking the store again."""
         now = asyncio.get_running_loop().time()
+        if not self._stands_back(now):
+            self._hushed.clear()
         if self._upstream is None:
             return await self._give_up(await self._claim(OVERDUE_MAX), "not_asked")
         if self._stands_back(now) and not self.gate.may_probe(now):
             overdue = await self._claim(OVERDUE_MAX, overdue=True)
-            return await self._give_up(overdue, "api_down")
+            again = await self._give_up(overdue, "api_down")
+            return min(again, max(0.0, (self.gate.probe_at or self._quiet_until) - now))
         probe = self.gate.open
         free = (1 if probe else self._options.concurrency) - len(self._asking)
         if free <= 0 or (self._asking and free < self._options.concurrency // 4):
@@ -199,7 +205,7 @@ class Inquirer:
     async def _ask(self, upstream: Upstream, inquiry: Inquiry, *, probe: bool) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await asyncio.sleep(self._pace.wait(loop.time()))
+            await self._turn()
             if not probe and self._stands_back(loop.time()):
                 await self._learn([self._lesson(inquiry)])
                 return
@@ -225,6 +231,18 @@ class Inquirer:
         )
         await self._learn([self._concluded(inquiry, heard, asked)])
 
+    async def _turn(self) -> None:
+        """Wait until one more may be asked; at once when nobody may be any more."""
+        now = asyncio.get_running_loop().time()
+        wait = self._pace.wait(now)
+        if wait <= 0:
+            return
+        try:
+            async with asyncio.timeout(wait):
+                await self._hushed.wait()
+        except TimeoutError:
+            pass
+
     def _stands_back(self, now: float) -> bool:
         return self.gate.open or now < self._quiet_until
 
@@ -237,11 +255,14 @@ class Inquirer:
                 wait_us = heard.retry_after_us
                 wait = LIMITED_S if wait_us is None else wait_us / 1e6
                 self._quiet_until = max(self._quiet_until, now + wait)
+                self._hushed.set()
                 return
             self.gate = self.gate.failed(now, probe=probe)
         else:
             self.gate = self.gate.worked()
         if self.gate.open != before:
+            if self.gate.open:
+                self._hushed.set()
             self._metrics.gauge(
                 "runflow_relay_source_up", not self.gate.open, source=self.source
             )
@@ -249,9 +270,7 @@ class Inquirer:
             event = "source.up" if before else "source.down"
             said(event, source=self.source, reason=_word(heard))
 
-    def _concluded(
-        self, inquiry: Inquiry, heard: Heard, asked: Asked | None
-    ) -> Lesson:
+    def _concluded(self, inquiry: Inquiry, heard: Heard, asked: Asked | None) -> Lesson:
         now = self._clock.now_us()
         move = next_move(inquiry, heard, self._options.policy, now=now)
         if not isinstance(move, Conclude):
@@ -268,7 +287,7 @@ class Inquirer:
         *,
         asked: Asked | None = None,
         told: bytes | None = None,
-        move: Postpone | GiveUp | Let | Release = Release(),
+        move: Postpone | GiveUp | Let | Release = _UNTOUCHED,
     ) -> Lesson:
         """What an ask came to; nothing at all, unless told otherwise."""
         return Lesson(
@@ -284,8 +303,8 @@ class Inquirer:
     async def _learn(self, lessons: Sequence[Lesson]) -> None:
         try:
             await self._inquiries.learn(lessons)
-        except UnstorableError as error:
-            log.error("answer.unstorable", source=self.source, why=str(error))
+        except UnstorableError:
+            log.exception("answer.unstorable", source=self.source)
             later = Postpone(self._clock.now_us() + UNSTORABLE_US)
             await self._inquiries.learn(
                 [self._lesson(lesson.inquiry, move=later) for lesson in lessons]

@@ -208,17 +208,16 @@ class GroupedStore(ABC):
                 ).add_done_callback(_look_away)
 
     def _hand_over(self, answers: Sequence[object]) -> None:
-        parcels: list[Parcel] = []
-        stored: set[str] = set()
-        asked: set[str] = set()
-        for answer in answers:
-            if isinstance(answer, list):
-                for item in answer:
-                    if isinstance(item, Recorded):
-                        parcels.extend(item.parcels)
-                        stored.update(item.stored_for)
-                        if item.reasons and item.key is not None:
-                            asked.add(item.key.source)
+        recorded = [
+            item
+            for answer in answers
+            if isinstance(answer, list)
+            for item in answer
+            if isinstance(item, Recorded)
+        ]
+        parcels = [parcel for item in recorded for parcel in item.parcels]
+        stored = {name for item in recorded for name in item.stored_for}
+        asked = {item.key.source for item in recorded if item.reasons and item.key}
         if parcels:
             self._handover.hand(parcels)
         if stored:

@@ -54,7 +54,7 @@ def lesson(
     inquiry: Inquiry,
     document: bytes | None = None,
     *,
-    move: Postpone | GiveUp | Let | Release = Release(),
+    move: Postpone | GiveUp | Let | None = None,
     on_unconfirmed: str = "publish",
     answer: str = "told",
 ) -> Lesson:
@@ -63,7 +63,7 @@ def lesson(
         inquiry=inquiry,
         asked=Asked(at=NOW_US, duration_us=7, answer=answer, status=200),
         document=document,
-        move=move,
+        move=Release() if move is None else move,
         on_unconfirmed="hold" if on_unconfirmed == "hold" else "publish",
         router=EVERYWHERE,
         at=NOW_US,

@@ -14,6 +14,7 @@ from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from relay.app.handovers import Handovers
 from relay.core.catalog import CALLBACK, Catalog, Channel, Current, Source
 from relay.core.credential import Credential
 from relay.core.delivery import Policy
@@ -85,7 +86,7 @@ class Process:
             executor=thread,
             checkpoints=machine,
             metrics=metrics,
-            handover=self.dispatch,
+            handover=Handovers(self.dispatch),
             limits=Limits(
                 group_size=script.group_size, waiting=script.waiting, min_free_disk=0
             ),
