@@ -1,4 +1,4 @@
-"""Inquirers: the workers that ask each source's API.
+"""Inquirers: the workers that ask each source's API, about runs that wait and for runs that were missed.
 
 Owns hiring them, letting them go, and replacing those whose settings have changed while all others work
 on. Knows nothing of what comes in or goes out.
@@ -13,13 +13,15 @@ from relay.core.gate import GatePolicy
 from relay.core.inquiry import AskPolicy
 from relay.core.ports import Inquiries, Metrics
 from relay.core.route import Router
+from relay.core.sweep import SweepPolicy
+from relay.receive.sweep import ApiList, Sweeper, SweepOptions
 from relay.reconcile.upstream import ApiUpstream
 from relay.reconcile.worker import Inquirer, InquirerOptions
 from relay.runflow import Runflow, Timeouts
 from relay.settings import Source
 from relay.supervise import Supervisor, Worker
 
-__all__ = ["Inquirers", "build_client"]
+__all__ = ["Inquirers", "build_client", "sweep_policy"]
 
 #: The last wait between probes of an API that does not answer, in seconds.
 PROBE_LAST_S: Final = 30.0
@@ -54,6 +56,8 @@ class _Post:
     source: Source
     client: Runflow | None
     inquirer: Inquirer
+    #: None where runs that were missed are not looked for.
+    sweeper: Sweeper | None
 
 
 class Inquirers:
@@ -78,7 +82,7 @@ class Inquirers:
     @property
     def workers(self) -> Sequence[str]:
         """The names under which inquirers work."""
-        return [_worker(name) for name in self._posts]
+        return [name for post in self._posts.values() for name in _workers(post)]
 
     @property
     def degraded(self) -> Sequence[str]:
@@ -93,12 +97,14 @@ class Inquirers:
             if post is not None:
                 post.inquirer.hint()
 
-    def employ(self, sources: Iterable[Source]) -> None:
-        """Ask for these from now on."""
+    def employ(self, sources: Iterable[Source], *, public_url: str | None) -> None:
+        """Ask for these from now on. ``public_url`` is where their callbacks come."""
         for source in sources:
-            self._start(source)
+            self._start(source, public_url)
 
-    async def replace(self, sources: Sequence[Source], *, within_s: float) -> None:
+    async def replace(
+        self, sources: Sequence[Source], *, public_url: str | None, within_s: float
+    ) -> None:
         """Ask for these and for no others; what stays as it was is not disturbed."""
         wanted = {source.name: source for source in sources}
         leaving = {
@@ -112,7 +118,7 @@ class Inquirers:
         await self._let_go(leaving, within_s=within_s)
         for name, source in wanted.items():
             if name not in self._posts:
-                self._start(source)
+                self._start(source, public_url)
 
     async def close(self) -> None:
         """Close every client."""
@@ -121,12 +127,13 @@ class Inquirers:
                 await post.client.close()
 
     async def _let_go(self, posts: Mapping[str, _Post], *, within_s: float) -> None:
-        await self._supervisor.stop([_worker(n) for n in posts], within_s=within_s)
+        names = [name for post in posts.values() for name in _workers(post)]
+        await self._supervisor.stop(names, within_s=within_s)
         for post in posts.values():
             if post.client is not None:
                 await post.client.close()
 
-    def _start(self, source: Source) -> None:
+    def _start(self, source: Source, public_url: str | None) -> None:
         client = build_client(source)
         inquirer = Inquirer(
             source.name,
@@ -137,10 +144,44 @@ class Inquirers:
             metrics=self._metrics,
             options=_options(source, asked=client is not None),
         )
-        self._posts[source.name] = _Post(source, client, inquirer)
-        self._supervisor.start(
-            Worker(_worker(source.name), inquirer.run, inquirer.stop)
+        sweeper = self._sweeper(client, source, public_url, inquirer.hint)
+        post = self._posts[source.name] = _Post(source, client, inquirer, sweeper)
+        for name, work in _workers(post).items():
+            self._supervisor.start(Worker(name, work.run, work.stop))
+
+    def _sweeper(
+        self,
+        client: Runflow | None,
+        source: Source,
+        public_url: str | None,
+        found: Callable[[], None],
+    ) -> Sweeper | None:
+        policy = sweep_policy(source, public_url)
+        if client is None or policy is None:
+            return None
+        return Sweeper(
+            source.name,
+            runs=ApiList(client),
+            inquiries=self._inquiries,
+            clock=self._system.clock,
+            found=found,
+            options=SweepOptions(policy=policy, rate=source.api.rate),
         )
+
+
+def sweep_policy(source: Source, public_url: str | None) -> SweepPolicy | None:
+    """How a source is swept; None where it is not, or where nobody can tell which runs are ours."""
+    sweep = source.sweep
+    if not sweep.enabled or (sweep.only == "own_callbacks" and public_url is None):
+        return None
+    own = f"{(public_url or '').rstrip('/')}/callbacks/{source.name}"
+    return SweepPolicy(
+        every=sweep.every.us,
+        overlap=sweep.overlap.us,
+        grace=sweep.grace.us,
+        reach=sweep.since.us,
+        callback_urls=(own,) if sweep.only == "own_callbacks" else None,
+    )
 
 
 def _upstream(client: Runflow, source: Source) -> ApiUpstream:
@@ -157,6 +198,7 @@ def _options(source: Source, *, asked: bool) -> InquirerOptions:
             asks=asked,
             deadline=source.api.give_up_after.us,
             on_unconfirmed=source.on_unconfirmed,
+            redeliver=source.sweep.redeliver,
         ),
         gate=GatePolicy(probe_last_s=PROBE_LAST_S),
         concurrency=source.api.concurrency,
@@ -166,12 +208,18 @@ def _options(source: Source, *, asked: bool) -> InquirerOptions:
 
 
 def _asked_alike(one: Source, other: Source) -> bool:
-    return (one.api, one.enrich, one.on_unconfirmed) == (
+    return (one.api, one.enrich, one.on_unconfirmed, one.sweep) == (
         other.api,
         other.enrich,
         other.on_unconfirmed,
+        other.sweep,
     )
 
 
-def _worker(source: str) -> str:
-    return f"reconcile.{source}"
+def _workers(post: _Post) -> dict[str, Inquirer | Sweeper]:
+    """Who works for a source, by the names under which they do."""
+    name = post.source.name
+    found: dict[str, Inquirer | Sweeper] = {f"reconcile.{name}": post.inquirer}
+    if post.sweeper is not None:
+        found[f"sweep.{name}"] = post.sweeper
+    return found

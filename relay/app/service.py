@@ -170,7 +170,12 @@ class Service:
         self.current.swap(build_catalog(settings))
         within_s = self._settings.public.stop_timeout.seconds
         await self.deliveries.replace(settings, within_s=within_s)
-        await self.inquirers.replace(settings.sources, within_s=within_s)
+        # Where callbacks come is fixed: what the file says of it now needs a restart.
+        await self.inquirers.replace(
+            settings.sources,
+            public_url=self._settings.public.url,
+            within_s=within_s,
+        )
         log.info(
             "configuration.reloaded",
             sources=[source.name for source in settings.sources],
@@ -241,7 +246,9 @@ class Service:
 
     def _employ(self) -> None:
         self.deliveries.employ()
-        self.inquirers.employ(self._settings.sources)
+        self.inquirers.employ(
+            self._settings.sources, public_url=self._settings.public.url
+        )
         self._hang_ups.append(lambda: self.supervisor.hurry(self.deliveries.workers))
         self._at_stop_end(
             "deliveries",

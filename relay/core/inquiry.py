@@ -37,7 +37,9 @@ __all__ = [
     "Silent",
     "Told",
     "Unended",
+    "after_redelivery",
     "next_move",
+    "wants_redelivery",
 ]
 
 #: Waits after an ask without an answer, in microseconds.
@@ -45,6 +47,8 @@ BACKOFF_FIRST: Final = 1 * SECOND
 BACKOFF_MAX: Final = 32 * SECOND
 #: A run that goes on is looked at more and more seldom.
 WATCH_MAX: Final = 10 * 60 * SECOND
+#: How long a callback that was asked for once more may be on its way.
+REDELIVERY_WAIT: Final = 120 * SECOND
 #: When a run that could not be confirmed in time is asked for again, after the deadline.
 AGAIN_AFTER: Final = (1 * HOUR, 6 * HOUR, 24 * HOUR, 72 * HOUR)
 
@@ -159,6 +163,9 @@ class AskPolicy:
     #: How long an opened outcome waits for the truth.
     deadline: int = 15 * 60 * SECOND
     on_unconfirmed: OnUnconfirmed = "publish"
+    #: Whether the upstream is asked to send a callback that never came once more, before it is asked how
+    #: the run ended.
+    redeliver: bool = False
     #: How soon a run that goes on is looked at again, at first.
     watch_every: int = 30 * SECOND
     #: How long a run that goes on is watched.
@@ -179,6 +186,21 @@ def next_move(inquiry: Inquiry, heard: Heard, policy: AskPolicy, *, now: int) ->
             return _watching(inquiry, heard, policy, now)
         case InquiryState.HELD | InquiryState.DOUBTFUL:
             return _hours_later(inquiry, heard, now)
+
+
+def wants_redelivery(inquiry: Inquiry, policy: AskPolicy) -> bool:
+    """Whether to ask for the signed original first: of what has ended, and once."""
+    return (
+        policy.redeliver
+        and inquiry.state is InquiryState.WATCHED
+        and inquiry.outcome is not None
+        and inquiry.asks == 0
+    )
+
+
+def after_redelivery(*, now: int) -> Postpone:
+    """When to ask how it ended, should the callback still not have come."""
+    return Postpone(now + REDELIVERY_WAIT)
 
 
 def _before_deadline(

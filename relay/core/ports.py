@@ -267,13 +267,27 @@ class Inquiries(Protocol):
         """Write what asks came to, where the lease still holds."""
         ...
 
-    async def watch(self, sightings: Sequence[Sighting], /) -> int:
-        """Remember runs of which no event is known; gives how many are news.
+    async def watch(
+        self,
+        source: str,
+        sightings: Sequence[Sighting],
+        /,
+        *,
+        cursor: int | None = None,
+        dry: bool = False,
+    ) -> Sequence[RunKey]:
+        """Remember runs of which no event is known; gives those that are news.
+
+        ``cursor`` is how far the source has been swept with these, wall microseconds; ``dry`` only looks.
 
         Raises:
             StoreFullError: the store or its disk is at its limit.
             StoreBusyError: no commit in time.
         """
+        ...
+
+    async def swept(self, source: str, /) -> int | None:
+        """How far a source has been swept; None before the first sweep."""
         ...
 
     async def next_inquiry(self, source: str, /) -> int | None:

@@ -15,11 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from relay.core.callback import Reading, Unreadable, read
-from relay.core.callback.reader import (
-    is_open_state,
-    is_terminal_state,
-    is_usable_ref,
-)
+from relay.core.callback.reader import is_usable_ref, outcome_of
 from relay.core.callback.wire import NULL, Wire, decode, text
 from relay.core.identity import Kind, RunKey, canonical
 from relay.core.moment import read_moment
@@ -118,9 +114,8 @@ def _judged(wire: Wire, key: RunKey) -> Snapshot | Unfinished | WrongAnswer:
     if not status or not status.strip():
         return WrongAnswer("no_status")
     word = status.strip().lower()
-    # A word that nobody knows ends a run only where a time of ending stands beside it.
-    ended = is_terminal_state(word) or read_moment(wire.completed_at) is not None
-    if is_open_state(word) or not ended:
+    ended = read_moment(wire.completed_at) is not None
+    if outcome_of(word, ended=ended) is None:
         return Unfinished(status)
     return Snapshot(key=key, wire=wire)
 

@@ -73,6 +73,24 @@ class ApiUpstream:
             )
         return self._read(answer, key)
 
+    async def redeliver(self, key: RunKey, /) -> Silent | None:
+        """See :class:`relay.reconcile.worker.Upstream`.
+
+        A delivery that is still in flight is refused with 422 (``reason`` ``unprocessable``): then it will
+        come by itself. Documented for batches ("Redeliver batch callback"); runs are taken to do the same.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                if key.kind is Kind.BATCH:
+                    await self._client.batches.redeliver(key.id)
+                else:
+                    await self._client.runs.redeliver(key.id)
+        except RunflowError as error:
+            return _silence(error)
+        except TimeoutError:
+            return Silent(reason="timeout", of_source=True)
+        return None
+
     async def _fetch(self, key: RunKey) -> Answer:
         if key.kind is Kind.BATCH:
             return await self._client.batches.fetch(key.id)

@@ -32,7 +32,9 @@ from relay.core.inquiry import (
     Silent,
     Told,
     Unended,
+    after_redelivery,
     next_move,
+    wants_redelivery,
 )
 from relay.core.pace import Pace
 from relay.core.ports import Clock, Inquiries, Metrics
@@ -62,6 +64,10 @@ class Upstream(Protocol):
 
     async def ask(self, key: RunKey, /) -> Heard:
         """How a run or batch ended. Bounded in time; never raises but to cancel."""
+        ...
+
+    async def redeliver(self, key: RunKey, /) -> Silent | None:
+        """Have the callback sent once more; None when it will be. Never raises but to cancel."""
         ...
 
 
@@ -210,6 +216,9 @@ class Inquirer:
                 await self._learn([self._lesson(inquiry)])
                 return
             at, started = self._clock.now_us(), loop.time()
+            if wants_redelivery(inquiry, self._options.policy):
+                await self._redeliver(upstream, inquiry, at)
+                return
             heard = await upstream.ask(inquiry.key)
         except asyncio.CancelledError:
             # We stop. Whoever comes next asks again.
@@ -230,6 +239,21 @@ class Inquirer:
             detail=_detail(heard),
         )
         await self._learn([self._concluded(inquiry, heard, asked)])
+
+    async def _redeliver(self, upstream: Upstream, inquiry: Inquiry, at: int) -> None:
+        """What was signed once is better than what we make of an answer; that comes next, if need be."""
+        silence = await upstream.redeliver(inquiry.key)
+        if silence is not None:
+            self._judge(silence, probe=False)
+        asked = Asked(
+            at=at,
+            duration_us=self._clock.now_us() - at,
+            answer="redelivery" if silence is None else f"redelivery_{silence.reason}",
+            status=None if silence is None else silence.status,
+            detail="" if silence is None else silence.detail[:_DETAIL_MAX],
+        )
+        move = after_redelivery(now=self._clock.now_us())
+        await self._learn([self._lesson(inquiry, asked=asked, move=move)])
 
     async def _turn(self) -> None:
         """Wait until one more may be asked; at once when nobody may be any more."""

@@ -13,6 +13,7 @@ from typing import cast
 
 from relay.core.delivery import Policy, Released, Step, Tried, follow
 from relay.core.errors import RelayError, UnstorableError
+from relay.core.identity import RunKey
 from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.ports import (
     Clock,
@@ -116,6 +117,10 @@ class GroupedStore(ABC):
     async def next_inquiry(self, source: str, /) -> int | None:
         """See :class:`relay.core.ports.Inquiries`."""
 
+    @abstractmethod
+    async def swept(self, source: str, /) -> int | None:
+        """See :class:`relay.core.ports.Inquiries`."""
+
     # --- what every store does --------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -177,9 +182,18 @@ class GroupedStore(ABC):
         answer = await self._grouper.submit(Learn(lessons), urgent=True)
         return cast("Sequence[Recorded]", answer)
 
-    async def watch(self, sightings: Sequence[Sighting], /) -> int:
+    async def watch(
+        self,
+        source: str,
+        sightings: Sequence[Sighting],
+        /,
+        *,
+        cursor: int | None = None,
+        dry: bool = False,
+    ) -> Sequence[RunKey]:
         """See :class:`relay.core.ports.Inquiries`."""
-        return cast("int", await self._grouper.submit(Watch(sightings)))
+        job = Watch(source, sightings, None if dry else cursor, dry)
+        return cast("Sequence[RunKey]", await self._grouper.submit(job))
 
     async def refuse(self, refusals: Sequence[Refusal], /) -> None:
         """See :class:`relay.core.ports.RefusalLog`."""

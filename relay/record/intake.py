@@ -143,7 +143,7 @@ class Intake:
         """Learn some of the group's lessons, or watch what a sweep has seen."""
         if isinstance(job, Learn):
             return self.learner.take(job.lessons)
-        return self.learner.see(job.sightings, self._new_run)
+        return self.learner.see(job.sightings, None if job.dry else self._new_run)
 
     # --- what has to be written, in this order ----------------------------------------------------
 

@@ -21,6 +21,7 @@ __all__ = [
     "Register",
     "Settle",
     "Watch",
+    "cursors_of",
     "is_intake",
     "lessons_of",
     "sightings_of",
@@ -78,9 +79,13 @@ class Learn(msgspec.Struct, frozen=True):
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """Remember what a sweep has come upon."""
+    """Remember what a sweep of a source has come upon, and how far it has got."""
 
+    source: str
     sightings: Sequence[Sighting]
+    cursor: int | None = None
+    #: Only look whether it is news.
+    dry: bool = False
 
 
 Job = Record | Settle | Claim | Register | Keep | Inquire | Learn | Watch
@@ -99,3 +104,9 @@ def lessons_of(jobs: Sequence[Job]) -> list[Lesson]:
 def sightings_of(jobs: Sequence[Job]) -> list[Sighting]:
     """Every sighting of a group."""
     return [item for job in jobs if isinstance(job, Watch) for item in job.sightings]
+
+
+def cursors_of(jobs: Sequence[Job]) -> list[tuple[str, int]]:
+    """How far which sources have been swept with this group."""
+    watches = (job for job in jobs if isinstance(job, Watch))
+    return [(job.source, job.cursor) for job in watches if job.cursor is not None]

@@ -6,13 +6,14 @@ Knows no database, and decides nothing about content itself.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from relay.core.callback import Reading, Unreadable, read
 from relay.core.errors import UnstorableError
+from relay.core.identity import RunKey
 from relay.core.inquiry import (
     GiveUp,
     InquiryState,
@@ -37,6 +38,8 @@ Columns = tuple[object, ...]
 
 #: The channel under which answers are kept.
 API: Final = "api"
+#: The origin of events that no callback told of first.
+SWEEP: Final = "sweep"
 #: Never: what is left to a person is not asked again.
 NEVER: Final = 1 << 62
 
@@ -121,9 +124,21 @@ class Learner:
         """Learn some of the group's lessons, in order."""
         return [self._learn(lesson) for lesson in lessons]
 
-    def see(self, sightings: Iterable[Sighting], number: Any) -> int:
-        """Watch what a sweep has come upon, where it is news; gives how many are."""
-        return sum(self._see(sighting, number) for sighting in sightings)
+    def see(
+        self, sightings: Iterable[Sighting], number: Callable[[], int] | None
+    ) -> Sequence[RunKey]:
+        """Watch what a sweep has come upon, where it is news; gives what is.
+
+        Without ``number``, which gives new runs theirs, nothing is changed.
+        """
+        news = []
+        for sighting in sightings:
+            row = self._runs.stored(sighting.key)
+            if row is None or self._is_news(row, sighting):
+                news.append(sighting.key)
+                if number is not None:
+                    self._watch(sighting, number)
+        return news
 
     def _learn(self, lesson: Lesson) -> Recorded:
         key = lesson.inquiry.key
@@ -257,24 +272,24 @@ class Learner:
         )
         return number
 
-    def _see(self, sighting: Sighting, number: Any) -> bool:
-        row = self._runs.of(sighting.key, origin="sweep", at=sighting.at, number=number)
+    def _is_news(self, row: RunRow, sighting: Sighting) -> bool:
         if row.inquiry is not None:
             return False
-        if row.known.outcome is not None and sighting.outcome in (
+        return row.known.outcome is None or sighting.outcome not in (
             None,
             row.known.outcome,
-        ):
-            return False
+        )
+
+    def _watch(self, sighting: Sighting, number: Callable[[], int]) -> None:
+        row = self._runs.of(sighting.key, origin=SWEEP, at=sighting.at, number=number)
         row.inquiry = InquiryRow(
             state=InquiryState.WATCHED,
-            outcome=None,
+            outcome=sighting.outcome,
             reasons=("no_callback",),
             receipt=0,
             opened_at=sighting.at,
             due_at=sighting.due_at,
         )
-        return True
 
 
 def count_waiting(counts: Counter[str], before: Known, after: Known) -> None:

@@ -27,7 +27,7 @@ from relay.settings.root import Place, Settings
 from relay.settings.routes import Route
 from relay.settings.secret import Secret
 from relay.settings.section import fixed_changes
-from relay.settings.sources import RunflowChannel, Source, StandardChannel
+from relay.settings.sources import RunflowChannel, Source, StandardChannel, Sweep
 from relay.settings.units import Duration
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "SigningKey",
     "Source",
     "StandardChannel",
+    "Sweep",
     "Tls",
     "VerifyingKey",
     "fixed_changes",

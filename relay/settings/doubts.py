@@ -27,7 +27,30 @@ def note_doubts(settings: Settings, document: Document, now: datetime) -> None:
         if all(key.not_after is not None and key.not_after <= now for key in keys):
             place = (*where, "secrets")
             document.blame(place, f"every key has expired: {consequence}")
+    _asking(settings, document)
     _routes(settings, document)
+
+
+def _asking(settings: Settings, document: Document) -> None:
+    """What a source leaves open, and whether anybody is asked."""
+    for number, source in enumerate(settings.sources):
+        place = ("sources", number)
+        if source.api.token is None:
+            document.blame(
+                place,
+                "without `api.token` nobody is asked about partial callbacks,"
+                " and runs whose callback never came are not found",
+            )
+        elif (
+            source.sweep.enabled
+            and source.sweep.only == "own_callbacks"
+            and settings.public.url is None
+        ):
+            document.blame(
+                (*place, "sweep"),
+                "without `public.url` nobody knows which runs call back here:"
+                " those whose callback never came are not found",
+            )
 
 
 def _data_dir(settings: Settings, document: Document) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "RunflowChannel",
     "Source",
     "StandardChannel",
+    "Sweep",
 ]
 
 #: The channel that every source has by itself: ``POST /callbacks/{source}``.
@@ -115,6 +116,47 @@ class StandardChannel(_Channel):
 Channel = Annotated[RunflowChannel | StandardChannel, Discriminator("scheme")]
 
 
+class Sweep(Section):
+    """Looking for runs whose callback never came. Needs `api.token`."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether the source's own list of runs is looked through.",
+        json_schema_extra=RELOADS,
+    )
+    every: Annotated[Duration, Span("1s", "24h")] = Field(
+        Duration.of("5m"),
+        description="How often, and how soon a run that goes on is looked at again.",
+        json_schema_extra=RELOADS,
+    )
+    overlap: Annotated[Duration, Span("0s", "7d")] = Field(
+        Duration.of("15m"),
+        description="How far each sweep looks back behind the one before it.",
+        json_schema_extra=RELOADS,
+    )
+    grace: Annotated[Duration, Span("0s", "24h")] = Field(
+        Duration.of("5m"),
+        description="How long a callback may be on its way before its run is asked for.",
+        json_schema_extra=RELOADS,
+    )
+    since: Annotated[Duration, Span("0s", "365d")] = Field(
+        Duration(0),
+        description="How far the very first sweep reaches back before the relay's first start.",
+        json_schema_extra=RELOADS,
+    )
+    only: Literal["own_callbacks", "all"] = Field(
+        "own_callbacks",
+        description="Runs whose `callback_url` is under `public.url`, or every run of the organisation.",
+        json_schema_extra=RELOADS,
+    )
+    redeliver: bool = Field(
+        default=False,
+        description="Whether Runflow is asked to send the callback once more before an event is made"
+        " without one. Needs the scope `runs:execute`.",
+        json_schema_extra=RELOADS,
+    )
+
+
 class Source(Section):
     """A Runflow organisation, and how its callbacks are signed."""
 
@@ -163,6 +205,12 @@ class Source(Section):
         "publish",
         description="What becomes of a run that names its outcome and that the API does not confirm in"
         " time: published with `confirmed: false`, or held. Asked again after 1, 6, 24 and 72 hours.",
+        json_schema_extra=RELOADS,
+    )
+
+    sweep: Sweep = Field(
+        Sweep(),
+        description="Looking for runs whose callback never came.",
         json_schema_extra=RELOADS,
     )
 

@@ -13,7 +13,7 @@ from relay.cli.main import app
 from relay.settings import load
 
 GOOD = """\
-sources: [{name: acme, secret: whsec_something}]
+sources: [{name: acme, secret: whsec_something, api: {token: t}, sweep: {enabled: false}}]
 destinations: [{name: audit, kind: file, path: events.jsonl}]
 """
 LISTEN = """\
@@ -135,7 +135,9 @@ def test_what_is_odd_is_said_and_the_configuration_can_be_used(config: Path) -> 
 
 def test_the_check_shows_where_callbacks_arrive(config: Path) -> None:
     channel = "{name: org, scheme: runflow, secret: whsec_something}"
-    text = config.read_text().replace("thing}]", f"thing, channels: [{channel}]}}]")
+    text = config.read_text().replace(
+        "whsec_something,", f"whsec_something, channels: [{channel}],"
+    )
     url = "url: https://relay.example.com, listen"
     config.write_text(text.replace("listen", url, 1))
     urls = [

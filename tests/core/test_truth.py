@@ -195,7 +195,7 @@ def stories(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     """What is true of a run, and the callbacks that tell it whole, in part, early or wrong."""
     status = draw(STATUS)
     output = {"n": draw(st.integers(0, 3))} if status.endswith("succeeded") else None
-    truth = {
+    truth: dict[str, object] = {
         "status": status,
         "completed_at": AT,
         "output": output,

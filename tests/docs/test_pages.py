@@ -99,7 +99,11 @@ def test_every_make_target_exists(page: Path) -> None:
 def test_the_readme_shows_the_smallest_configuration_as_it_is_shipped(
     tmp_path: Path,
 ) -> None:
-    secrets = {"RUNFLOW_CALLBACK_SECRET": "whsec_as-it-stands", "ORDERS_SECRET": SECRET}
+    secrets = {
+        "RUNFLOW_CALLBACK_SECRET": "whsec_as-it-stands",
+        "RUNFLOW_TOKEN": "rf_live_as-it-stands",
+        "ORDERS_SECRET": SECRET,
+    }
     shown = _settings(_blocks(README, "yaml")[0], tmp_path, **secrets)
     shipped = _settings(_text(ROOT / "config" / "relay.yaml"), tmp_path, **secrets)
     assert shown == shipped

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from relay.core.gate import GatePolicy
-from relay.core.identity import RunKey
-from relay.core.inquiry import AskPolicy, Heard, Silent, Told, Unended
+from relay.core.identity import Kind, Outcome, RunKey
+from relay.core.inquiry import AskPolicy, Heard, Sighting, Silent, Told, Unended
 from relay.core.snapshot import Snapshot, read_answer
 from relay.reconcile.worker import Inquirer, InquirerOptions
 from tests.deliver.couriers import Watch
+from tests.fakes import NOW_US
 from tests.record.receipts import EVERYWHERE, callback, partial
 from tests.record.sqlite_harness import SqliteHarness
 
@@ -41,6 +42,8 @@ class ScriptedUpstream:
     def __init__(self, watch: Watch) -> None:
         self.answer: Callable[[RunKey], Heard] = told
         self.asked: list[str] = []
+        self.redelivered: list[str] = []
+        self.refusal: Silent | None = None
         self.under_way = 0
         self.most_at_once = 0
         self.going = asyncio.Event()
@@ -57,6 +60,10 @@ class ScriptedUpstream:
         finally:
             self.under_way -= 1
         return self.answer(key)
+
+    async def redeliver(self, key: RunKey, /) -> Silent | None:
+        self.redelivered.append(key.id)
+        return self.refusal
 
 
 class Desk:
@@ -241,6 +248,35 @@ async def test_without_an_api_the_policy_decides_at_once(desk: Desk) -> None:
     desk.inquirer.hint()
     await desk.rows("SELECT COUNT(*) FROM inquiries", [(0,)])
     assert await desk.harness.count("asks") == 0
+
+
+@pytest.mark.parametrize("refusal", [None, 422])
+async def test_a_callback_that_never_came_is_asked_for_before_its_run_is(
+    desk: Desk, refusal: int | None
+) -> None:
+    """Once; refused because it is in flight, it will come as well. Then the run is asked for."""
+    if refusal:
+        desk.upstream.refusal = Silent(
+            reason="unprocessable", of_source=False, status=refusal
+        )
+    desk.options = InquirerOptions(
+        policy=AskPolicy(redeliver=True), gate=GatePolicy(), rate=10_000
+    )
+    seen = Sighting(
+        key=RunKey("acme", Kind.RUN, "run_1"),
+        outcome=Outcome.SUCCEEDED,
+        due_at=NOW_US,
+        at=NOW_US,
+    )
+    await desk.harness.store.watch("acme", [seen])
+    desk.start()
+    word = "redelivery_unprocessable" if refusal else "redelivery"
+    await desk.rows("SELECT answer FROM asks", [(word,)])
+    assert (desk.upstream.redelivered, desk.upstream.asked) == (["run_1"], [])
+    desk.harness.clock.advance(seconds=120)
+    desk.inquirer.hint()
+    await desk.events(1)
+    assert desk.upstream.redelivered == ["run_1"]
 
 
 async def test_who_is_asked_for_when_we_stop_is_free_for_whoever_comes_next(

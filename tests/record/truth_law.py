@@ -364,7 +364,7 @@ class TruthLaw:
         self, harness: StoreHarness
     ) -> None:
         """Same id, type and subject; its origin says how it became known."""
-        assert await harness.store.watch([sighting()]) == 1
+        assert await harness.store.watch("acme", [sighting()]) == [KEY]
         [inquiry] = await ask(harness)
         assert inquiry.state is InquiryState.WATCHED
         [recorded] = await learn(harness, lesson(inquiry, told()))
@@ -380,20 +380,31 @@ class TruthLaw:
         """Nor is one that waits already, or that is watched."""
         await harness.one(callback("run_1"))
         await harness.one(partial("run_2"))
-        await harness.store.watch([sighting("run_3", None)])
+        await harness.store.watch("acme", [sighting("run_3", None)])
         seen = [
             sighting("run_1"),
             sighting("run_2"),
             sighting("run_3"),
             sighting("run_1", None),
         ]
-        assert await harness.store.watch(seen) == 0
+        assert await harness.store.watch("acme", seen) == []
+
+    async def test_a_dry_look_says_what_is_news_and_changes_nothing(
+        self, harness: StoreHarness
+    ) -> None:
+        await harness.one(callback("run_2"))
+        seen = [sighting("run_1"), sighting("run_2")]
+        assert await harness.store.watch("acme", seen, cursor=5, dry=True) == [KEY]
+        assert await harness.count("inquiries") == 0
+        assert await harness.count("runs") == 1
+        assert await harness.store.swept("acme") is None
 
     async def test_a_run_that_ended_otherwise_since_is_watched(
         self, harness: StoreHarness
     ) -> None:
         await harness.one(callback())
-        assert await harness.store.watch([sighting(outcome=Outcome.FAILED)]) == 1
+        seen = [sighting(outcome=Outcome.FAILED)]
+        assert await harness.store.watch("acme", seen) == [KEY]
         [recorded] = await learn_all(harness, told("failed"))
         assert revisions([recorded]) == [(Outcome.FAILED, 2, True)]
 
@@ -401,7 +412,7 @@ class TruthLaw:
         self, harness: StoreHarness
     ) -> None:
         """The sweep was early: nothing is asked any more, and the origin is the callback's."""
-        await harness.store.watch([sighting(outcome=None)])
+        await harness.store.watch("acme", [sighting(outcome=None)])
         recorded = await harness.one(callback())
         assert recorded.verdict is Verdict.FIRST
         assert recorded.letter is not None
@@ -413,7 +424,7 @@ class TruthLaw:
     async def test_a_partial_callback_of_a_watched_run_opens_its_outcome(
         self, harness: StoreHarness
     ) -> None:
-        await harness.store.watch([sighting(outcome=None)])
+        await harness.store.watch("acme", [sighting(outcome=None)])
         [watching] = await ask(harness)
         await harness.one(partial())
         assert (await harness.audit()).sources["acme"].waiting == 1
@@ -424,7 +435,7 @@ class TruthLaw:
     async def test_a_watched_run_that_never_ends_is_let_go(
         self, harness: StoreHarness
     ) -> None:
-        await harness.store.watch([sighting(outcome=None)])
+        await harness.store.watch("acme", [sighting(outcome=None)])
         [inquiry] = await ask(harness)
         await learn(harness, lesson(inquiry, move=Let(), answer="unended"))
         assert await harness.count("inquiries") == 0
@@ -442,6 +453,17 @@ class TruthLaw:
         assert revisions(await learn(harness, end)) == [None]
         counts = (await harness.audit()).sources["acme"]
         assert (counts.held, counts.events) == (1, 1)
+
+    async def test_how_far_a_sweep_got_survives_and_never_goes_back(
+        self, harness: StoreHarness
+    ) -> None:
+        """Written with what it has seen, and known to the next process."""
+        assert await harness.store.swept("acme") is None
+        await harness.store.watch("acme", [sighting()], cursor=NOW_US)
+        await harness.store.watch("acme", [], cursor=NOW_US - 5)
+        await harness.reopen()
+        assert await harness.store.swept("acme") == NOW_US
+        assert await harness.store.swept("other") is None
 
     async def test_leases_of_inquiries_end_with_their_process(
         self, harness: StoreHarness

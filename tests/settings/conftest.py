@@ -64,6 +64,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "W1": SIGNING,
         "W2": "whpk_" + base64.b64encode(b"p" * 32).decode(),
         "S1": SIGNING,
+        "TOKEN": "rf_live_of_the_api",
         "PASSWORD": "a-kafka-password",
         "SECRET_FILE": str(secret),
         "PEM_FILE": str(pem),

@@ -14,7 +14,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SIGNING = "whsec_" + "A" * 44
 OLD = "not_after: 2026-06-01T00:00:00Z"
 BASE = """\
-sources: [{name: acme, secret: long enough}]
+sources: [{name: acme, secret: long enough, api: {token: t}, sweep: {enabled: false}}]
 destinations: [{name: audit, kind: file, path: events.jsonl}]
 """
 
@@ -34,12 +34,16 @@ def test_keys_that_have_all_expired_are_pointed_out(tmp_path: Path) -> None:
     text = f"""\
 sources:
   - name: acme
+    api: {{token: t}}
+    sweep: {{enabled: false}}
     secrets:
       - {{id: a, secret: long enough, {OLD}}}
       - {{id: b, secret: long enough, {OLD}}}
     channels:
       - {{name: org, scheme: runflow, secrets: [{{id: a, secret: long enough, {OLD}}}]}}
   - name: beta
+    api: {{token: t}}
+    sweep: {{enabled: false}}
     secrets: [{{id: a, secret: long enough, {OLD}}}, {{id: b, secret: long enough}}]
 destinations:
   - name: orders
@@ -49,15 +53,15 @@ destinations:
 """
     refused = "every key has expired: callbacks are answered with 503"
     assert doubts(tmp_path, text) == [
-        (3, "sources[0].secrets", refused),
-        (7, "sources[0].channels[0].secrets", refused),
-        (14, "destinations[0].secrets", "every key has expired: nothing can be signed"),
+        (5, "sources[0].secrets", refused),
+        (9, "sources[0].channels[0].secrets", refused),
+        (18, "destinations[0].secrets", "every key has expired: nothing can be signed"),
     ]
 
 
 def test_what_no_event_will_ever_reach_is_pointed_out(tmp_path: Path) -> None:
     text = """\
-sources: [{name: acme, secret: long enough}]
+sources: [{name: acme, secret: long enough, api: {token: t}, sweep: {enabled: false}}]
 destinations:
   - {name: audit, kind: file, path: events.jsonl}
   - {name: spare, kind: file, path: spare.jsonl}
@@ -97,3 +101,21 @@ def test_a_data_dir_that_this_user_may_not_write_to_is_pointed_out() -> None:
         path.parent.chmod(0o755)
     said = [(doubt.line, doubt.path, doubt.message) for doubt in found]
     assert said == [(3, "data_dir", "this user may not write there")]
+
+
+def test_a_source_that_nobody_is_asked_about_is_pointed_out(tmp_path: Path) -> None:
+    """Without a token, and where nobody knows which runs call back here."""
+    text = """\
+sources:
+  - {name: acme, secret: long enough}
+  - {name: beta, secret: long enough, api: {token: t}}
+  - {name: all, secret: long enough, api: {token: t}, sweep: {only: all}}
+destinations: [{name: audit, kind: file, path: events.jsonl}]
+"""
+    found = doubts(tmp_path, text)
+    assert [(line, path) for line, path, _ in found] == [
+        (2, "sources[0]"),
+        (3, "sources[1].sweep"),
+    ]
+    assert "api.token" in found[0][2]
+    assert "public.url" in found[1][2]

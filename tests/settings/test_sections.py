@@ -141,7 +141,11 @@ def test_everything_but_a_source_and_a_destination_has_a_default() -> None:
 
 
 def test_the_smallest_configuration_in_the_repository_loads() -> None:
-    environ = {"RUNFLOW_CALLBACK_SECRET": "whsec_of_runflow", "ORDERS_SECRET": SIGNING}
+    environ = {
+        "RUNFLOW_CALLBACK_SECRET": "whsec_of_runflow",
+        "RUNFLOW_TOKEN": "rf_live_of_runflow",
+        "ORDERS_SECRET": SIGNING,
+    }
     settings = load(CONFIG, environ)
     assert (
         settings.sources[0].name,

@@ -15,9 +15,8 @@ from relay.core.moment import read_moment
 __all__ = [
     "DEFAULT_REQUIRE",
     "Field",
-    "is_open_state",
-    "is_terminal_state",
     "is_usable_ref",
+    "outcome_of",
     "read",
 ]
 
@@ -61,14 +60,14 @@ def read(
     )
 
 
-def is_open_state(word: str) -> bool:
-    """Whether a state (lower case) is one that a run leaves again."""
-    return word in _OPEN_STATES
+def outcome_of(word: str, *, ended: bool) -> Outcome | None:
+    """How a run ended by the word of its state (lower case); None while it goes on.
 
-
-def is_terminal_state(word: str) -> bool:
-    """Whether a state (lower case) is known to be final, in either spelling."""
-    return word in _OUTCOMES
+    A word that nobody knows ends a run only where it is known to have ended.
+    """
+    if not word or word in _OPEN_STATES:
+        return None
+    return _OUTCOMES.get(word, Outcome.OTHER if ended else None)
 
 
 def is_usable_ref(client_ref: str | None) -> bool:

@@ -83,6 +83,11 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.next_inquiry(source))
 
+    async def swept(self, source: str, /) -> int | None:
+        """See :class:`relay.core.ports.Inquiries`."""
+        thread, writer = self._opened()
+        return await thread.run(writer.swept(source))
+
     @property
     def trouble(self) -> str | None:
         """See :class:`GroupedStore`."""

@@ -32,6 +32,7 @@ from relay.record.jobs import (
     Register,
     Settle,
     Watch,
+    cursors_of,
     is_intake,
     lessons_of,
     sightings_of,
@@ -95,6 +96,11 @@ class Writer:
         """When the earliest unclaimed inquiry of a source is due."""
         async with self._turn:
             return await self._due("next_inquiry", self._numbers.sources.get(source))
+
+    async def swept(self, source: str) -> int | None:
+        """How far a source has been swept."""
+        async with self._turn:
+            return await self._due("read_sweep", self._numbers.sources.get(source))
 
     async def _due(self, statement: str, number: int | None) -> int | None:
         if number is None:
@@ -244,7 +250,7 @@ class Writer:
             (
                 *(item.receipt.source for item in receipts),
                 *(item.inquiry.key.source for item in lessons),
-                *(item.key.source for item in sighted),
+                *(job.source for job in jobs if isinstance(job, Watch)),
             ),
         )
         intake = Intake(
@@ -273,6 +279,9 @@ class Writer:
             for index, job in enumerate(jobs)
         ]
         await write_down(connection, self._sql, intake)
+        for source, cursor in cursors_of(jobs):
+            number = self._numbers.source(source)
+            await connection.execute(self._sql["put_sweep"], number, cursor)
         # Claims come last: they must not see a run before its earlier deliveries are written.
         for index, job in enumerate(jobs):
             if isinstance(job, Claim):

@@ -90,6 +90,11 @@ class SqliteStore(GroupedStore):
         writer = self._open_writer()
         return await self._executor.run(partial(writer.next_inquiry, source))
 
+    async def swept(self, source: str, /) -> int | None:
+        """See :class:`relay.core.ports.Inquiries`."""
+        writer = self._open_writer()
+        return await self._executor.run(partial(writer.swept, source))
+
     @property
     def trouble(self) -> str | None:
         """See :class:`GroupedStore`."""

@@ -32,6 +32,7 @@ from relay.record.jobs import (
     Register,
     Settle,
     Watch,
+    cursors_of,
     is_intake,
     lessons_of,
     sightings_of,
@@ -126,6 +127,10 @@ class Writer:
         """When the earliest unclaimed inquiry of a source is due."""
         return self._due("next_inquiry", self._numbers.sources.get(source))
 
+    def swept(self, source: str) -> int | None:
+        """How far a source has been swept."""
+        return self._due("read_sweep", self._numbers.sources.get(source))
+
     def _due(self, statement: str, number: int | None) -> int | None:
         if number is None:
             return None
@@ -203,6 +208,9 @@ class Writer:
             for index, job in enumerate(jobs)
         ]
         write_down(self._db, self._sql, intake)
+        for source, cursor in cursors_of(jobs):
+            values = (self._numbers.source(source), cursor)
+            self._db.execute(self._sql["put_sweep"], values)
         # Claims come last: they must not see a run before its earlier deliveries are written.
         for index, job in enumerate(jobs):
             if isinstance(job, Claim):

@@ -117,6 +117,13 @@ SELECT MIN(due_at) FROM inquiries WHERE source = $1 AND lease IS NULL
 UPDATE inquiries SET lease = NULL
 WHERE lease IS NOT NULL AND NOT EXISTS (SELECT 1 FROM incarnations AS n WHERE n.number = lease >> 32)
 
+-- name: put_sweep
+INSERT INTO sweeps (source, cursor_at) VALUES ($1, $2)
+ON CONFLICT (source) DO UPDATE SET cursor_at = greatest(sweeps.cursor_at, excluded.cursor_at)
+
+-- name: read_sweep
+SELECT MAX(cursor_at) FROM sweeps WHERE source = $1
+
 -- name: insert_ask
 INSERT INTO asks (run, asked_at, duration_us, answer, status, detail)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::text[])

@@ -65,6 +65,13 @@ SELECT MIN(due_at) FROM inquiries WHERE source = ? AND lease IS NULL
 -- name: void_inquiries
 UPDATE inquiries SET lease = NULL WHERE lease IS NOT NULL
 
+-- name: put_sweep
+INSERT INTO sweeps (source, cursor_at) VALUES (?, ?)
+ON CONFLICT (source) DO UPDATE SET cursor_at = MAX(cursor_at, excluded.cursor_at)
+
+-- name: read_sweep
+SELECT MAX(cursor_at) FROM sweeps WHERE source = ?
+
 -- name: insert_ask
 INSERT INTO asks (run, asked_at, duration_us, answer, status, detail) VALUES (?, ?, ?, ?, ?, ?)
 

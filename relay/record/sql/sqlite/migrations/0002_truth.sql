@@ -39,3 +39,9 @@ CREATE INDEX asks_run ON asks (run);
 
 -- Outcomes that were opened and ended without an event: denied, or nothing new.
 ALTER TABLE runs ADD COLUMN closed INTEGER NOT NULL DEFAULT 0;
+
+-- How far each source has been swept: the creation of the newest run that was seen.
+CREATE TABLE sweeps (
+    source    INTEGER PRIMARY KEY REFERENCES sources (number),
+    cursor_at INTEGER NOT NULL
+) STRICT;

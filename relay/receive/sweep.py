@@ -1,0 +1,277 @@
+"""Sweep: looks through a source's own list of runs for those whose callback never came.
+
+Owns walking the list, how far it has got, and when to look again. What is ours, and what is remembered of
+it, is decided in ``core``; how each run really ended is asked by whoever asks for all. So the memory that
+a sweep needs is a page, however many runs were missed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from relay.core.errors import RelayError
+from relay.core.identity import Kind, RunKey
+from relay.core.inquiry import Sighting
+from relay.core.pace import Pace
+from relay.core.ports import Clock, Inquiries
+from relay.core.sweep import Listed, SweepPolicy, listed, sighted, since
+from relay.runflow import AnswerError, NotFoundError, Q, Runflow, RunflowError
+
+__all__ = ["ApiList", "Progress", "RunList", "SweepOptions", "Sweeper"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: All that a sweep looks at; an answer that has more is none the worse.
+_FIELDS: Final = (
+    "id",
+    "status_code",
+    "created_at",
+    "completed_at",
+    "callback_url",
+    "batch_id",
+)
+PAGE: Final = 500
+#: Batches whose callback URL is known, so that each is asked for once.
+BATCHES_KEPT: Final = 10_000
+#: After a sweep that failed, in seconds.
+RETRY_S: Final = 30.0
+
+
+class RunList(Protocol):
+    """One source's runs."""
+
+    def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
+        """Pages of runs created since then (wall microseconds), the newest first.
+
+        Raises:
+            RunflowError: a page cannot be had.
+        """
+        ...
+
+    async def batch(self, batch_id: str) -> object:
+        """One batch.
+
+        Raises:
+            RunflowError: it cannot be had.
+        """
+        ...
+
+
+class ApiList:
+    """The list as ``GET /v1/runs`` gives it."""
+
+    def __init__(self, client: Runflow) -> None:
+        self._client = client
+
+    async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
+        """See :class:`RunList`."""
+        listing = self._client.runs.search(
+            q=Q.ge("created_at", _EPOCH + timedelta(microseconds=since)),
+            limit=PAGE,
+            sort_by="created_at:desc",
+            fields=_FIELDS,
+        )
+        async for page in listing.pages():
+            yield page.rows
+
+    async def batch(self, batch_id: str) -> object:
+        """See :class:`RunList`."""
+        return (await self._client.batches.fetch(batch_id)).document
+
+
+@dataclass(slots=True)
+class Progress:
+    """What one sweep has come to so far."""
+
+    pages: int = 0
+    runs: int = 0
+    #: Whose callback goes to us.
+    ours: int = 0
+    #: Of which no event was known.
+    missed: int = 0
+    #: The creation of the oldest run seen, wall microseconds.
+    reached: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """What bounds one source's sweeps."""
+
+    policy: SweepPolicy
+    #: Requests a second.
+    rate: float = 100.0
+
+
+class Sweeper:
+    """Sweeps one source now and then."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        runs: RunList,
+        inquiries: Inquiries,
+        clock: Clock,
+        found: Callable[[], None],
+        options: SweepOptions,
+    ) -> None:
+        """``found`` is called when there is something to ask for."""
+        self.source = source
+        self._list = runs
+        self._inquiries = inquiries
+        self._clock = clock
+        self._found = found
+        self._policy = options.policy
+        self._pace = Pace(options.rate)
+        self._started = clock.now_us()
+        #: Batches that were asked for, and what became of it.
+        self._batches: dict[str, Listed | None] = {}
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Sweep at once, and then every so often, until :meth:`stop`."""
+        while not self._stopping.is_set():
+            await self._rest(await self._sweep_once())
+
+    def stop(self) -> None:
+        """Look no further. Idempotent."""
+        self._stopping.set()
+
+    async def sweep(
+        self,
+        *,
+        begin: int | None = None,
+        end: int | None = None,
+        told: Callable[[Progress], None] = lambda _: None,
+        dry: bool = False,
+    ) -> Progress:
+        """Look through all runs created between two moments (wall microseconds).
+
+        Without a ``begin`` it goes on where the last sweep has got to, and remembers how far it got.
+        ``told`` hears how it goes, page by page; ``dry`` remembers nothing.
+
+        Raises:
+            RunflowError: the list cannot be had.
+            RelayError: what was found cannot be remembered.
+        """
+        cursor = await self._inquiries.swept(self.source)
+        start = begin
+        if start is None:
+            start = since(cursor, self._policy, first_start=self._started)
+        progress, newest = Progress(), cursor
+        async for rows in self._list.pages(since=start):
+            await self._turn()
+            page = [run for row in rows if (run := listed(row))]
+            created = [run.created_at for run in page if run.created_at is not None]
+            seen = [run for run in page if _within(run, start, end)]
+            sightings = await self._sightings(seen)
+            progress.pages += 1
+            progress.runs += len(seen)
+            progress.ours += len(sightings)
+            progress.reached = min(created, default=progress.reached)
+            if sightings:
+                progress.missed += len(await self._watch(sightings, dry=dry))
+            newest = max(
+                [*created, *([] if newest is None else [newest])], default=None
+            )
+            told(progress)
+            # An API that takes no notice of the filter gives its whole history.
+            if self._stopping.is_set() or (created and max(created) < start):
+                break
+        if begin is None and not dry and not self._stopping.is_set():
+            # Whatever the API calls the future must not hide what is created until then.
+            cursor = min(
+                self._started if newest is None else newest, self._clock.now_us()
+            )
+            await self._inquiries.watch(self.source, [], cursor=cursor)
+        return progress
+
+    async def _sweep_once(self) -> float:
+        """One sweep; seconds until the next."""
+        try:
+            progress = await self.sweep()
+        except RunflowError as error:
+            log.warning(
+                "sweep.failed", source=self.source, reason=error.reason, why=str(error)
+            )
+            return max(RETRY_S, error.retry_after or 0.0)
+        except RelayError as error:
+            log.warning(
+                "sweep.failed", source=self.source, reason="store", why=str(error)
+            )
+            return RETRY_S
+        if progress.missed:
+            log.info(
+                "sweep.found",
+                source=self.source,
+                runs=progress.runs,
+                missed=progress.missed,
+            )
+        return self._policy.every / 1e6
+
+    async def _watch(
+        self, sightings: Sequence[Sighting], *, dry: bool
+    ) -> Sequence[RunKey]:
+        news = await self._inquiries.watch(self.source, sightings, dry=dry)
+        if news and not dry:
+            self._found()
+        return news
+
+    async def _sightings(self, runs: Sequence[Listed]) -> list[Sighting]:
+        now, found = self._clock.now_us(), []
+        for run in runs:
+            sighting = sighted(self.source, run, Kind.RUN, self._policy, now=now)
+            if (
+                sighting is None
+                and run.batch_id is not None
+                and run.callback_url is None
+            ):
+                # A batch calls back once for all of its runs.
+                batch = await self._batch(run.batch_id)
+                if batch is not None:
+                    sighting = sighted(
+                        self.source, batch, Kind.BATCH, self._policy, now=now
+                    )
+            if sighting is not None:
+                found.append(sighting)
+        return list({sighting.key: sighting for sighting in found}.values())
+
+    async def _batch(self, batch_id: str) -> Listed | None:
+        known = self._batches.get(batch_id)
+        if known is not None and known.outcome is not None:
+            return known
+        await self._turn()
+        try:
+            batch = listed(await self._list.batch(batch_id))
+        except (NotFoundError, AnswerError) as error:
+            # One batch that cannot be had keeps nobody else from being found.
+            log.warning("sweep.batch", source=self.source, reason=error.reason)
+            batch = None
+        while len(self._batches) >= BATCHES_KEPT:
+            del self._batches[next(iter(self._batches))]
+        self._batches[batch_id] = batch
+        return batch
+
+    async def _turn(self) -> None:
+        await self._rest(self._pace.wait(asyncio.get_running_loop().time()))
+
+    async def _rest(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+
+def _within(run: Listed, start: int, end: int | None) -> bool:
+    """Whether a run was created in the window; one that does not say when is looked at."""
+    if run.created_at is None:
+        return True
+    return start <= run.created_at and (end is None or run.created_at < end)
