@@ -7,7 +7,7 @@ no end: what it means is for a person to say, so the error names it when the tim
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from relay.runflow.errors import RunFailedError, RunflowError, WaitTimeoutError
 from relay.runflow.models.status import RunStatus
@@ -15,6 +15,10 @@ from relay.runflow.retrying import Retries
 from relay.runflow.system import System
 
 __all__ = ["Endable", "wait_for"]
+
+
+#: Even the last question has so many seconds to be answered in.
+_QUESTION_S_MIN: Final = 1.0
 
 
 class Endable(Protocol):
@@ -44,7 +48,7 @@ async def wait_for(
     Args:
         ask: Asks once, within so many seconds.
         name: What is waited for, for messages.
-        timeout_s: Seconds in all; at least one question is asked.
+        timeout_s: Seconds in all; at least one question is asked, and the last has a second.
         poll_s: Seconds between an answer and the next question.
         raise_on_failure: Whether an end in failure or cancellation is an error.
         retries: How waits grow while questions fail.
@@ -64,7 +68,7 @@ async def wait_for(
     fault: RunflowError | None = None
     while True:
         try:
-            found = await ask(max(deadline - system.monotonic(), 0.0))
+            found = await ask(max(deadline - system.monotonic(), _QUESTION_S_MIN))
         except RunflowError as error:
             if not error.transient:
                 raise
