@@ -328,6 +328,25 @@ class TestConnections:
             fault = await _fault(client)
         assert fault.reason == "unreachable"
 
+    async def test_a_proxy_that_refuses_is_unreachable_and_hears_no_token(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refuses = answering(
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+        )
+        async with Endpoint(refuses) as proxy:
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+            monkeypatch.delenv("no_proxy", raising=False)
+            monkeypatch.delenv("NO_PROXY", raising=False)
+            async with client_of(
+                "https://api.runflow.example", trust_env=True
+            ) as client:
+                fault = await _fault(client)
+        assert (fault.reason, "407" in str(fault)) == ("unreachable", True)
+        [connect] = proxy.requests
+        assert connect.line.startswith("CONNECT")
+        assert TOKEN not in str(connect)
+
 
 class TestTime:
     async def test_no_answer_in_time_is_a_timeout_of_the_answer(self) -> None:

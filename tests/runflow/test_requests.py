@@ -44,13 +44,21 @@ WRITES: list[tuple[str, str, Call, object]] = [
         lambda c: c.models.run(
             "acme/upscale/v2/fast",
             input={},
-            metadata={"order": "A-1001", "when": datetime(2026, 5, 6, tzinfo=UTC)},
+            metadata={
+                "order": ID,
+                "when": datetime(2026, 5, 6, tzinfo=UTC),
+                "price": Decimal("1.10"),
+            },
             callback_url="https://relay.example.com/callbacks/acme",
             client_ref="x" * 255,
         ),
         {
             "input": {},
-            "metadata": {"order": "A-1001", "when": "2026-05-06T00:00:00Z"},
+            "metadata": {
+                "order": str(ID),
+                "when": "2026-05-06T00:00:00Z",
+                "price": "1.10",
+            },
             "callback_url": "https://relay.example.com/callbacks/acme",
             "client_ref": "x" * 255,
         },
@@ -205,6 +213,7 @@ REFUSED = [
     "cost nan",
     "naive moment",
     "infinite input",
+    "naive input",
     "long client_ref",
     "no slug",
     "empty segment",
@@ -225,6 +234,7 @@ REFUSED = [
         lambda c: c.runs.update(ID, cost=Decimal("NaN")),
         lambda c: c.runs.update(ID, started_at=datetime(2026, 5, 6)),  # noqa: DTZ001 - refused
         lambda c: c.models.run("o/m", input={"x": float("inf")}),
+        lambda c: c.models.run("o/m", input={"x": datetime(2026, 5, 6)}),  # noqa: DTZ001 - refused
         lambda c: c.models.run("o/m", input={}, client_ref="x" * 256),
         lambda c: c.models.run("no-slug", input={}),
         lambda c: c.models.run("o//m", input={}),
