@@ -90,12 +90,23 @@ class TestBodies:
             b"oops",
             b"{oops}",
             b'{"a": 1} {"b": 2}',
+            b'{"a": 1} t',
             b'{"a": NaN}',
             b'{"a": "\xff"}',
             b"[" * 100_000,
             b'{"a": ' + b"9" * 5000 + b"}",
         ],
-        ids=["empty", "word", "braces", "two", "nan", "bytes", "deep", "digits"],
+        ids=[
+            "empty",
+            "word",
+            "braces",
+            "two",
+            "more",
+            "nan",
+            "bytes",
+            "deep",
+            "digits",
+        ],
     )
     async def test_what_is_not_json_is_said_not_to_be(
         self, upstream: Upstream, client: Runflow, body: bytes
