@@ -9,16 +9,44 @@ no end: what it means is for a person to say, so the error names it when the tim
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
 
-from relay.runflow.errors import RunFailedError, RunflowError, WaitTimeoutError
+from relay.runflow.errors import RunflowError
 from relay.runflow.models.status import RunStatus
 from relay.runflow.retrying import Retries
 from relay.runflow.system import System
 
-__all__ = ["Endable", "wait_for"]
+__all__ = ["Endable", "RunFailedError", "WaitTimeoutError", "wait_for"]
 
 
 #: Even the last question has so many seconds to be answered in.
 _QUESTION_S_MIN: Final = 1.0
+
+
+class WaitTimeoutError(RunflowError):
+    """What was waited for had not ended in time.
+
+    Attributes:
+        status: The last status word seen, verbatim; None when no answer came at all.
+    """
+
+    reason = "wait_timeout"
+
+    def __init__(self, message: str, *, status: str | None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RunFailedError(RunflowError):
+    """A run that was waited for ended as failed or cancelled; only on request.
+
+    Attributes:
+        run: The run (or batch) as it ended.
+    """
+
+    reason = "run_failed"
+
+    def __init__(self, message: str, *, run: object) -> None:
+        super().__init__(message)
+        self.run = run
 
 
 class Endable(Protocol):

@@ -2,8 +2,13 @@
 
 import pytest
 
-from relay.runflow import Runflow, StatusError
-from relay.runflow.errors import NotFoundError, RunFailedError, WaitTimeoutError
+from relay.runflow import (
+    NotFoundError,
+    RunFailedError,
+    Runflow,
+    StatusError,
+    WaitTimeoutError,
+)
 from tests.deliver.endpoint import Connection, Endpoint, Request
 from tests.runflow.upstream import Reply, ScriptedTime, Upstream, any_run, client_of
 
