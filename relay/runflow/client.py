@@ -212,7 +212,7 @@ class Runflow:
 
         Args:
             run_id: A UUID, or whatever text names a run.
-            timeout: Seconds in all.
+            timeout: Seconds until the last question, which has one more to be answered in.
             poll: Seconds between an answer and the next question.
             embed: What to show inside of it.
             raise_on_failure: Whether ``failed`` and ``cancelled`` are errors; an end with a part of

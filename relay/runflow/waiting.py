@@ -76,14 +76,15 @@ async def wait_for(
     Args:
         ask: Asks once, within so many seconds.
         name: What is waited for, for messages.
-        timeout_s: Seconds in all; at least one question is asked, and the last has a second.
+        timeout_s: Seconds until the last question, which has one more to be answered in.
         poll_s: Seconds between an answer and the next question.
         raise_on_failure: Whether an end in failure or cancellation is an error.
         retries: How waits grow while questions fail.
         system: Clock, sleep and dice.
 
     Raises:
-        WaitTimeoutError: It has not ended in time. Its cause is the last fault, if that was the last.
+        WaitTimeoutError: It has not ended in time, or the API asked to wait for longer than is left.
+            Its cause is the fault of the last question, if that failed.
         RunFailedError: It failed or was cancelled, and that was to be an error.
         RunflowError: A fault that will not pass by itself, such as 404 or 401.
         ValueError: ``poll_s`` is not above zero.
@@ -106,16 +107,11 @@ async def wait_for(
             word, fault, failures, delay_s = found.status, None, 0, poll_s
             if word.is_terminal:
                 return _ended(found, name, raise_on_failure=raise_on_failure)
-        if not await _pause(delay_s, deadline, system):
+        left_s = deadline - system.monotonic()
+        if left_s <= 0 or (fault and (fault.retry_after or 0.0) > left_s):
             raise WaitTimeoutError(_late(name, timeout_s, word), status=word) from fault
-
-
-async def _pause(delay_s: float, deadline: float, system: System) -> bool:
-    """Wait, but not past the deadline; whether there is time left then."""
-    left_s = deadline - system.monotonic()
-    if left_s > 0:
+        # The last question is asked when the time is up, so that no end within it is missed.
         await system.sleep(min(delay_s, left_s))
-    return left_s > delay_s and system.monotonic() < deadline
 
 
 def _delay_s(

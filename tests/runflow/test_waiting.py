@@ -105,6 +105,24 @@ async def test_the_time_that_is_given_is_the_time_that_is_taken(
         await client.wait("a", timeout=7, poll=2)
     assert (time.now_s, caught.value.reason) == (7, "wait_timeout")
     assert caught.value.status == "running"
+    assert time.slept == [2, 2, 2, 1]
+
+
+async def test_an_end_in_the_last_moment_is_seen(
+    upstream: Upstream, client: Runflow
+) -> None:
+    upstream.says(*_stands("running", "succeeded"))
+    assert (await client.wait("a", timeout=3, poll=60)).outcome == "succeeded"
+
+
+async def test_it_does_not_wait_for_what_cannot_come_in_time(
+    upstream: Upstream, client: Runflow, time: ScriptedTime
+) -> None:
+    upstream.says(Reply(status=429, headers={"Retry-After": "30"}))
+    with pytest.raises(WaitTimeoutError) as caught:
+        await client.wait("a", timeout=20)
+    assert isinstance(caught.value.__cause__, StatusError)
+    assert (time.slept, len(upstream.asked)) == ([], 1)
 
 
 async def test_an_unknown_word_is_no_end_and_is_named_when_time_is_up(
