@@ -3,7 +3,7 @@
 import json
 from contextlib import suppress
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.runflow import Answer, Run, RunflowError, StatusError
@@ -40,6 +40,7 @@ def test_any_body_is_a_run_or_an_error(body: bytes) -> None:
         assert isinstance(_answer(body).parse(Run), Run)
 
 
+@settings(max_examples=30)  # each is large, and slow to make
 @given(
     JSON | st.fixed_dictionaries({"items": st.lists(RUNS), "next": JSON, "first": JSON})
 )
