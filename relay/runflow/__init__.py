@@ -28,7 +28,6 @@ from relay.runflow.errors import (
     RateLimitedError,
     RedirectError,
     RefusedError,
-    RunFailedError,
     RunflowError,
     ServerError,
     StatusError,
@@ -42,8 +41,8 @@ from relay.runflow.errors import (
     UnexpectedStatusError,
     UnprocessableError,
     UnreachableError,
-    WaitTimeoutError,
     WrongContentError,
+    WrongRunError,
 )
 from relay.runflow.models import (
     Batch,
@@ -65,6 +64,7 @@ from relay.runflow.paging import Listing, Page
 from relay.runflow.query import Dialect, Q
 from relay.runflow.retrying import Retries
 from relay.runflow.transport import Timeouts
+from relay.runflow.waiting import RunFailedError, WaitTimeoutError
 
 __all__ = [
     "Answer",
@@ -118,4 +118,5 @@ __all__ = [
     "WaitTimeoutError",
     "Workflow",
     "WrongContentError",
+    "WrongRunError",
 ]

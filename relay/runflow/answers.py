@@ -132,7 +132,7 @@ _DECODER: Final = json.JSONDecoder(parse_float=Number, parse_constant=_refuse_co
 
 def _is_cut(text: str, error: json.JSONDecodeError) -> bool:
     """Whether more text could have made it whole."""
-    if not text.lstrip().startswith(("{", "[")):
+    if not text.lstrip().startswith(("{", "[")) or error.msg == "Extra data":
         return False
     if error.msg.startswith("Unterminated string"):
         return True

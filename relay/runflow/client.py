@@ -21,7 +21,7 @@ from relay.runflow.asking import path
 from relay.runflow.calling import Caller
 from relay.runflow.models import Health, Run
 from relay.runflow.resources import Auth, Batches, CallbackSecrets, Models, Runs
-from relay.runflow.resources.runs import Embed
+from relay.runflow.resources.runs import Embed, run_of
 from relay.runflow.retrying import Retries
 from relay.runflow.system import System
 from relay.runflow.transport import BODY_BYTES_MAX, Timeouts, Transport
@@ -212,7 +212,7 @@ class Runflow:
 
         Args:
             run_id: A UUID, or whatever text names a run.
-            timeout: Seconds in all.
+            timeout: Seconds until the last question, which has one more to be answered in.
             poll: Seconds between an answer and the next question.
             embed: What to show inside of it.
             raise_on_failure: Whether ``failed`` and ``cancelled`` are errors; an end with a part of
@@ -227,7 +227,7 @@ class Runflow:
 
         async def ask(limit_s: float) -> Run:
             answer = await self.runs.fetch(run_id, embed=shown, limit_s=limit_s)
-            return answer.parse(Run, required=("id",))
+            return run_of(answer, run_id)
 
         return await wait_for(
             ask,

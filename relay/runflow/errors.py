@@ -25,7 +25,6 @@ __all__ = [
     "RateLimitedError",
     "RedirectError",
     "RefusedError",
-    "RunFailedError",
     "RunflowError",
     "ServerError",
     "StatusError",
@@ -39,8 +38,8 @@ __all__ = [
     "UnexpectedStatusError",
     "UnprocessableError",
     "UnreachableError",
-    "WaitTimeoutError",
     "WrongContentError",
+    "WrongRunError",
 ]
 
 #: Where a time limit passed: while dialling (TLS included), before the answer's headers (a wait for a
@@ -165,6 +164,12 @@ class UnexpectedShapeError(AnswerError):
     reason = "unexpected_shape"
 
 
+class WrongRunError(AnswerError):
+    """A run (or batch) that was not asked for: its id is another one."""
+
+    reason = "wrong_run"
+
+
 class StatusError(RunflowError):
     """The API refused, with a status of 400 or more.
 
@@ -279,31 +284,3 @@ class PagingError(RunflowError):
     """A list that cannot be walked to its end: a cursor that came before, or too many pages."""
 
     reason = "paging"
-
-
-class WaitTimeoutError(RunflowError):
-    """What was waited for had not ended in time.
-
-    Attributes:
-        status: The last status word seen, verbatim; None when no answer came at all.
-    """
-
-    reason = "wait_timeout"
-
-    def __init__(self, message: str, *, status: str | None) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class RunFailedError(RunflowError):
-    """A run that was waited for ended as failed or cancelled; only on request.
-
-    Attributes:
-        run: The run (or batch) as it ended.
-    """
-
-    reason = "run_failed"
-
-    def __init__(self, message: str, *, run: object) -> None:
-        super().__init__(message)
-        self.run = run

@@ -11,6 +11,7 @@ as present in an older and as absent in a newer copy of "concepts/rate-limits": 
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -32,6 +33,7 @@ __all__ = ["Secrets", "fault_of_head", "refusal", "retry_after_s"]
 _EXCERPT_MAX: Final = 200
 _DETAIL_MAX: Final = 2000
 _ERRORS_MAX: Final = 100
+_DEPTH_MAX: Final = 16
 
 #: From this on ``X-RateLimit-Reset`` can only be a date (2001 or later), below it only seconds.
 _EPOCH_MIN: Final = 1_000_000_000
@@ -45,23 +47,29 @@ class Secrets:
     def __init__(self, *words: str) -> None:
         self._words = [word for word in words if word]
 
-    def hide(self, value: object) -> object:
-        """``value`` with every such word replaced, also inside lists and objects."""
+    def hide(self, value: object, depth: int = _DEPTH_MAX) -> object:
+        """``value`` with every such word replaced, also inside lists and objects.
+
+        What lies deeper than ``depth`` is left out: whoever nests without end shall not stop us.
+        """
         if isinstance(value, str):
             return self.hide_text(value)
+        if isinstance(value, list | dict) and depth == 0:
+            return None
         if isinstance(value, list):
-            return [self.hide(item) for item in value]
+            return [self.hide(item, depth - 1) for item in value]
         if isinstance(value, dict):
             return {
-                self.hide_text(str(key)): self.hide(item) for key, item in value.items()
+                self.hide_text(str(key)): self.hide(item, depth - 1)
+                for key, item in value.items()
             }
         return value
 
     def hide_text(self, text: str) -> str:
-        """``text`` with every such word replaced."""
+        """``text`` with every such word replaced, and such that it can be stored as UTF-8."""
         for word in self._words:
             text = text.replace(word, "***")
-        return text
+        return text.encode("utf-8", "replace").decode()
 
 
 def fault_of_head(
@@ -188,7 +196,8 @@ def _until(text: str, headers: Mapping[str, str], now_s: float) -> float | None:
 
 def _date_s(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text).timestamp()
+        moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError):
         return None
 

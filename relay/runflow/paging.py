@@ -24,6 +24,8 @@ T = TypeVar("T")
 #: A walk that is longer than this is taken for one without an end.
 PAGES_MAX: Final = 100_000
 
+_CURSOR_MAX: Final = 8192
+
 
 @dataclass(frozen=True, kw_only=True)
 class Page(Generic[T]):
@@ -82,8 +84,13 @@ def _cursor(answer: Answer, document: Mapping[str, object], *names: str) -> str 
         found = document.get(name)
         if found is None or found == "":
             continue
-        if not isinstance(found, str):
-            raise answer.misshapen(f"{name} is not text")
+        # A lone surrogate is text to JSON and to no address.
+        if (
+            not isinstance(found, str)
+            or not found.isascii()
+            or len(found) > _CURSOR_MAX
+        ):
+            raise answer.misshapen(f"{name} is no cursor")
         return _bare(answer, found)
     return None
 

@@ -67,7 +67,7 @@ class Timeouts:
         """The same, and no longer than ``limit_s`` in all."""
         if limit_s is None or limit_s >= self.total_s:
             return self
-        return replace(self, total_s=max(limit_s, 0.001))
+        return replace(self, total_s=limit_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,46 @@ no end: what it means is for a person to say, so the error names it when the tim
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
-from relay.runflow.errors import RunFailedError, RunflowError, WaitTimeoutError
+from relay.runflow.errors import RunflowError
 from relay.runflow.models.status import RunStatus
 from relay.runflow.retrying import Retries
 from relay.runflow.system import System
 
-__all__ = ["Endable", "wait_for"]
+__all__ = ["Endable", "RunFailedError", "WaitTimeoutError", "wait_for"]
+
+
+#: Even the last question has so many seconds to be answered in.
+_QUESTION_S_MIN: Final = 1.0
+
+
+class WaitTimeoutError(RunflowError):
+    """What was waited for had not ended in time.
+
+    Attributes:
+        status: The last status word seen, verbatim; None when no answer came at all.
+    """
+
+    reason = "wait_timeout"
+
+    def __init__(self, message: str, *, status: str | None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RunFailedError(RunflowError):
+    """A run that was waited for ended as failed or cancelled; only on request.
+
+    Attributes:
+        run: The run (or batch) as it ended.
+    """
+
+    reason = "run_failed"
+
+    def __init__(self, message: str, *, run: object) -> None:
+        super().__init__(message)
+        self.run = run
 
 
 class Endable(Protocol):
@@ -44,14 +76,15 @@ async def wait_for(
     Args:
         ask: Asks once, within so many seconds.
         name: What is waited for, for messages.
-        timeout_s: Seconds in all; at least one question is asked.
+        timeout_s: Seconds until the last question, which has one more to be answered in.
         poll_s: Seconds between an answer and the next question.
         raise_on_failure: Whether an end in failure or cancellation is an error.
         retries: How waits grow while questions fail.
         system: Clock, sleep and dice.
 
     Raises:
-        WaitTimeoutError: It has not ended in time. Its cause is the last fault, if that was the last.
+        WaitTimeoutError: It has not ended in time, or the API asked to wait for longer than is left.
+            Its cause is the fault of the last question, if that failed.
         RunFailedError: It failed or was cancelled, and that was to be an error.
         RunflowError: A fault that will not pass by itself, such as 404 or 401.
         ValueError: ``poll_s`` is not above zero.
@@ -64,7 +97,7 @@ async def wait_for(
     fault: RunflowError | None = None
     while True:
         try:
-            found = await ask(max(deadline - system.monotonic(), 0.0))
+            found = await ask(max(deadline - system.monotonic(), _QUESTION_S_MIN))
         except RunflowError as error:
             if not error.transient:
                 raise
@@ -74,16 +107,11 @@ async def wait_for(
             word, fault, failures, delay_s = found.status, None, 0, poll_s
             if word.is_terminal:
                 return _ended(found, name, raise_on_failure=raise_on_failure)
-        if not await _pause(delay_s, deadline, system):
+        left_s = deadline - system.monotonic()
+        if left_s <= 0 or (fault and (fault.retry_after or 0.0) > left_s):
             raise WaitTimeoutError(_late(name, timeout_s, word), status=word) from fault
-
-
-async def _pause(delay_s: float, deadline: float, system: System) -> bool:
-    """Wait, but not past the deadline; whether there is time left then."""
-    left_s = deadline - system.monotonic()
-    if left_s > 0:
+        # The last question is asked when the time is up, so that no end within it is missed.
         await system.sleep(min(delay_s, left_s))
-    return left_s > delay_s and system.monotonic() < deadline
 
 
 def _delay_s(

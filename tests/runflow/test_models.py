@@ -39,6 +39,11 @@ def test_any_other_word_is_kept_and_is_no_end(word: str) -> None:
     assert (status, status.is_terminal, status.outcome) == (word, False, None)
 
 
+def test_only_a_whole_success_is_one() -> None:
+    words = ["succeeded", "partial_succeeded", "failed", "running"]
+    assert [RunStatus(word).is_success for word in words] == [True, False, False, False]
+
+
 def test_a_run_without_a_status_is_no_end() -> None:
     assert _read("{}").status == RunStatus("")
     assert not _read("{}").status.is_terminal

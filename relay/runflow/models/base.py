@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from relay.runflow.answers import Number
 
-__all__ = ["Amount", "Cost", "Id", "Object", "Record", "Time"]
+__all__ = ["Amount", "Cost", "Id", "Object", "Record", "Time", "is_other"]
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -30,6 +30,15 @@ class Record(BaseModel):
 
 def _id(value: object) -> object:
     return UUID(value) if isinstance(value, str) and _UUID.fullmatch(value) else value
+
+
+def is_other(asked: str | UUID, found: str | UUID | None) -> bool:
+    """Whether ``found`` is surely not what was asked for.
+
+    A UUID and a text may be two ways of writing one id, so only ids of one form can differ.
+    """
+    wanted = _id(str(asked))
+    return type(wanted) is type(found) and wanted != found
 
 
 def _utc(value: datetime) -> datetime:

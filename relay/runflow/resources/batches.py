@@ -12,7 +12,9 @@ from uuid import UUID
 from relay.runflow.answers import Answer
 from relay.runflow.asking import UNSET, Unset, body_of, model_path, page_query, path
 from relay.runflow.calling import Caller
+from relay.runflow.errors import WrongRunError
 from relay.runflow.models import Batch, BatchItem, CallbackDelivery
+from relay.runflow.models.base import is_other
 from relay.runflow.paging import Listing
 from relay.runflow.query import Q
 from relay.runflow.waiting import wait_for
@@ -72,9 +74,10 @@ class Batches:
 
         Raises:
             NotFoundError: There is none, or it is another organisation's.
+            WrongRunError: Another batch came.
             RunflowError: No usable answer.
         """
-        return (await self.fetch(batch_id)).parse(Batch, required=("id",))
+        return _batch_of(await self.fetch(batch_id), batch_id)
 
     async def fetch(self, batch_id: str | UUID) -> Answer:
         """The same as exact bytes, well-formed and not read any further."""
@@ -94,7 +97,7 @@ class Batches:
             answer = await self._caller.ask(
                 "GET", path("batches", batch_id), limit_s=limit_s
             )
-            return answer.parse(Batch, required=("id",))
+            return _batch_of(answer, batch_id)
 
         return await wait_for(
             ask,
@@ -159,3 +162,12 @@ class Batches:
             "POST", path("batches", batch_id, "callback-redeliveries")
         )
         return answer.parse(CallbackDelivery, required=("id",))
+
+
+def _batch_of(answer: Answer, batch_id: str | UUID) -> Batch:
+    batch = answer.parse(Batch, required=("id",))
+    if is_other(batch_id, batch.id):
+        raise WrongRunError(
+            f"{answer.request}: another batch came: {batch.id}", status=answer.status
+        )
+    return batch

@@ -13,16 +13,33 @@ from uuid import UUID
 from relay.runflow.answers import Answer
 from relay.runflow.asking import UNSET, Unset, body_of, page_query, path
 from relay.runflow.calling import Caller
+from relay.runflow.errors import WrongRunError
 from relay.runflow.models import CallbackDelivery, Run, RunLog
+from relay.runflow.models.base import is_other
 from relay.runflow.paging import Listing
 from relay.runflow.query import Q
 
-__all__ = ["Embed", "Runs", "SearchEmbed"]
+__all__ = ["Embed", "Runs", "SearchEmbed", "run_of"]
 
 #: What can be shown inside of a run (get-run).
 Embed: TypeAlias = Literal["comfyui_workflow", "flow", "logs", "model", "node_runs"]
 #: And in a search; the summary needs ``evaluations:read`` (search-runs).
 SearchEmbed: TypeAlias = Embed | Literal["current_evaluation_summary"]
+
+
+def run_of(answer: Answer, run_id: str | UUID) -> Run:
+    """The run that was asked for.
+
+    Raises:
+        UnexpectedShapeError: It is no run.
+        WrongRunError: It is another one.
+    """
+    run = answer.parse(Run, required=("id",))
+    if is_other(run_id, run.id):
+        raise WrongRunError(
+            f"{answer.request}: another run came: {run.id}", status=answer.status
+        )
+    return run
 
 
 class Runs:
@@ -36,10 +53,10 @@ class Runs:
 
         Raises:
             NotFoundError: There is none, or it is another organisation's.
+            WrongRunError: Another run came.
             RunflowError: No usable answer.
         """
-        answer = await self.fetch(run_id, embed=embed)
-        return answer.parse(Run, required=("id",))
+        return run_of(await self.fetch(run_id, embed=embed), run_id)
 
     async def fetch(
         self,
@@ -150,7 +167,7 @@ class Runs:
             }
         )
         answer = await self._caller.ask("PATCH", path("runs", run_id), body=body)
-        return answer.parse(Run, required=("id",))
+        return run_of(answer, run_id)
 
     def logs(
         self,
