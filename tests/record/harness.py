@@ -8,6 +8,7 @@ looked at; the law and the state machine need no more than this.
 import asyncio
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from relay.core.identity import Kind, RunKey, event_id
 from relay.core.identity import Outcome as RunOutcome
 from relay.core.ledger import Ledger
 from relay.core.ports import (
+    Forgetful,
     Inbox,
     Outbox,
     Parcel,
@@ -28,6 +30,7 @@ from relay.core.ports import (
     Settlement,
 )
 from relay.core.receipt import Receipt
+from relay.core.retention import Keeping, PassStep, begin, following
 from relay.record.codes import OUTCOME_CODES, VERDICTS
 from tests.fakes import (
     FakeClock,
@@ -37,7 +40,9 @@ from tests.fakes import (
 )
 
 __all__ = [
+    "DAY_S",
     "DESTINATIONS",
+    "KEEPING",
     "Bounds",
     "Delivery",
     "Died",
@@ -48,6 +53,16 @@ __all__ = [
 ]
 
 DESTINATIONS = (("lake", "file"), ("orders", "http"))
+
+DAY_S = 86_400
+_HALF_DAY_US = DAY_S * 500_000
+#: The clock of the tests begins at noon: with half a day, what goes by its age goes with its day as well.
+KEEPING = Keeping(
+    payloads=61 * _HALF_DAY_US,
+    attempts=181 * _HALF_DAY_US,
+    dead_letters=241 * _HALF_DAY_US,
+    identities=3651 * _HALF_DAY_US,
+)
 
 
 class Died(BaseException):
@@ -62,7 +77,7 @@ class Stumbled(Exception):  # noqa: N818 - what a checkpoint of a test raises
 _ENDS = (asyncio.CancelledError, RelayError, Died, Stumbled)
 
 
-class Store(Inbox, Outbox, RefusalLog, Protocol):
+class Store(Inbox, Outbox, RefusalLog, Forgetful, Protocol):
     """What every adapter is."""
 
     incarnation: int
@@ -132,6 +147,7 @@ class StoreHarness(ABC):
         self.checkpoints = ScriptedCheckpoints()
         self.bounds = Bounds()
         self.destinations = DESTINATIONS
+        self.keeping = KEEPING
         self.store: Store
         self.running: asyncio.Task[None] | None = None
 
@@ -264,6 +280,25 @@ class StoreHarness(ABC):
         """Settle as a courier would; delivered unless told otherwise."""
         what = settle_as(outcome or Delivered(), *parcels, now=self.clock.now_us())
         return list(await self.store.settle(what))
+
+    async def forget(self) -> Counter[str]:
+        """A pass of retention; how many rows of each table it has taken away."""
+        forgotten: Counter[str] = Counter()
+        async for step, count in self.steps():
+            forgotten[step.table] += count
+        return +forgotten
+
+    async def steps(self) -> AsyncIterator[tuple[PassStep, int]]:
+        """Each step of a pass, and how many rows it has taken away."""
+        step: PassStep | None = begin(self.keeping, self.clock.now_us())
+        while step is not None:
+            progress = await self.store.forget(step)
+            yield step, progress.forgotten
+            step = following(step, progress)
+
+    def days_pass(self, days: float) -> int:
+        """Move the clock on by days, and say what time it is then."""
+        return self.clock.advance(seconds=days * DAY_S)
 
     async def deliver_all(self, destination: str = "lake") -> list[Parcel]:
         """Claim and deliver until nothing is left to claim."""

@@ -44,6 +44,7 @@ class PostgresHarness(StoreHarness):
                 waiting=self.bounds.waiting,
                 ack_timeout_s=self.bounds.ack_timeout_s,
                 refusals_kept=self.bounds.refusals_kept,
+                keeping=self.keeping,
             ),
         )
 

@@ -42,6 +42,7 @@ class SqliteHarness(StoreHarness):
                 waiting=self.bounds.waiting,
                 ack_timeout_s=self.bounds.ack_timeout_s,
                 refusals_kept=self.bounds.refusals_kept,
+                keeping=self.keeping,
                 min_free_disk=self.min_free_disk,
                 store_bytes=self.store_bytes,
             ),

@@ -111,8 +111,8 @@ class Writer:
         """
         pages, self._spare = self._spare, 0
         try:
-            # A page for each row that is asked for.
-            self._db.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            # Each step of the statement gives back one page, and only a script is stepped to its end.
+            self._db.executescript(f"PRAGMA incremental_vacuum({pages})")
         except sqlite3.Error as error:
             failure = translated(error)
             if isinstance(failure, StoreFailedError):
