@@ -140,6 +140,9 @@ class Hold:
 class StoreHarness(ABC):
     """One store after another in the same place: each is an incarnation."""
 
+    #: Whether the newest row of each table stays, however old it is.
+    spares_newest = False
+
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.metrics = RecordingMetrics()

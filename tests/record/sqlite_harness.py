@@ -19,6 +19,8 @@ __all__ = ["SqliteHarness"]
 class SqliteHarness(StoreHarness):
     """A file. A process that dies leaves the file and its log as they were, and no more."""
 
+    spares_newest = True
+
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
