@@ -30,7 +30,7 @@ from relay.core.ports import (
     Settlement,
 )
 from relay.core.receipt import Receipt
-from relay.core.retention import Keeping, PassStep, begin, following
+from relay.core.retention import PassStep, begin, following
 from relay.record.codes import OUTCOME_CODES, VERDICTS
 from tests.fakes import (
     FakeClock,
@@ -38,11 +38,10 @@ from tests.fakes import (
     ScriptedCheckpoints,
     ScriptedHandover,
 )
+from tests.record.keeping import DAY_S, KEEPING
 
 __all__ = [
-    "DAY_S",
     "DESTINATIONS",
-    "KEEPING",
     "Bounds",
     "Delivery",
     "Died",
@@ -53,16 +52,6 @@ __all__ = [
 ]
 
 DESTINATIONS = (("lake", "file"), ("orders", "http"))
-
-DAY_S = 86_400
-_HALF_DAY_US = DAY_S * 500_000
-#: The clock of the tests begins at noon: with half a day, what goes by its age goes with its day as well.
-KEEPING = Keeping(
-    payloads=61 * _HALF_DAY_US,
-    attempts=181 * _HALF_DAY_US,
-    dead_letters=241 * _HALF_DAY_US,
-    identities=3651 * _HALF_DAY_US,
-)
 
 
 class Died(BaseException):

@@ -21,40 +21,21 @@ from hypothesis.stateful import (
 )
 
 from relay.core.callback import Reading
-from relay.core.delivery import Delivered, Failed, Fault, Refused, Released, State
 from relay.core.delivery import Outcome as Ended
+from relay.core.delivery import State
 from relay.core.errors import StoreBusyError, UnstorableError
 from relay.core.identity import Outcome, event_id
 from relay.core.ports import Parcel, Recorded
 from relay.core.receipt import Receipt, open_receipt
 from relay.core.run import Known, Verdict
+from tests.record.draws import ends, outcomes, places, receipts, runs
 from tests.record.harness import Died, StoreHarness, settle_as
 from tests.record.model import PLACES, Model, Story, Way
-from tests.record.receipts import callback, odd, partial, poison, still_running
+from tests.record.receipts import callback, poison
 
 __all__ = ["StoreMachine"]
 
 T = TypeVar("T")
-
-RUNS = ("run_1", "run_2", "run_3")
-runs = st.sampled_from(RUNS)
-places = st.sampled_from(PLACES)
-ends = st.sampled_from(["succeeded", "failed"])
-receipts = st.one_of(
-    st.builds(callback, runs, status=ends, note=st.sampled_from(["", "again"])),
-    st.builds(callback, runs, client_ref=st.sampled_from(["order-1", "order-2"])),
-    st.builds(partial, runs, status=ends),
-    st.builds(still_running, runs),
-    st.builds(odd, st.sampled_from([b"[]", b"{}"])),
-)
-outcomes = st.sampled_from(
-    [
-        Delivered(status=200),
-        Failed(reason="status_400", fault=Fault.EVENT, detail="no"),
-        Refused(reason="too_large"),
-        Released(),
-    ]
-)
 
 
 class StoreMachine(RuleBasedStateMachine):

@@ -178,7 +178,7 @@ async def test_a_migrated_database_equals_a_fresh_one(
 ) -> None:
     """Columns, defaults, constraints, indexes, partitions and storage, step by step or all at once."""
     steps = STEPS
-    found = []
+    found: list[list[tuple[object, ...]]] = []
     for counts in ([len(steps)], range(1, len(steps) + 1)):
         name = f"{database.name}_{len(found)}"
         await database.server.create_database(name)
