@@ -15,6 +15,7 @@ from relay.core.errors import UnstorableError
 from relay.core.event import Event, Facts, build
 from relay.core.identity import RunKey, event_id
 from relay.core.receipt import Receipt
+from relay.core.retention import PassStep, Progress
 from relay.core.run import Verdict
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Clock",
     "Dice",
     "Executor",
+    "Forgetful",
     "Handover",
     "Inbox",
     "Letter",
@@ -182,6 +184,19 @@ class Outbox(Protocol):
         ...
 
 
+class Forgetful(Protocol):
+    """What keeps rows, and can let go of those that nobody needs."""
+
+    async def forget(self, step: PassStep, /) -> Progress:
+        """Take one small step of a pass, and say how far it went.
+
+        Raises:
+            StoreBusyError: not now.
+            StoreFailedError: nothing can be written any more.
+        """
+        ...
+
+
 MetricName = Literal[
     "runflow_relay_callbacks_total",
     "runflow_relay_callback_seconds",
@@ -193,6 +208,7 @@ MetricName = Literal[
     "runflow_relay_source_outcomes",
     "runflow_relay_deliveries",
     "runflow_relay_workers_restarted_total",
+    "runflow_relay_forgotten_total",
     "runflow_relay_store_bytes",
     "runflow_relay_disk_free_bytes",
 ]

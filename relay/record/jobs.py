@@ -9,8 +9,18 @@ import msgspec
 
 from relay.core.ports import Refusal, Settlement
 from relay.core.receipt import Receipt
+from relay.core.retention import PassStep
 
-__all__ = ["Claim", "Job", "Keep", "Record", "Register", "Settle", "is_intake"]
+__all__ = [
+    "Claim",
+    "Forget",
+    "Job",
+    "Keep",
+    "Record",
+    "Register",
+    "Settle",
+    "is_intake",
+]
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -48,7 +58,13 @@ class Keep(msgspec.Struct, frozen=True):
     most: int
 
 
-Job = Record | Settle | Claim | Register | Keep
+class Forget(msgspec.Struct, frozen=True):
+    """Take one step of retention."""
+
+    step: PassStep
+
+
+Job = Record | Settle | Claim | Register | Keep | Forget
 
 
 def is_intake(job: Job) -> bool:

@@ -13,11 +13,12 @@ from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
+from tests.record.retention_law import RetentionLaw
 
 __all__ = ["StoreLaw"]
 
 
-class StoreLaw(InboxLaw, OutboxLaw, CommitLaw):
+class StoreLaw(InboxLaw, OutboxLaw, CommitLaw, RetentionLaw):
     """Everything. Subclasses provide the fixture ``place``."""
 
     @pytest.fixture

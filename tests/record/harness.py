@@ -8,6 +8,7 @@ looked at; the law and the state machine need no more than this.
 import asyncio
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from relay.core.identity import Kind, RunKey, event_id
 from relay.core.identity import Outcome as RunOutcome
 from relay.core.ledger import Ledger
 from relay.core.ports import (
+    Forgetful,
     Inbox,
     Outbox,
     Parcel,
@@ -28,6 +30,7 @@ from relay.core.ports import (
     Settlement,
 )
 from relay.core.receipt import Receipt
+from relay.core.retention import PassStep, begin, following
 from relay.record.codes import OUTCOME_CODES, VERDICTS
 from tests.fakes import (
     FakeClock,
@@ -35,6 +38,7 @@ from tests.fakes import (
     ScriptedCheckpoints,
     ScriptedHandover,
 )
+from tests.record.keeping import DAY_S, KEEPING
 
 __all__ = [
     "DESTINATIONS",
@@ -62,7 +66,7 @@ class Stumbled(Exception):  # noqa: N818 - what a checkpoint of a test raises
 _ENDS = (asyncio.CancelledError, RelayError, Died, Stumbled)
 
 
-class Store(Inbox, Outbox, RefusalLog, Protocol):
+class Store(Inbox, Outbox, RefusalLog, Forgetful, Protocol):
     """What every adapter is."""
 
     incarnation: int
@@ -125,6 +129,9 @@ class Hold:
 class StoreHarness(ABC):
     """One store after another in the same place: each is an incarnation."""
 
+    #: Whether the newest row of each table stays, however old it is.
+    spares_newest = False
+
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.metrics = RecordingMetrics()
@@ -132,6 +139,7 @@ class StoreHarness(ABC):
         self.checkpoints = ScriptedCheckpoints()
         self.bounds = Bounds()
         self.destinations = DESTINATIONS
+        self.keeping = KEEPING
         self.store: Store
         self.running: asyncio.Task[None] | None = None
 
@@ -264,6 +272,25 @@ class StoreHarness(ABC):
         """Settle as a courier would; delivered unless told otherwise."""
         what = settle_as(outcome or Delivered(), *parcels, now=self.clock.now_us())
         return list(await self.store.settle(what))
+
+    async def forget(self) -> Counter[str]:
+        """A pass of retention; how many rows of each table it has taken away."""
+        forgotten: Counter[str] = Counter()
+        async for step, count in self.steps():
+            forgotten[step.table] += count
+        return +forgotten
+
+    async def steps(self) -> AsyncIterator[tuple[PassStep, int]]:
+        """Each step of a pass, and how many rows it has taken away."""
+        step: PassStep | None = begin(self.keeping, self.clock.now_us())
+        while step is not None:
+            progress = await self.store.forget(step)
+            yield step, progress.forgotten
+            step = following(step, progress)
+
+    def days_pass(self, days: float) -> int:
+        """Move the clock on by days, and say what time it is then."""
+        return self.clock.advance(seconds=days * DAY_S)
 
     async def deliver_all(self, destination: str = "lake") -> list[Parcel]:
         """Claim and deliver until nothing is left to claim."""

@@ -20,9 +20,19 @@ from relay.core.errors import (
 )
 from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
+from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
-from relay.record.jobs import Claim, Job, Keep, Record, Register, Settle, is_intake
+from relay.record.jobs import (
+    Claim,
+    Forget,
+    Job,
+    Keep,
+    Record,
+    Register,
+    Settle,
+    is_intake,
+)
 from relay.record.postgres.connection import Connection, connect
 from relay.record.postgres.faults import ContendedError, is_lost, translated
 from relay.record.postgres.moving import (
@@ -45,11 +55,17 @@ class Writer:
     """The one connection of this process that writes."""
 
     def __init__(
-        self, url: str, sql: Mapping[str, str], *, checkpoints: Checkpoints
+        self,
+        url: str,
+        sql: Mapping[str, str],
+        *,
+        checkpoints: Checkpoints,
+        keeping: Keeping,
     ) -> None:
         self._url = url
         self._sql = sql
         self._checkpoints = checkpoints
+        self._keeping = keeping
         self._connection: Connection | None = None
         self._numbers = PostgresNumbers(sql)
         self._partitions = Partitions()
@@ -200,8 +216,9 @@ class Writer:
         self, jobs: Sequence[Job], room: dict[str, int], now: int
     ) -> Sequence[object]:
         connection = await self._connected()
+        since = forgotten_since(self._keeping, now)
         opened = {
-            index: [open_receipt(receipt) for receipt in job.receipts]
+            index: [open_receipt(it, forgotten_since=since) for it in job.receipts]
             for index, job in enumerate(jobs)
             if isinstance(job, Record)
         }
@@ -265,7 +282,7 @@ class Writer:
                 await self._numbers.know_destinations(connection, destinations)
             case Keep(refusals=refusals, most=most):
                 await put_refusals(connection, self._sql, refusals, most=most)
-            case Claim() | Record():
+            case Claim() | Record() | Forget():
                 pass
         return None
 
