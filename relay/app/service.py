@@ -16,7 +16,7 @@ from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
 from relay.app.inquirers import Inquirers
-from relay.app.stores import build_store, read_ledger
+from relay.app.stores import build_store, keeping_of, read_ledger
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
 from relay.core.errors import MisconfiguredError
@@ -29,6 +29,7 @@ from relay.receive.listener import Listener, ListenerOptions
 from relay.receive.peers import PeerReader
 from relay.receive.refusals import RefusalBook
 from relay.receive.webhook import Webhook, WebhookOptions
+from relay.record.forgetting import Forgetting
 from relay.record.grouped import GroupedStore
 from relay.settings import Settings, fixed_changes
 from relay.supervise import Supervisor, Worker
@@ -46,6 +47,7 @@ _ASKS_S: Final = 2.0
 _CLIENTS_S: Final = 2.0
 _COMMITS_S: Final = 5.0
 _STORE_S: Final = 5.0
+_RETENTION_S: Final = 1.0
 
 
 def stop_budget_s(settings: Settings) -> float:
@@ -63,6 +65,7 @@ def stop_budget_s(settings: Settings) -> float:
         + _CLIENTS_S
         + _COMMITS_S
         + _STORE_S
+        + _RETENTION_S
     )
 
 
@@ -212,6 +215,14 @@ class Service:
             Worker(name="store", run=self.store.run, stop=self.store.stop)
         )
         self._at_stop_end("commits", lambda: ["store"], within_s=_COMMITS_S)
+        forgetting = Forgetting(
+            self.store,
+            keeping_of(settings),
+            clock=self._system.clock,
+            metrics=self.metrics,
+        )
+        self.supervisor.start(Worker("retention", forgetting.run, forgetting.stop))
+        self._at_stop_end("retention", lambda: ["retention"], within_s=_RETENTION_S)
 
     async def _open_destinations(self) -> None:
         self.deliveries = Deliveries(

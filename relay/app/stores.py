@@ -9,6 +9,7 @@ from collections.abc import Callable
 from relay.app.system import System
 from relay.core.ledger import Ledger
 from relay.core.ports import Executor, Handover, Metrics
+from relay.core.retention import Keeping
 from relay.record.grouped import GroupedStore, Limits
 from relay.record.postgres import PostgresStore
 from relay.record.postgres import ledger as postgres
@@ -16,7 +17,7 @@ from relay.record.sqlite import SqliteStore
 from relay.record.sqlite import ledger as sqlite
 from relay.settings import Place, Settings
 
-__all__ = ["build_store", "read_ledger", "recount"]
+__all__ = ["build_store", "keeping_of", "read_ledger", "recount"]
 
 
 def build_store(
@@ -36,6 +37,7 @@ def build_store(
         min_free_disk=settings.limits.min_free_disk,
         store_bytes=settings.limits.store_bytes,
         refusals_kept=settings.limits.refusals_kept,
+        keeping=keeping_of(settings),
     )
     if settings.store.file is None:
         return PostgresStore(
@@ -55,6 +57,17 @@ def build_store(
         handover=handover,
         limits=limits,
         synchronous=synchronous,
+    )
+
+
+def keeping_of(settings: Settings) -> Keeping:
+    """How long the settings keep what."""
+    retention = settings.retention
+    return Keeping(
+        payloads=retention.payloads.us,
+        attempts=retention.attempts.us,
+        dead_letters=retention.dead_letters.us,
+        identities=retention.identities.us,
     )
 
 

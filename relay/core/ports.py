@@ -16,6 +16,7 @@ from relay.core.event import Event, Facts, build
 from relay.core.identity import RunKey, event_id
 from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.receipt import Receipt
+from relay.core.retention import PassStep, Progress
 from relay.core.run import Verdict
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Clock",
     "Dice",
     "Executor",
+    "Forgetful",
     "Handover",
     "Inbox",
     "Inquiries",
@@ -184,6 +186,19 @@ class Outbox(Protocol):
         ...
 
 
+class Forgetful(Protocol):
+    """What keeps rows, and can let go of those that nobody needs."""
+
+    async def forget(self, step: PassStep, /) -> Progress:
+        """Take one small step of a pass, and say how far it went.
+
+        Raises:
+            StoreBusyError: not now.
+            StoreFailedError: nothing can be written any more.
+        """
+        ...
+
+
 MetricName = Literal[
     "runflow_relay_callbacks_total",
     "runflow_relay_callback_seconds",
@@ -198,6 +213,7 @@ MetricName = Literal[
     "runflow_relay_ask_seconds",
     "runflow_relay_source_up",
     "runflow_relay_workers_restarted_total",
+    "runflow_relay_forgotten_total",
     "runflow_relay_store_bytes",
     "runflow_relay_disk_free_bytes",
 ]

@@ -66,17 +66,25 @@ class Opened(msgspec.Struct, frozen=True):
     headers: bytes
 
 
-def open_receipt(receipt: Receipt) -> Opened:
-    """Read the body and sum up the rest. Never raises for anything a request can hold."""
+def open_receipt(receipt: Receipt, *, forgotten_since: str = "") -> Opened:
+    """Read the body and sum up the rest. Never raises for anything a request can hold.
+
+    A run that ended (or, where it does not say so, was created) before ``forgotten_since``, a moment's text,
+    may be a repeat of one that nobody remembers: it is not taken for new.
+    """
     reading = (
         Unreadable("unstorable")
         if receipt.unstorable
         else read(receipt.body, source=receipt.source, require=receipt.require)
     )
-    if receipt.always_asked and isinstance(reading, Reading):
-        reading = msgspec.structs.replace(
-            reading, problems=(*reading.problems, NOT_ENRICHED)
-        )
+    if isinstance(reading, Reading):
+        at = reading.completed_at or reading.created_at
+        if at is not None and at < forgotten_since:
+            reading = Unreadable("too_old")
+        elif receipt.always_asked:
+            reading = msgspec.structs.replace(
+                reading, problems=(*reading.problems, NOT_ENRICHED)
+            )
     digest = hashlib.sha256(receipt.body).digest()[:16]
     return Opened(receipt, reading, digest, _kept(receipt.headers))
 

@@ -99,6 +99,12 @@ DEFINITIONS: Final[Mapping[MetricName, Definition]] = {
     "runflow_relay_workers_restarted_total": Definition(
         "counter", "Workers started again after a crash.", ("reason",)
     ),
+    "runflow_relay_forgotten_total": Definition(
+        "counter",
+        "Rows that retention has taken away, by the setting that let them go: callbacks (payload), "
+        "attempts and events with their deliveries (attempt), runs (identity).",
+        ("reason",),
+    ),
     "runflow_relay_store_bytes": Definition("gauge", "Size of the store's file."),
     "runflow_relay_disk_free_bytes": Definition(
         "gauge", "Free space on the disk of the store."

@@ -26,6 +26,7 @@ from relay.core.ports import (
     Settlement,
 )
 from relay.core.receipt import Receipt
+from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
 from relay.record.grouping import Grouper
 from relay.record.jobs import (
     Claim,
@@ -52,10 +53,11 @@ class Limits:
     min_free_disk: int = 512 * 1024 * 1024
     store_bytes: int = 256 * 1024**3
     refusals_kept: int = 1000
+    keeping: Keeping = DEFAULT_KEEPING
 
 
 class GroupedStore(ABC):
-    """Inbox, Outbox, Inquiries and RefusalLog in one."""
+    """Inbox, Outbox, Inquiries, RefusalLog and Forgetful in one."""
 
     def __init__(
         self, *, clock: Clock, metrics: Metrics, handover: Handover, limits: Limits
@@ -120,6 +122,10 @@ class GroupedStore(ABC):
     @abstractmethod
     async def swept(self, source: str, /) -> int | None:
         """See :class:`relay.core.ports.Inquiries`."""
+
+    @abstractmethod
+    async def forget(self, step: PassStep, /) -> Progress:
+        """See :class:`relay.core.ports.Forgetful`."""
 
     # --- what every store does --------------------------------------------------------------------
 

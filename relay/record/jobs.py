@@ -10,9 +10,11 @@ import msgspec
 from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Refusal, Settlement
 from relay.core.receipt import Receipt
+from relay.core.retention import PassStep
 
 __all__ = [
     "Claim",
+    "Forget",
     "Inquire",
     "Job",
     "Keep",
@@ -88,7 +90,13 @@ class Watch(msgspec.Struct, frozen=True):
     dry: bool = False
 
 
-Job = Record | Settle | Claim | Register | Keep | Inquire | Learn | Watch
+class Forget(msgspec.Struct, frozen=True):
+    """Take one step of retention."""
+
+    step: PassStep
+
+
+Job = Record | Settle | Claim | Register | Keep | Inquire | Learn | Watch | Forget
 
 
 def is_intake(job: Job) -> bool:

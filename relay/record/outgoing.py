@@ -16,9 +16,10 @@ from relay.core.ports import Letter, Parcel, Settlement
 from relay.record.accounts import Accounts
 from relay.record.codes import OUTCOMES
 
-__all__ = ["account", "attempts", "fitting", "parcels", "settled_columns"]
+__all__ = ["COUNTERS", "account", "attempts", "fitting", "parcels", "settled_columns"]
 
-_COUNTERS: Final = {
+#: The ledger's word for each state.
+COUNTERS: Final = {
     State.PENDING: "pending",
     State.DELIVERED: "delivered",
     State.HELD: "held",
@@ -118,7 +119,7 @@ def account(
         if state is not State.PENDING:
             counts = accounts.destinations[numbers[settlement.parcel.destination]]
             counts["pending"] -= 1
-            counts[_COUNTERS[state]] += 1
+            counts[COUNTERS[state]] += 1
 
 
 def attempts(settlements: Iterable[Settlement], now: int) -> list[tuple[object, ...]]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-__all__ = ["Migration", "migrations", "statements"]
+from relay.core.errors import MisconfiguredError
+
+__all__ = ["Migration", "check_current", "migrations", "statements"]
 
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -49,6 +51,20 @@ def migrations(store: str) -> Sequence[Migration]:
     if numbers != list(range(1, len(found) + 1)):
         raise ValueError(f"migrations of {store} are numbered {numbers}")
     return found
+
+
+def check_current(schema: int, store: str) -> None:
+    """See whether who only reads can read a store of this schema: nobody but a relay changes it.
+
+    Raises:
+        MisconfiguredError: it is older than this program.
+    """
+    newest = len(migrations(store))
+    if schema < newest:
+        raise MisconfiguredError(
+            f"the store has schema {schema}, this program reads {newest}: "
+            "start the relay once, which brings it up to date"
+        )
 
 
 def _folder(store: str) -> Traversable:

@@ -23,6 +23,7 @@ from relay.settings.loading import load, load_place, parse, review
 from relay.settings.log import Log
 from relay.settings.mistakes import ConfigError, Mistake, render
 from relay.settings.reference import reference
+from relay.settings.retention import Retention
 from relay.settings.root import Place, Settings
 from relay.settings.routes import Route
 from relay.settings.secret import Secret
@@ -45,6 +46,7 @@ __all__ = [
     "Operator",
     "Place",
     "Public",
+    "Retention",
     "Rotate",
     "Route",
     "RunflowChannel",

@@ -31,8 +31,8 @@ at once, with its line; a setting that is not on this page is one of them.
 - A secret is text, or `{file: PATH}`; one newline at the file's end is left off. `secret: X` is short
   for `secrets: [{id: default, secret: X}]`.
 - Relative paths begin at `data_dir`.
-- Times are whole numbers with `ms`, `s`, `m`, `h` or `d`; sizes have `B`, `KiB`, `MiB`, `GiB`, `TiB`
-  (powers of 1024) or `kB`, `MB`, `GB`, `TB` (of 1000).
+- Times are whole numbers with `ms`, `s`, `m`, `h`, `d` or `y` (365 days); sizes have `B`, `KiB`, `MiB`,
+  `GiB`, `TiB` (powers of 1024) or `kB`, `MB`, `GB`, `TB` (of 1000).
 - *Reloads* says whether a running relay takes a change over; otherwise it needs a restart.
 """
 

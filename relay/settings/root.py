@@ -16,6 +16,7 @@ from relay.settings.limits import Limits
 from relay.settings.listeners import Operator, Public
 from relay.settings.log import Log
 from relay.settings.mistakes import refuse
+from relay.settings.retention import Retention
 from relay.settings.routes import Route
 from relay.settings.section import FIXED, RELOADS, Section
 from relay.settings.sources import Source
@@ -103,6 +104,11 @@ class Settings(Place):
     limits: Limits = Field(
         Limits(),
         description="Bounds on memory, disk and time.",
+        json_schema_extra=FIXED,
+    )
+    retention: Retention = Field(
+        Retention(),
+        description="How long what is settled is kept.",
         json_schema_extra=FIXED,
     )
     log: Log = Field(Log(), description="What is logged.", json_schema_extra=FIXED)

@@ -14,9 +14,16 @@ from relay.settings.mistakes import refuse
 
 __all__ = ["Bytes", "Duration", "PerSecond", "Span", "Whole", "size", "size_text"]
 
-_DURATION: Final = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
+_DURATION: Final = re.compile(r"([0-9]{1,15})(ms|s|m|h|d|y)")
 _MILLISECONDS: Final = MappingProxyType(
-    {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+    {
+        "y": 31_536_000_000,
+        "d": 86_400_000,
+        "h": 3_600_000,
+        "m": 60_000,
+        "s": 1000,
+        "ms": 1,
+    }
 )
 
 _RATE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)/(s|m|h)")
@@ -47,7 +54,7 @@ class Duration:
 
     @classmethod
     def of(cls, text: str) -> "Duration":
-        """Read ``250ms``, ``5s``, ``5m``, ``24h`` or ``7d``.
+        """Read ``250ms``, ``5s``, ``5m``, ``24h``, ``7d`` or ``5y`` (a year is 365 days).
 
         Raises:
             ValueError: The text is none of these.

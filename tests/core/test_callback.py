@@ -122,7 +122,9 @@ def test_what_cannot_be_read_says_why(reason: str, body: bytes) -> None:
 def test_every_reason_has_an_example() -> None:
     """The others are the store's words, not this module's."""
     shown: set[str] = {reason for reason, _ in UNREADABLE}
-    assert shown | {"unstorable", "damaged"} == set(get_args(UnreadableReason))
+    assert shown | {"unstorable", "damaged", "too_old"} == set(
+        get_args(UnreadableReason)
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
+from tests.record.retention_law import RetentionLaw
 from tests.record.truth_law import TruthLaw
 
 __all__ = ["StoreLaw"]
 
 
-class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, CommitLaw):
+class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, CommitLaw, RetentionLaw):
     """Everything. Subclasses provide the fixture ``place``."""
 
     @pytest.fixture

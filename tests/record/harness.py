@@ -8,6 +8,7 @@ looked at; the law and the state machine need no more than this.
 import asyncio
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from typing import Any, Protocol
 from relay.core.courier import settlement
 from relay.core.delivery import Delivered, Outcome, Policy, State
 from relay.core.errors import RelayError
-from relay.core.identity import Kind, RunKey, event_id
 from relay.core.identity import Outcome as RunOutcome
 from relay.core.ledger import Ledger
 from relay.core.ports import (
     Checkpoint,
+    Forgetful,
     Inbox,
     Inquiries,
     Outbox,
@@ -30,13 +31,16 @@ from relay.core.ports import (
     Settlement,
 )
 from relay.core.receipt import Receipt
-from relay.record.codes import OUTCOME_CODES, VERDICTS
+from relay.core.retention import PassStep, begin, following
+from relay.record.codes import VERDICTS
 from tests.fakes import (
     FakeClock,
     RecordingMetrics,
     ScriptedCheckpoints,
     ScriptedHandover,
 )
+from tests.record.keeping import DAY_S, KEEPING
+from tests.record.revising import revise
 
 __all__ = [
     "DESTINATIONS",
@@ -64,7 +68,7 @@ class Stumbled(Exception):  # noqa: N818 - what a checkpoint of a test raises
 _ENDS = (asyncio.CancelledError, RelayError, Died, Stumbled)
 
 
-class Store(Inbox, Outbox, Inquiries, RefusalLog, Protocol):
+class Store(Inbox, Outbox, Inquiries, RefusalLog, Forgetful, Protocol):
     """What every adapter is."""
 
     incarnation: int
@@ -127,6 +131,9 @@ class Hold:
 class StoreHarness(ABC):
     """One store after another in the same place: each is an incarnation."""
 
+    #: Whether the newest row of each table stays, however old it is.
+    spares_newest = False
+
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.metrics = RecordingMetrics()
@@ -134,6 +141,7 @@ class StoreHarness(ABC):
         self.checkpoints = ScriptedCheckpoints()
         self.bounds = Bounds()
         self.destinations = DESTINATIONS
+        self.keeping = KEEPING
         self.store: Store
         self.running: asyncio.Task[None] | None = None
 
@@ -278,6 +286,25 @@ class StoreHarness(ABC):
         what = settle_as(outcome or Delivered(), *parcels, now=self.clock.now_us())
         return list(await self.store.settle(what))
 
+    async def forget(self) -> Counter[str]:
+        """A pass of retention; how many rows of each table it has taken away."""
+        forgotten: Counter[str] = Counter()
+        async for step, count in self.steps():
+            forgotten[step.table] += count
+        return +forgotten
+
+    async def steps(self) -> AsyncIterator[tuple[PassStep, int]]:
+        """Each step of a pass, and how many rows it has taken away."""
+        step: PassStep | None = begin(self.keeping, self.clock.now_us())
+        while step is not None:
+            progress = await self.store.forget(step)
+            yield step, progress.forgotten
+            step = following(step, progress)
+
+    def days_pass(self, days: float) -> int:
+        """Move the clock on by days, and say what time it is then."""
+        return self.clock.advance(seconds=days * DAY_S)
+
     async def deliver_all(self, destination: str = "lake") -> list[Parcel]:
         """Claim and deliver until nothing is left to claim."""
         done: list[Parcel] = []
@@ -287,51 +314,8 @@ class StoreHarness(ABC):
         return done
 
     async def revise(self, run: str, outcome: RunOutcome, *, to: Sequence[str]) -> None:
-        """Give a run its next event behind the store's back, as a confirmed revision would.
-
-        No callback alone can do this yet. It is as if another process had done it: this one dies.
-        """
-        await self.finish_running()
-        await self.abandon()
-        [(event, number, revision, receipt, source)] = await self.rows(
-            "SELECT MAX(e.number), r.number, r.revision, MAX(e.receipt), r.source FROM events AS e"
-            " JOIN runs AS r ON r.number = e.run WHERE r.id = ? GROUP BY r.number",
-            run.encode(),
-        )
-        new = await self.next_number("events")
-        key = RunKey("acme", Kind.RUN, run)
-        identifier = event_id(key, outcome, revision + 1).bytes
-        await self.execute(
-            "INSERT INTO events SELECT ?, run, ?, ?, ?, confirmed, ?, builder, client_ref, routed,"
-            " created_at"
-            " FROM events WHERE number = ?",
-            new, revision + 1, identifier, OUTCOME_CODES[outcome], receipt, event,
-        )  # fmt: skip
-        await self.execute(
-            "UPDATE runs SET revision = ?, outcome = ? WHERE number = ?",
-            revision + 1, OUTCOME_CODES[outcome], number,
-        )  # fmt: skip
-        await self.execute(
-            "INSERT INTO source_counters (incarnation, source, opened, events) VALUES (?, ?, 1, 1)",
-            -new, source,
-        )  # fmt: skip
-        for name in to:
-            [(destination,)] = await self.rows(
-                "SELECT number FROM destinations WHERE name = ?", name
-            )
-            await self.execute(
-                "INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,"
-                " created_at, due_at) VALUES (?, ?, ?, ?, 1, 1, 0, ?, ?)",
-                await self.next_number("deliveries"), new, number, destination,
-                self.clock.now_us(), self.clock.now_us(),
-            )  # fmt: skip
-            await self.execute(
-                "INSERT INTO destination_counters (incarnation, destination, created, pending)"
-                " VALUES (?, ?, 1, 1)",
-                -new, destination,
-            )  # fmt: skip
-        self.handover.forget()
-        await self.open()
+        """The API says that a run has ended otherwise; where it was so already, nothing happens."""
+        await revise(self.store, run, outcome, to=to, now=self.clock.now_us())
 
     # --- what tests look at -----------------------------------------------------------------------
 

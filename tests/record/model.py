@@ -7,14 +7,16 @@ the model as in the store.
 from collections import Counter
 from dataclasses import dataclass, field
 
-from relay.core.callback import Reading
+from relay.core.callback import Reading, read
 from relay.core.delivery import State
 from relay.core.identity import Outcome, event_id
 from relay.core.ledger import DestinationCounts, SourceCounts
 from relay.core.receipt import Receipt, open_receipt
+from relay.core.retention import Horizons, Keeping, forgotten_since, horizons
 from relay.core.run import NOTHING, Known, Verdict, judge
+from relay.core.truth import learn
 
-__all__ = ["PLACES", "Model", "Way"]
+__all__ = ["PLACES", "Model", "Paper", "Story", "Way"]
 
 #: Where every event goes.
 PLACES = ("lake", "orders")
@@ -32,46 +34,113 @@ class Way:
     state: State = State.PENDING
     attempts: int = 0
     held: bool = False
+    settled_at: int = 0
+
+
+#: A receipt's run (None in quarantine), bytes and kind of verdict.
+Paper = tuple[str | None, bytes, Verdict]
+
+
+@dataclass
+class Filed:
+    """One receipt's row: when it first came, and how often."""
+
+    at: int
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Story:
+    """One event, and the receipt that it is built from."""
+
+    run: str
+    revision: int
+    outcome: Outcome
+    at: int
+    paper: Paper
 
 
 @dataclass
 class Model:
     """All that a store has to know."""
 
+    keeping: Keeping
+    #: Whether the newest row of each table stays, however old it is.
+    spares_newest: bool
     known: dict[str, Known] = field(default_factory=dict)
-    #: How often what was received, by run (None in quarantine), bytes and kind of verdict.
-    received: dict[tuple[str | None, bytes, Verdict], int] = field(default_factory=dict)
-    events: dict[bytes, tuple[str, int, Outcome]] = field(default_factory=dict)
+    first_seen: dict[str, int] = field(default_factory=dict)
+    #: What each run waits for was asked for by this.
+    asked_by: dict[str, Paper] = field(default_factory=dict)
+    received: dict[Paper, Filed] = field(default_factory=dict)
+    events: dict[bytes, Story] = field(default_factory=dict)
     ways: list[Way] = field(default_factory=list)
+    #: The account: forgetting changes nothing in it.
+    verdicts: Counter[str] = field(default_factory=Counter)
+    told: int = 0
+    closed: int = 0
+    archived: Counter[tuple[str, State]] = field(default_factory=Counter)
 
     def record(self, receipt: Receipt, room: dict[str, int]) -> Verdict:
         """What becomes of one receipt; ``room`` is spent."""
-        opened = open_receipt(receipt)
+        opened = open_receipt(
+            receipt, forgotten_since=forgotten_since(self.keeping, receipt.received_at)
+        )
         if not isinstance(opened.reading, Reading):
             self._count(None, receipt, Verdict.QUARANTINED)
             return Verdict.QUARANTINED
         run = opened.reading.key.id
-        ruling = judge(self.known.get(run, NOTHING), opened.reading)
+        before = self.known.get(run, NOTHING)
+        ruling = judge(before, opened.reading)
         self.known[run] = ruling.known
-        self._count(run, receipt, ruling.verdict)
+        self.first_seen.setdefault(run, receipt.received_at)
+        paper = self._count(run, receipt, ruling.verdict)
+        if ruling.known.waiting is not None and before.waiting is None:
+            self.asked_by[run] = paper
         if ruling.publication is not None:
             assert ruling.publication.revision == 1
-            self.publish(run, ruling.publication.outcome, opened.reading, receipt, room)
+            story = Story(
+                run, 1, ruling.publication.outcome, receipt.received_at, paper
+            )
+            self.publish(story, opened.reading, room)
         return ruling.verdict
 
-    def publish(
-        self,
-        run: str,
-        outcome: Outcome,
-        reading: Reading,
-        receipt: Receipt,
-        room: dict[str, int],
-    ) -> None:
-        self.events[event_id(reading.key, outcome, 1).bytes] = (run, 1, outcome)
+    def publish(self, story: Story, reading: Reading, room: dict[str, int]) -> None:
+        self.events[event_id(reading.key, story.outcome, 1).bytes] = story
+        self.told += 1
         for place in PLACES:
             held = room.get(place, 0) > 0
             room[place] = room.get(place, 0) - held
-            self.ways.append(Way(run, 1, place, receipt.received_at, held=held))
+            self.ways.append(Way(story.run, 1, place, story.at, held=held))
+
+    def learn(self, run: str, document: bytes, now: int) -> None:
+        """What becomes of the API's answer to a run that has had an event."""
+        told = read(document, source="acme", require=())
+        before = self.known[run]
+        assert isinstance(told, Reading)
+        if before.waiting is None and told.outcome is before.outcome:
+            # Nobody asks.
+            return
+        finding = learn(before, told, self.last(run))
+        self.known[run] = finding.known
+        self.closed += finding.closed
+        if finding.publication is None:
+            return
+        revision, outcome = finding.publication.revision, finding.publication.outcome
+        assert revision > 1
+        paper = (run, document, Verdict.TOLD)
+        self.received[paper] = Filed(now)
+        story = Story(run, revision, outcome, now, paper)
+        self.events[event_id(told.key, outcome, revision).bytes] = story
+        self.told += 1
+        self.ways += [Way(run, revision, place, now) for place in PLACES]
+
+    def last(self, run: str) -> Reading | None:
+        """What a run's last event is built from, while it is there."""
+        paper = [s for s in self.events.values() if s.run == run][-1].paper
+        if paper not in self.received:
+            return None
+        found = read(paper[1], source="acme")
+        return found if isinstance(found, Reading) else None
 
     def claimable(self, place: str, now: int) -> list[Way]:
         """Who may be claimed, oldest first."""
@@ -88,24 +157,21 @@ class Model:
 
     def sources(self) -> dict[str, SourceCounts]:
         """The account of what came in."""
-        if not self.received:
+        verdicts = self.verdicts
+        if not verdicts:
             return {}
-        by_verdict = Counter[str]()
-        for (_, _, kind), count in self.received.items():
-            by_verdict[kind.value] += count
-        # One receipt opened each run; whatever else was filed with it only repeated it.
-        first = len(self.known)
         waiting = sum(known.waiting is not None for known in self.known.values())
         return {
             "acme": SourceCounts(
-                receipts=by_verdict.total(),
-                first=first,
-                duplicate=by_verdict["first"] - first,
-                stale=by_verdict["stale"],
-                conflict=by_verdict["conflict"],
-                quarantined=by_verdict["quarantined"],
-                opened=len(self.events) + waiting,
-                events=len(self.events),
+                receipts=verdicts.total(),
+                first=verdicts["first"],
+                duplicate=verdicts["duplicate"],
+                stale=verdicts["stale"],
+                conflict=verdicts["conflict"],
+                quarantined=verdicts["quarantined"],
+                opened=self.told + waiting + self.closed,
+                closed=self.closed,
+                events=self.told,
                 waiting=waiting,
             )
         }
@@ -115,6 +181,8 @@ class Model:
         found = {}
         for place in PLACES:
             states = Counter(w.state for w in self.ways if w.destination == place)
+            for (archived, state), count in self.archived.items():
+                states[state] += count if archived == place else 0
             found[place] = DestinationCounts(
                 created=states.total(),
                 delivered=states[State.DELIVERED],
@@ -128,6 +196,62 @@ class Model:
         for way in self.ways:
             way.held = False
 
+    def forget(self, now: int) -> None:
+        """What nobody needs any more is gone after a pass."""
+        limits = horizons(self.keeping, now)
+        self._forget_papers(limits)
+        self._forget_stories(limits)
+        held_by = {run for run, *_ in self.received}
+        held_by |= {story.run for story in self.events.values()}
+        newest = [*self.known][-1:] if self.spares_newest else []
+        for run, known in list(self.known.items()):
+            is_old = self.first_seen[run] < limits.identities
+            is_held = run in held_by or run in newest or known.waiting is not None
+            if is_old and not is_held:
+                del self.known[run], self.first_seen[run]
+
+    def _forget_papers(self, limits: Horizons) -> None:
+        newest = [*self.received][-1:] if self.spares_newest else []
+        needed = {
+            story.paper for story in self.events.values() if self._holds(story, limits)
+        }
+        needed |= {
+            self.asked_by[run] for run, known in self.known.items() if known.waiting
+        }
+        for paper, filed in list(self.received.items()):
+            is_old = filed.at < limits.payloads
+            if is_old and paper not in needed and paper not in newest:
+                del self.received[paper]
+
+    def _forget_stories(self, limits: Horizons) -> None:
+        newest = [*self.events][-1:] if self.spares_newest else []
+        last = self.ways[-1:] if self.spares_newest else []
+        for identifier, story in list(self.events.items()):
+            ways = self.ways_of(story)
+            if story.at >= limits.attempts or self._holds(story, limits):
+                continue
+            if identifier in newest or any(way in last for way in ways):
+                continue
+            del self.events[identifier]
+            for way in ways:
+                self.archived[way.destination, way.state] += 1
+                self.ways.remove(way)
+
+    def ways_of(self, story: Story) -> list[Way]:
+        return [
+            way
+            for way in self.ways
+            if (way.run, way.revision) == (story.run, story.revision)
+        ]
+
+    def _holds(self, story: Story, limits: Horizons) -> bool:
+        """Whether somebody still has to have this event, or may want to."""
+        return any(
+            way.state.is_open
+            or (way.state is State.DEAD and way.settled_at >= limits.dead_letters)
+            for way in self.ways_of(story)
+        )
+
     def _is_before(self, other: Way, way: Way) -> bool:
         return (
             other.state.is_open
@@ -135,8 +259,11 @@ class Model:
             and other.revision < way.revision
         )
 
-    def _count(self, run: str | None, receipt: Receipt, verdict: Verdict) -> None:
+    def _count(self, run: str | None, receipt: Receipt, verdict: Verdict) -> Paper:
+        self.verdicts[verdict.value] += 1
         # The repeats of a first receipt are duplicates, kept with it.
         kind = Verdict.FIRST if verdict is Verdict.DUPLICATE else verdict
-        key = (run, receipt.body, kind)
-        self.received[key] = self.received.get(key, 0) + 1
+        paper = (run, receipt.body, kind)
+        filed = self.received.setdefault(paper, Filed(receipt.received_at))
+        filed.count += 1
+        return paper

@@ -44,6 +44,7 @@ class PostgresHarness(StoreHarness):
                 waiting=self.bounds.waiting,
                 ack_timeout_s=self.bounds.ack_timeout_s,
                 refusals_kept=self.bounds.refusals_kept,
+                keeping=self.keeping,
             ),
         )
 
@@ -94,7 +95,7 @@ async def _die(store: PostgresStore) -> None:
     if store._leases is not None and store._leases._beating is not None:
         store._leases._beating.cancel()
         store._leases._beating = None
-    for holder in (store._leases, store._writer):
+    for holder in (store._leases, store._writer, store._forgetting):
         if holder is not None and holder._connection is not None:
             holder._connection.terminate()
             holder._connection = None

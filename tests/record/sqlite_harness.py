@@ -19,6 +19,8 @@ __all__ = ["SqliteHarness"]
 class SqliteHarness(StoreHarness):
     """A file. A process that dies leaves the file and its log as they were, and no more."""
 
+    spares_newest = True
+
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
@@ -42,6 +44,7 @@ class SqliteHarness(StoreHarness):
                 waiting=self.bounds.waiting,
                 ack_timeout_s=self.bounds.ack_timeout_s,
                 refusals_kept=self.bounds.refusals_kept,
+                keeping=self.keeping,
                 min_free_disk=self.min_free_disk,
                 store_bytes=self.store_bytes,
             ),

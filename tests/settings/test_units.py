@@ -17,6 +17,7 @@ from relay.settings.units import Bytes, Duration, Span, Whole, size, size_text
         ("5m", 300_000),
         ("24h", 86_400_000),
         ("7d", 604_800_000),
+        ("5y", 5 * 365 * 86_400_000),
     ],
 )
 def test_a_duration_is_a_number_and_its_unit(text: str, ms: int) -> None:
@@ -69,7 +70,7 @@ def test_a_duration_reads_as_it_is_written(ms: int) -> None:
     assert Duration(ms) == Duration.of(str(Duration(ms)))
 
 
-@given(st.integers(0, 10**11), st.sampled_from(["ms", "s", "m", "h", "d"]))
+@given(st.integers(0, 10**11), st.sampled_from(["ms", "s", "m", "h", "d", "y"]))
 def test_a_duration_is_written_in_the_largest_unit_that_fits(
     count: int, unit: str
 ) -> None:

@@ -38,6 +38,7 @@ UnreadableReason = Literal[
     "unknown_event",
     "unusable_id",
     "unusable_client_ref",
+    "too_old",
     "unstorable",
     "damaged",
 ]

@@ -14,9 +14,17 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from relay.core.errors import MisconfiguredError, StoreBusyError
-from relay.record.statements import migrations
+from relay.record.statements import check_current, migrations
 
-__all__ = ["Connection", "connect", "inspect", "installation", "migrate", "schema_of"]
+__all__ = [
+    "Connection",
+    "check_readable",
+    "connect",
+    "inspect",
+    "installation",
+    "migrate",
+    "schema_of",
+]
 
 # A string, as the class is generic to type checkers only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -126,6 +134,18 @@ async def schema_of(connection: Connection) -> int:
             "start the newer program"
         )
     return current
+
+
+async def check_readable(connection: Connection) -> None:
+    """See whether there is a store that this program can read as it is.
+
+    Raises:
+        MisconfiguredError: there is none, or it has the schema of an older or a newer program.
+    """
+    schema = await schema_of(connection)
+    if not schema:
+        raise MisconfiguredError("there is no store in this database yet")
+    await asyncio.to_thread(check_current, schema, "postgres")
 
 
 async def _version(connection: Connection) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from relay.core.errors import MisconfiguredError, StoreBusyError
+from relay.core.errors import StoreBusyError
 from relay.core.ledger import (
     DESTINATION_COUNTERS,
     SOURCE_COUNTERS,
@@ -16,7 +16,7 @@ from relay.core.ledger import (
     Ledger,
     SourceCounts,
 )
-from relay.record.postgres.connection import Connection, connect, schema_of
+from relay.record.postgres.connection import Connection, check_readable, connect
 from relay.record.statements import statements
 
 __all__ = ["read_ledger_of", "recount_of"]
@@ -29,7 +29,7 @@ async def read_ledger_of(url: str) -> Ledger:
     """The account as the counters have it.
 
     Raises:
-        MisconfiguredError: there is no store there.
+        MisconfiguredError: there is no store there, or not one of this program's schema.
         StoreBusyError: the database does not answer.
     """
     return (await _snapshot(url, _COUNTED))[0]
@@ -39,7 +39,7 @@ async def recount_of(url: str) -> tuple[Ledger, Ledger]:
     """The account as the counters have it and as the rows have it, both at the same moment.
 
     Raises:
-        MisconfiguredError: there is no store there.
+        MisconfiguredError: there is no store there, or not one of this program's schema.
         StoreBusyError: the database does not answer.
     """
     counted, recounted = await _snapshot(url, _COUNTED, _RECOUNTED)
@@ -49,9 +49,10 @@ async def recount_of(url: str) -> tuple[Ledger, Ledger]:
 async def _snapshot(url: str, *ways: tuple[str, str]) -> list[Ledger]:
     connection = await connect(url)
     try:
-        if not await schema_of(connection):
-            raise MisconfiguredError("there is no store in this database yet")
+        await check_readable(connection)
+        sql = await asyncio.to_thread(statements, "postgres")
         async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await connection.execute(sql["lock_for_counting"])
             return [await _read(connection, way) for way in ways]
     except asyncpg.PostgresError as error:
         raise StoreBusyError(f"cannot read the store: {error}") from error

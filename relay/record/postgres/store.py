@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from relay.core.errors import RelayError, StoreFailedError
+from relay.core.errors import RelayError, StoreBusyError, StoreFailedError
 from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
+from relay.core.retention import PassStep, Progress
 from relay.record.grouped import GroupedStore, Limits
 from relay.record.jobs import Job, Register
 from relay.record.postgres.connection import connect, inspect, installation, migrate
+from relay.record.postgres.forgetting import Forgetting
 from relay.record.postgres.hints import Hints
 from relay.record.postgres.leases import Leases
 from relay.record.postgres.thread import LoopThread
@@ -45,6 +47,7 @@ class PostgresStore(GroupedStore):
         self._writer: Writer | None = None
         self._leases: Leases | None = None
         self._hints: Hints | None = None
+        self._forgetting: Forgetting | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._full: str | None = None
         self._measure_at = 0.0
@@ -87,6 +90,12 @@ class PostgresStore(GroupedStore):
         """See :class:`relay.core.ports.Inquiries`."""
         thread, writer = self._opened()
         return await thread.run(writer.swept(source))
+
+    async def forget(self, step: PassStep, /) -> Progress:
+        """See :class:`relay.core.ports.Forgetful`: no group waits for it, nor it for a group."""
+        if self._thread is None or self._forgetting is None:
+            raise StoreBusyError("the store is closing")
+        return await self._thread.run(self._forgetting.take(step))
 
     @property
     def trouble(self) -> str | None:
@@ -141,7 +150,13 @@ class PostgresStore(GroupedStore):
             self.installation = await installation(connection)
         finally:
             await connection.close()
-        writer = Writer(self._url, sql, checkpoints=self._checkpoints)
+        writer = Writer(
+            self._url,
+            sql,
+            checkpoints=self._checkpoints,
+            keeping=self._limits.keeping,
+        )
+        self._forgetting = Forgetting(self._url, sql, checkpoints=self._checkpoints)
 
         def began(incarnation: int) -> None:
             writer.incarnation = self.incarnation = incarnation
@@ -158,6 +173,9 @@ class PostgresStore(GroupedStore):
             raise failure
 
     async def _close(self) -> None:
+        forgetting, self._forgetting = self._forgetting, None
+        if forgetting is not None:
+            await forgetting.close()
         writer, self._writer = self._writer, None
         if writer is not None:
             await writer.close()

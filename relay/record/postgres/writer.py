@@ -20,10 +20,12 @@ from relay.core.errors import (
 )
 from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
+from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
     Claim,
+    Forget,
     Inquire,
     Job,
     Keep,
@@ -60,11 +62,17 @@ class Writer:
     """The one connection of this process that writes."""
 
     def __init__(
-        self, url: str, sql: Mapping[str, str], *, checkpoints: Checkpoints
+        self,
+        url: str,
+        sql: Mapping[str, str],
+        *,
+        checkpoints: Checkpoints,
+        keeping: Keeping,
     ) -> None:
         self._url = url
         self._sql = sql
         self._checkpoints = checkpoints
+        self._keeping = keeping
         self._connection: Connection | None = None
         self._numbers = PostgresNumbers(sql)
         self._partitions = Partitions()
@@ -230,8 +238,9 @@ class Writer:
         self, jobs: Sequence[Job], room: dict[str, int], now: int
     ) -> Sequence[object]:
         connection = await self._connected()
+        since = forgotten_since(self._keeping, now)
         opened = {
-            index: [open_receipt(receipt) for receipt in job.receipts]
+            index: [open_receipt(it, forgotten_since=since) for it in job.receipts]
             for index, job in enumerate(jobs)
             if isinstance(job, Record)
         }
@@ -311,7 +320,7 @@ class Writer:
                 await self._numbers.know_destinations(connection, destinations)
             case Keep(refusals=refusals, most=most):
                 await put_refusals(connection, self._sql, refusals, most=most)
-            case Claim() | Record() | Inquire() | Learn() | Watch():
+            case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
                 pass
         return None
 

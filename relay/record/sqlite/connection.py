@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import quote
 
 from relay.core.errors import MisconfiguredError
-from relay.record.statements import migrations
+from relay.record.statements import check_current, migrations
 
 __all__ = [
     "APPLICATION_ID",
@@ -97,7 +97,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open a reading connection; it can neither write nor checkpoint.
 
     Raises:
-        MisconfiguredError: there is no such store.
+        MisconfiguredError: there is no such store, or it has the schema of another program.
     """
     if not path.exists():
         raise MisconfiguredError(f"there is no store at {path.absolute()} yet")
@@ -105,8 +105,10 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     name = quote(re.sub("^/+", "/", str(path)))
     with _opened(f"file:{name}?mode=ro", path) as connection:
         connection.execute("PRAGMA query_only = ON")
-        if not schema_of(connection):
+        schema = schema_of(connection)
+        if not schema:
             raise MisconfiguredError(f"there is no store at {path} yet")
+        check_current(schema, "sqlite")
         return connection
 
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from relay.core.errors import (
     MisconfiguredError,
@@ -23,8 +24,9 @@ from relay.core.ports import (
     Metrics,
     Room,
 )
+from relay.core.retention import PassStep, Progress
 from relay.record.grouped import GroupedStore, Limits
-from relay.record.jobs import Job, Register, is_intake
+from relay.record.jobs import Forget, Job, Register, is_intake
 from relay.record.sqlite.connection import (
     LockFile,
     connect,
@@ -95,6 +97,10 @@ class SqliteStore(GroupedStore):
         writer = self._open_writer()
         return await self._executor.run(partial(writer.swept, source))
 
+    async def forget(self, step: PassStep, /) -> Progress:
+        """See :class:`relay.core.ports.Forgetful`: it rides with a group commit like anything else."""
+        return cast("Progress", await self._grouper.submit(Forget(step)))
+
     @property
     def trouble(self) -> str | None:
         """See :class:`GroupedStore`."""
@@ -106,8 +112,10 @@ class SqliteStore(GroupedStore):
         return await self._executor.run(partial(self._in_thread, jobs, room, now))
 
     async def _between(self) -> None:
-        """The log may be moved into the file."""
+        """Empty pages may be given back, and the log be moved into the file."""
         writer = self._open_writer()
+        if writer.wants_vacuum:
+            await self._executor.run(writer.vacuum)
         if writer.wants_checkpoint:
             await self._executor.run(writer.checkpoint)
 
@@ -160,6 +168,7 @@ class SqliteStore(GroupedStore):
             incarnation=self.incarnation,
             checkpoints=self._checkpoints,
             is_full=self._is_full,
+            keeping=self._limits.keeping,
         )
         self._inodes = inodes(self._path)
         [failure] = self._writer.commit([Register(destinations)], {}, now)

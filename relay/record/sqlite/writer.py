@@ -1,6 +1,6 @@
 """Writer: what one group does to the file, on the writer's thread.
 
-Owns the transaction: begin, receipts, settlements, claims, counters, commit; one by one again when a
+Owns the transaction: begin, receipts, settlements, claims, forgetting, counters, commit; one by one again when a
 group fails; and telling apart what may be tried again from what ends the process. Knows nothing of
 who waits for the answers.
 """
@@ -20,10 +20,12 @@ from relay.core.errors import (
 )
 from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
+from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
     Claim,
+    Forget,
     Inquire,
     Job,
     Keep,
@@ -39,6 +41,7 @@ from relay.record.jobs import (
 )
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.faults import translated
+from relay.record.sqlite.forgetting import PAGES, forget
 from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
@@ -65,6 +68,7 @@ class Writer:
         incarnation: int,
         checkpoints: Checkpoints,
         is_full: Callable[[], str | None],
+        keeping: Keeping,
     ) -> None:
         self._db = connection
         self._sql = sql
@@ -74,7 +78,11 @@ class Writer:
         self._is_full = is_full
         self._numbers = SqliteNumbers(connection)
         self._leases = incarnation << 32
+        self._keeping = keeping
         self._checkpointed_at = 0
+        #: Empty pages to be given back after this commit, and those that were since the last checkpoint.
+        self._spare = 0
+        self._given_back = 0
 
     def commit(
         self, jobs: Sequence[Job], room: Room, now: int
@@ -94,7 +102,33 @@ class Writer:
     @property
     def wants_checkpoint(self) -> bool:
         """Whether enough has gathered in the log."""
-        return self._db.total_changes - self._checkpointed_at >= CHECKPOINT_ROWS
+        changed = self._db.total_changes - self._checkpointed_at
+        return changed + self._given_back >= CHECKPOINT_ROWS
+
+    @property
+    def wants_vacuum(self) -> bool:
+        """Whether a step of retention has found the file too empty."""
+        return self._spare > 0
+
+    def vacuum(self) -> None:
+        """Give some empty pages back. Never inside a commit.
+
+        Raises:
+            StoreFailedError: the file can no longer be trusted.
+        """
+        pages, self._spare = self._spare, 0
+        try:
+            # Each step of the statement gives back one page, and only a script is stepped to its end.
+            self._db.executescript(f"PRAGMA incremental_vacuum({pages})")
+        except sqlite3.Error as error:
+            failure = translated(error)
+            if isinstance(failure, StoreFailedError):
+                raise failure from error
+            return
+        self._given_back += pages
+        if pages < PAGES:
+            # The last of them: the file is as long as it was until the log has been moved into it.
+            self.checkpoint()
 
     def checkpoint(self) -> None:
         """Move the log into the file. Never inside a commit.
@@ -103,6 +137,7 @@ class Writer:
             StoreFailedError: the file can no longer be trusted.
         """
         self._checkpointed_at = self._db.total_changes
+        self._given_back = 0
         large = log_size(self._path) > WAL_BYTES_MAX
         try:
             if large:
@@ -184,8 +219,9 @@ class Writer:
         accounts = Accounts()
         left = dict(room)
         self._leases += 1
+        since = forgotten_since(self._keeping, now)
         opened = {
-            index: [open_receipt(receipt) for receipt in job.receipts]
+            index: [open_receipt(it, forgotten_since=since) for it in job.receipts]
             for index, job in enumerate(jobs)
             if isinstance(job, Record)
         }
@@ -217,10 +253,17 @@ class Writer:
                 answers[index] = self._claim(job)
             elif isinstance(job, Inquire):
                 answers[index] = self._inquire(job)
+        spare = 0
+        # What goes now is needed by nothing that the group has written.
+        for index, job in enumerate(jobs):
+            if isinstance(job, Forget):
+                progress = answers[index] = forget(self._db, self._sql, job.step)
+                spare = progress.after[1] if progress.after else 0
         self._write_counters(accounts)
         self._checkpoints.reach("before-commit")
         self._db.execute("COMMIT")
         room.update(left)
+        self._spare = spare
         return answers
 
     def _write_counters(self, accounts: Accounts) -> None:
@@ -249,7 +292,7 @@ class Writer:
             case Keep(refusals=refusals, most=most):
                 put_refusals(self._db, self._sql, refusals, most=most)
                 return None
-            case Claim() | Record() | Inquire() | Learn() | Watch():
+            case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
                 return None
 
     def _claim(self, job: Claim) -> object:

@@ -242,6 +242,135 @@ ON CONFLICT (source, channel, reason, peer) DO UPDATE SET
 DELETE FROM refusals WHERE (source, channel, reason, peer) IN (
     SELECT source, channel, reason, peer FROM refusals ORDER BY last_seen DESC OFFSET $1)
 
+-- name: take_turn
+-- One relay at a time forgets; who comes second does something else.
+SELECT pg_try_advisory_xact_lock($1)
+
+-- name: hold_runs
+-- Whatever belongs to a run changes under its lock. Who has one of them now is not waited for.
+SELECT number FROM runs WHERE number = ANY($1::bigint[]) ORDER BY number FOR UPDATE SKIP LOCKED
+
+-- name: look_at_receipts
+SELECT number, first_seen, COALESCE(octet_length(body), 0), run FROM receipts
+WHERE number > $1 AND number < $2 ORDER BY number LIMIT $3
+
+-- name: look_at_leaving
+SELECT number, first_seen, 0 FROM receipts_leaving
+WHERE number > $1 AND number < $2 ORDER BY number LIMIT $3
+
+-- name: look_at_asks
+SELECT number, asked_at, 0 FROM asks WHERE number > $1 ORDER BY number LIMIT $2
+
+-- name: look_at_events
+SELECT number, created_at, 0, run FROM events WHERE number > $1 ORDER BY number LIMIT $2
+
+-- name: look_at_runs
+SELECT number, first_seen, 0, number FROM runs WHERE number > $1 ORDER BY number LIMIT $2
+
+-- name: forget_receipts
+DELETE FROM receipts
+WHERE number > $1 AND number <= $2 AND first_seen < $3 AND run = ANY($5::bigint[])
+  AND NOT EXISTS (
+      SELECT 1 FROM events AS e JOIN deliveries AS d ON d.event = e.number
+      WHERE e.run = receipts.run AND e.receipt = receipts.number
+        AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $4))
+  AND NOT EXISTS (
+      SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
+RETURNING source, verdict, 1, count
+
+-- name: find_needed
+-- Receipts of a day that must outlive it.
+SELECT c.number, c.run, COALESCE(octet_length(c.body), 0) FROM receipts AS c
+WHERE c.number > $1 AND c.number <= $2
+  AND (EXISTS (
+          SELECT 1 FROM events AS e JOIN deliveries AS d ON d.event = e.number
+          WHERE e.run = c.run AND e.receipt = c.number
+            AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
+       OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
+ORDER BY c.number
+
+-- name: find_needed_leaving
+SELECT c.number, c.run, COALESCE(octet_length(c.body), 0) FROM receipts_leaving AS c
+WHERE c.number > $1 AND c.number <= $2
+  AND (EXISTS (
+          SELECT 1 FROM events AS e JOIN deliveries AS d ON d.event = e.number
+          WHERE e.run = c.run AND e.receipt = c.number
+            AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
+       OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
+ORDER BY c.number
+
+-- name: carry_over
+-- Under new numbers, and whoever refers to them follows.
+WITH gone AS (DELETE FROM receipts WHERE number = ANY($1::bigint[]) RETURNING *),
+moved AS MATERIALIZED (SELECT nextval('receipts_numbers') AS fresh, gone.* FROM gone),
+kept AS (
+    INSERT INTO receipts (number, source, run, verdict, reasons, channel, secret, digest, count,
+                          first_seen, last_seen, headers, body)
+    SELECT fresh, source, run, verdict, reasons, channel, secret, digest, count,
+           first_seen, last_seen, headers, body FROM moved),
+asked AS (
+    UPDATE inquiries SET receipt = moved.fresh FROM moved
+    WHERE inquiries.run = moved.run AND inquiries.receipt = moved.number)
+UPDATE events SET receipt = moved.fresh FROM moved
+WHERE events.run = moved.run AND events.receipt = moved.number
+
+-- name: carry_over_leaving
+WITH gone AS (DELETE FROM receipts_leaving WHERE number = ANY($1::bigint[]) RETURNING *),
+moved AS MATERIALIZED (SELECT nextval('receipts_numbers') AS fresh, gone.* FROM gone),
+kept AS (
+    INSERT INTO receipts (number, source, run, verdict, reasons, channel, secret, digest, count,
+                          first_seen, last_seen, headers, body)
+    SELECT fresh, source, run, verdict, reasons, channel, secret, digest, count,
+           first_seen, last_seen, headers, body FROM moved),
+asked AS (
+    UPDATE inquiries SET receipt = moved.fresh FROM moved
+    WHERE inquiries.run = moved.run AND inquiries.receipt = moved.number)
+UPDATE events SET receipt = moved.fresh FROM moved
+WHERE events.run = moved.run AND events.receipt = moved.number
+
+-- name: count_leaving
+SELECT source, verdict, COUNT(*), SUM(count)::bigint FROM receipts_leaving
+WHERE number >= $1 AND number < $2 GROUP BY source, verdict
+
+-- name: forget_asks
+DELETE FROM asks WHERE number > $1 AND number <= $2 AND asked_at < $3 RETURNING number
+
+-- name: forget_asks_of
+DELETE FROM asks WHERE run = ANY($1::bigint[])
+
+-- name: forget_events
+DELETE FROM events
+WHERE number > $1 AND number <= $2 AND created_at < $3 AND run = ANY($5::bigint[])
+  AND NOT EXISTS (
+      SELECT 1 FROM deliveries AS d
+      WHERE d.event = events.number
+        AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $4))
+RETURNING number, (SELECT r.source FROM runs AS r WHERE r.number = events.run), routed = '[]'
+
+-- name: forget_deliveries
+DELETE FROM deliveries WHERE event = ANY($1::bigint[]) RETURNING number, destination, state
+
+-- name: forget_attempts_of
+DELETE FROM attempts WHERE delivery = ANY($1::bigint[])
+
+-- name: forget_runs
+DELETE FROM runs
+WHERE number > $1 AND number <= $2 AND first_seen < $3 AND number = ANY($4::bigint[])
+  AND NOT EXISTS (SELECT 1 FROM receipts AS c WHERE c.run = runs.number)
+  AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.run = runs.number)
+  AND NOT EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = runs.number)
+RETURNING number, source, closed
+
+-- name: list_days
+SELECT c.relname::text, p.relname = 'receipts_leaving' FROM pg_inherits AS i
+JOIN pg_class AS c ON c.oid = i.inhrelid JOIN pg_class AS p ON p.oid = i.inhparent
+WHERE i.inhparent = ANY($1::text[]::regclass[])
+ORDER BY c.relname
+
+-- name: lock_for_counting
+-- Before the first look: a day must not go between what the recount sees of it and of the archive.
+LOCK TABLE receipts, receipts_leaving IN ACCESS SHARE MODE
+
 -- name: add_source_counts
 INSERT INTO source_counters AS c (incarnation, source, receipts, first, duplicate, stale, conflict,
     quarantined, opened, events, waiting, held, collapsed, closed, unrouted)
@@ -264,6 +393,27 @@ ON CONFLICT (incarnation, destination) DO UPDATE SET
     pending = c.pending + excluded.pending, held = c.held + excluded.held,
     dead = c.dead + excluded.dead, discarded = c.discarded + excluded.discarded
 
+-- name: add_source_archive
+INSERT INTO source_archive AS a (source, receipts, first, duplicate, stale, conflict, quarantined,
+    opened, events, waiting, held, collapsed, closed, unrouted)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT (source) DO UPDATE SET
+    receipts = a.receipts + excluded.receipts, first = a.first + excluded.first,
+    duplicate = a.duplicate + excluded.duplicate, stale = a.stale + excluded.stale,
+    conflict = a.conflict + excluded.conflict, quarantined = a.quarantined + excluded.quarantined,
+    opened = a.opened + excluded.opened, events = a.events + excluded.events,
+    waiting = a.waiting + excluded.waiting, held = a.held + excluded.held,
+    collapsed = a.collapsed + excluded.collapsed, closed = a.closed + excluded.closed,
+    unrouted = a.unrouted + excluded.unrouted
+
+-- name: add_destination_archive
+INSERT INTO destination_archive AS a (destination, created, delivered, pending, held, dead, discarded)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (destination) DO UPDATE SET
+    created = a.created + excluded.created, delivered = a.delivered + excluded.delivered,
+    pending = a.pending + excluded.pending, held = a.held + excluded.held,
+    dead = a.dead + excluded.dead, discarded = a.discarded + excluded.discarded
+
 -- name: ledger_sources
 -- Who is known has a line, also without counters: a recount must not find more than this.
 SELECT s.name, COALESCE(SUM(c.receipts), 0)::bigint, COALESCE(SUM(c.first), 0)::bigint,
@@ -284,16 +434,24 @@ FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.
 GROUP BY d.name ORDER BY d.name
 
 -- name: recount_sources
--- A row of verdict `first` counts itself once and its equal repeats as duplicates.
+-- A row of verdict `first` counts itself once and its equal repeats as duplicates. What has been forgotten
+-- was counted when it went.
 SELECT s.name,
-       COALESCE(c.receipts, 0)::bigint, COALESCE(c.first, 0)::bigint, COALESCE(c.duplicate, 0)::bigint,
-       COALESCE(c.stale, 0)::bigint, COALESCE(c.conflict, 0)::bigint,
-       COALESCE(c.quarantined, 0)::bigint,
-       (COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0)
-           + COALESCE(r.closed, 0))::bigint,
-       COALESCE(e.events, 0)::bigint, COALESCE(i.waiting, 0)::bigint, COALESCE(i.held, 0)::bigint, 0,
-       COALESCE(r.closed, 0)::bigint, COALESCE(e.unrouted, 0)::bigint
+       (COALESCE(c.receipts, 0) + COALESCE(a.receipts, 0))::bigint,
+       (COALESCE(c.first, 0) + COALESCE(a.first, 0))::bigint,
+       (COALESCE(c.duplicate, 0) + COALESCE(a.duplicate, 0))::bigint,
+       (COALESCE(c.stale, 0) + COALESCE(a.stale, 0))::bigint,
+       (COALESCE(c.conflict, 0) + COALESCE(a.conflict, 0))::bigint,
+       (COALESCE(c.quarantined, 0) + COALESCE(a.quarantined, 0))::bigint,
+       (COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(r.closed, 0)
+           + COALESCE(a.opened, 0))::bigint,
+       (COALESCE(e.events, 0) + COALESCE(a.events, 0))::bigint,
+       (COALESCE(i.waiting, 0) + COALESCE(a.waiting, 0))::bigint,
+       (COALESCE(i.held, 0) + COALESCE(a.held, 0))::bigint, COALESCE(a.collapsed, 0)::bigint,
+       (COALESCE(r.closed, 0) + COALESCE(a.closed, 0))::bigint,
+       (COALESCE(e.unrouted, 0) + COALESCE(a.unrouted, 0))::bigint
 FROM sources AS s
+LEFT JOIN source_archive AS a ON a.source = s.number
 LEFT JOIN (
     SELECT source, SUM(count) FILTER (WHERE verdict < 6) AS receipts,
            COUNT(*) FILTER (WHERE verdict = 1) AS first,
@@ -301,7 +459,9 @@ LEFT JOIN (
            SUM(CASE verdict WHEN 3 THEN count ELSE 0 END) AS stale,
            SUM(CASE verdict WHEN 4 THEN count ELSE 0 END) AS conflict,
            SUM(CASE verdict WHEN 5 THEN count ELSE 0 END) AS quarantined
-    FROM receipts GROUP BY source) AS c ON c.source = s.number
+    FROM (SELECT source, verdict, count FROM receipts
+          UNION ALL SELECT source, verdict, count FROM receipts_leaving) AS every
+    GROUP BY source) AS c ON c.source = s.number
 LEFT JOIN (
     SELECT r.source, COUNT(*) AS events, COUNT(*) FILTER (WHERE e.routed = '[]') AS unrouted
     FROM events AS e JOIN runs AS r ON r.number = e.run GROUP BY r.source) AS e ON e.source = s.number
@@ -313,8 +473,17 @@ LEFT JOIN (
 ORDER BY s.name
 
 -- name: recount_destinations
-SELECT d.name, COUNT(y.number), COUNT(*) FILTER (WHERE y.state = 1), COUNT(*) FILTER (WHERE y.state = 0),
-       COUNT(*) FILTER (WHERE y.state = 2), COUNT(*) FILTER (WHERE y.state = 3),
-       COUNT(*) FILTER (WHERE y.state = 4)
-FROM destinations AS d LEFT JOIN deliveries AS y ON y.destination = d.number
-GROUP BY d.name ORDER BY d.name
+SELECT d.name, (COALESCE(y.created, 0) + COALESCE(a.created, 0))::bigint,
+       (COALESCE(y.delivered, 0) + COALESCE(a.delivered, 0))::bigint,
+       (COALESCE(y.pending, 0) + COALESCE(a.pending, 0))::bigint,
+       (COALESCE(y.held, 0) + COALESCE(a.held, 0))::bigint,
+       (COALESCE(y.dead, 0) + COALESCE(a.dead, 0))::bigint,
+       (COALESCE(y.discarded, 0) + COALESCE(a.discarded, 0))::bigint
+FROM destinations AS d
+LEFT JOIN destination_archive AS a ON a.destination = d.number
+LEFT JOIN (
+    SELECT destination, COUNT(*) AS created, COUNT(*) FILTER (WHERE state = 1) AS delivered,
+           COUNT(*) FILTER (WHERE state = 0) AS pending, COUNT(*) FILTER (WHERE state = 2) AS held,
+           COUNT(*) FILTER (WHERE state = 3) AS dead, COUNT(*) FILTER (WHERE state = 4) AS discarded
+    FROM deliveries GROUP BY destination) AS y ON y.destination = d.number
+ORDER BY d.name

@@ -191,6 +191,72 @@ ON CONFLICT (source, channel, reason, peer) DO UPDATE SET
 DELETE FROM refusals WHERE (source, channel, reason, peer) IN (
     SELECT source, channel, reason, peer FROM refusals ORDER BY last_seen DESC LIMIT -1 OFFSET ?)
 
+-- name: look_at_receipts
+SELECT number, first_seen, COALESCE(LENGTH(body), 0) FROM receipts WHERE number > ? ORDER BY number LIMIT ?
+
+-- name: look_at_attempts
+SELECT number, tried_at, 0 FROM attempts WHERE number > ? ORDER BY number LIMIT ?
+
+-- name: look_at_asks
+SELECT number, asked_at, 0 FROM asks WHERE number > ? ORDER BY number LIMIT ?
+
+-- name: look_at_events
+SELECT number, created_at, 0 FROM events WHERE number > ? ORDER BY number LIMIT ?
+
+-- name: look_at_runs
+SELECT number, first_seen, 0 FROM runs WHERE number > ? ORDER BY number LIMIT ?
+
+-- name: forget_receipts
+-- Of each table the newest row stays: the numbers of new ones are counted on from it.
+DELETE FROM receipts
+WHERE number > :after AND number <= :upto AND first_seen < :before
+  AND number < (SELECT MAX(number) FROM receipts)
+  AND NOT EXISTS (
+      SELECT 1 FROM events AS e JOIN deliveries AS d ON d.event = e.number
+      WHERE e.run = receipts.run AND e.receipt = receipts.number
+        AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= :died_since))
+  AND NOT EXISTS (
+      SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
+RETURNING source, verdict, 1, count
+
+-- name: forget_attempts
+DELETE FROM attempts WHERE number > :after AND number <= :upto AND tried_at < :before RETURNING number
+
+-- name: forget_asks
+DELETE FROM asks WHERE number > :after AND number <= :upto AND asked_at < :before RETURNING number
+
+-- name: forget_asks_of
+WITH gone (run) AS (VALUES (?))
+DELETE FROM asks WHERE run IN (SELECT run FROM gone)
+
+-- name: forget_events
+DELETE FROM events
+WHERE number > :after AND number <= :upto AND created_at < :before
+  AND number < (SELECT MAX(number) FROM events)
+  AND NOT EXISTS (
+      SELECT 1 FROM deliveries AS d
+      WHERE d.event = events.number
+        AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= :died_since
+             OR d.number = (SELECT MAX(number) FROM deliveries)))
+RETURNING number, (SELECT r.source FROM runs AS r WHERE r.number = events.run), routed = '[]'
+
+-- name: forget_deliveries
+WITH gone (event) AS (VALUES (?))
+DELETE FROM deliveries WHERE event IN (SELECT event FROM gone) RETURNING number, destination, state
+
+-- name: forget_attempts_of
+WITH gone (delivery) AS (VALUES (?))
+DELETE FROM attempts WHERE delivery IN (SELECT delivery FROM gone)
+
+-- name: forget_runs
+DELETE FROM runs
+WHERE number > :after AND number <= :upto AND first_seen < :before
+  AND number < (SELECT MAX(number) FROM runs)
+  AND NOT EXISTS (SELECT 1 FROM receipts AS c WHERE c.run = runs.number)
+  AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.run = runs.number)
+  AND NOT EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = runs.number)
+RETURNING number, source, closed
+
 -- name: add_source_counts
 INSERT INTO source_counters (incarnation, source, receipts, first, duplicate, stale, conflict,
     quarantined, opened, events, waiting, held, collapsed, closed, unrouted)
@@ -213,6 +279,27 @@ ON CONFLICT (incarnation, destination) DO UPDATE SET
     pending = pending + excluded.pending, held = held + excluded.held,
     dead = dead + excluded.dead, discarded = discarded + excluded.discarded
 
+-- name: add_source_archive
+INSERT INTO source_archive (source, receipts, first, duplicate, stale, conflict, quarantined, opened,
+    events, waiting, held, collapsed, closed, unrouted)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (source) DO UPDATE SET
+    receipts = receipts + excluded.receipts, first = first + excluded.first,
+    duplicate = duplicate + excluded.duplicate, stale = stale + excluded.stale,
+    conflict = conflict + excluded.conflict, quarantined = quarantined + excluded.quarantined,
+    opened = opened + excluded.opened, events = events + excluded.events,
+    waiting = waiting + excluded.waiting, held = held + excluded.held,
+    collapsed = collapsed + excluded.collapsed, closed = closed + excluded.closed,
+    unrouted = unrouted + excluded.unrouted
+
+-- name: add_destination_archive
+INSERT INTO destination_archive (destination, created, delivered, pending, held, dead, discarded)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (destination) DO UPDATE SET
+    created = created + excluded.created, delivered = delivered + excluded.delivered,
+    pending = pending + excluded.pending, held = held + excluded.held, dead = dead + excluded.dead,
+    discarded = discarded + excluded.discarded
+
 -- name: ledger_sources
 -- Who is known has a line, also without counters: a recount must not find more than this.
 SELECT s.name, COALESCE(SUM(c.receipts), 0), COALESCE(SUM(c.first), 0),
@@ -231,14 +318,21 @@ FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.
 GROUP BY d.name ORDER BY d.name
 
 -- name: recount_sources
--- A row of verdict `first` counts itself once and its equal repeats as duplicates.
+-- A row of verdict `first` counts itself once and its equal repeats as duplicates. What has been forgotten
+-- was counted when it went.
 SELECT s.name,
-       COALESCE(c.receipts, 0), COALESCE(c.first, 0), COALESCE(c.duplicate, 0),
-       COALESCE(c.stale, 0), COALESCE(c.conflict, 0), COALESCE(c.quarantined, 0),
-       COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(r.closed, 0),
-       COALESCE(e.events, 0), COALESCE(i.waiting, 0), COALESCE(i.held, 0), 0, COALESCE(r.closed, 0),
-       COALESCE(e.unrouted, 0)
+       COALESCE(c.receipts, 0) + COALESCE(a.receipts, 0), COALESCE(c.first, 0) + COALESCE(a.first, 0),
+       COALESCE(c.duplicate, 0) + COALESCE(a.duplicate, 0), COALESCE(c.stale, 0) + COALESCE(a.stale, 0),
+       COALESCE(c.conflict, 0) + COALESCE(a.conflict, 0),
+       COALESCE(c.quarantined, 0) + COALESCE(a.quarantined, 0),
+       COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(r.closed, 0)
+           + COALESCE(a.opened, 0),
+       COALESCE(e.events, 0) + COALESCE(a.events, 0), COALESCE(i.waiting, 0) + COALESCE(a.waiting, 0),
+       COALESCE(i.held, 0) + COALESCE(a.held, 0), COALESCE(a.collapsed, 0),
+       COALESCE(r.closed, 0) + COALESCE(a.closed, 0),
+       COALESCE(e.unrouted, 0) + COALESCE(a.unrouted, 0)
 FROM sources AS s
+LEFT JOIN source_archive AS a ON a.source = s.number
 LEFT JOIN (
     SELECT source, SUM(CASE WHEN verdict < 6 THEN count ELSE 0 END) AS receipts, SUM(verdict = 1) AS first,
            SUM(CASE verdict WHEN 1 THEN count - 1 WHEN 2 THEN count ELSE 0 END) AS duplicate,
@@ -257,7 +351,14 @@ LEFT JOIN (
 ORDER BY s.name
 
 -- name: recount_destinations
-SELECT d.name, COUNT(y.number), COALESCE(SUM(y.state = 1), 0), COALESCE(SUM(y.state = 0), 0),
-       COALESCE(SUM(y.state = 2), 0), COALESCE(SUM(y.state = 3), 0), COALESCE(SUM(y.state = 4), 0)
-FROM destinations AS d LEFT JOIN deliveries AS y ON y.destination = d.number
-GROUP BY d.name ORDER BY d.name
+SELECT d.name, COALESCE(y.created, 0) + COALESCE(a.created, 0),
+       COALESCE(y.delivered, 0) + COALESCE(a.delivered, 0), COALESCE(y.pending, 0) + COALESCE(a.pending, 0),
+       COALESCE(y.held, 0) + COALESCE(a.held, 0), COALESCE(y.dead, 0) + COALESCE(a.dead, 0),
+       COALESCE(y.discarded, 0) + COALESCE(a.discarded, 0)
+FROM destinations AS d
+LEFT JOIN destination_archive AS a ON a.destination = d.number
+LEFT JOIN (
+    SELECT destination, COUNT(*) AS created, SUM(state = 1) AS delivered, SUM(state = 0) AS pending,
+           SUM(state = 2) AS held, SUM(state = 3) AS dead, SUM(state = 4) AS discarded
+    FROM deliveries GROUP BY destination) AS y ON y.destination = d.number
+ORDER BY d.name
