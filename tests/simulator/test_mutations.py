@@ -7,8 +7,9 @@ import pytest
 import relay.deliver.worker
 from relay.deliver.worker import Courier
 from tests.simulator.disk import Room
+from tests.simulator.draw import draw
 from tests.simulator.mutations import MUTATIONS
-from tests.simulator.script import Revise, Script, draw
+from tests.simulator.script import Revise, Script
 from tests.simulator.world import play
 
 #: Histories in which a mistake has to show.

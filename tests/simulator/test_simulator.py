@@ -10,6 +10,7 @@ import pytest
 
 from tests.simulator.__main__ import main
 from tests.simulator.disk import Room
+from tests.simulator.draw import draw
 from tests.simulator.mutations import MUTATIONS
 from tests.simulator.script import (
     Crash,
@@ -22,7 +23,6 @@ from tests.simulator.script import (
     StoreFault,
     Stuck,
     Stumble,
-    draw,
 )
 from tests.simulator.shrink import shrink
 from tests.simulator.world import play
