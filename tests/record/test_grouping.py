@@ -160,7 +160,7 @@ async def test_the_unexpected_fails_the_store(bench: Bench) -> None:
         await bench.task
     assert isinstance(failure.value.__cause__, ZeroDivisionError)
     with pytest.raises(StoreFailedError):
-        bench.grouper.submit("c")
+        await bench.grouper.submit("c")
 
 
 async def test_who_waits_too_long_is_told_so() -> None:

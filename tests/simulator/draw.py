@@ -102,6 +102,12 @@ def draw(seed: int) -> Script:
     faults = [_fault(dice, cast) for _ in range(dice.choice((0, 1, 2, 3, 4, 6)))]
     if storm and dice.random() < 0.5:
         faults.append(_outage(dice, cast, round(since, 3)))
+    # While a courier is replaced, what it has to write may take longer than it is given.
+    faults += [
+        Slow(round(fault.at + dice.choice((0.01, 0.1, 0.3)), 3), 5.0)
+        for fault in faults
+        if isinstance(fault, Rehire | Remove) and dice.random() < 0.5
+    ]
     if dice.random() < 0.6:
         stuck = [fault.subject for fault in faults if isinstance(fault, Stuck)]
         faults += [_revise(dice, calls, stuck) for _ in range(dice.randint(1, 4))]

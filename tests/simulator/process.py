@@ -52,8 +52,8 @@ _LADDER: Final = (0, 500_000, 1_000_000, 2_000_000)
 _GATE: Final = GatePolicy(
     faults_to_open=3, apart_s=1.0, probe_first_s=0.25, probe_last_s=2.0
 )
-#: Seconds that tries under way may take when their courier is replaced.
-_REPLACE_S: Final = 2.0
+#: Seconds that tries under way may take when their courier is replaced: some take longer.
+_REPLACE_S: Final = 0.6
 
 
 class _ScriptedDeliveries(Deliveries):

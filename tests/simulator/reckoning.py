@@ -38,6 +38,7 @@ def at_the_end(world: "World") -> None:
     _every_event_arrives(world, deliveries)
     _once_and_alike(world, events)
     _in_order(world, deliveries)
+    _as_late_as_asked(world)
     _balanced(world)
 
 
@@ -231,6 +232,16 @@ def _in_order(world: "World", deliveries: Sequence[Delivery]) -> None:
                 f"revision {arrival.revision} of {arrival.subject} reached {place} after {before}",
             )
             latest[arrival.subject] = arrival.revision
+
+
+def _as_late_as_asked(world: "World") -> None:
+    """Who is told when to come again does not come sooner."""
+    for destination in world.destinations:
+        world.history.require(
+            not (destination.punctual and destination.early),
+            "Retry-After",
+            f"{destination.early} came sooner to {destination.place.name} than they were asked to",
+        )
 
 
 def _balanced(world: "World") -> None:

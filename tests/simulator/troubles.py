@@ -146,14 +146,14 @@ async def _rotate(world: "World", fault: Rotate) -> None:
     if hurry:
         world.upstream.secrets[source] = new
         await pause(hurry)
-    world.configure(world.layout.with_secrets(source, (old, new)))
+    # Another rotation may be under way.
+    known = {*dict(world.layout.secrets)[source], old, new}
+    world.configure(world.layout.with_secrets(source, tuple(sorted(known))))
     await pause(max(0.0, fault.signed_after))
     world.upstream.secrets[source] = max(new, world.upstream.secrets[source])
     await pause(max(0.0, fault.retired_after - max(0.0, fault.signed_after)))
-    known = dict(world.layout.secrets)[source]
-    world.configure(
-        world.layout.with_secrets(source, tuple(n for n in known if n > old))
-    )
+    left = tuple(n for n in dict(world.layout.secrets)[source] if n > old)
+    world.configure(world.layout.with_secrets(source, left))
 
 
 async def _fill(world: "World", fault: Full) -> None:
