@@ -67,7 +67,7 @@ class FaultyConnection:
         if fault is None or not sql.startswith(_STATEMENTS[fault]):
             done = self._connection.execute(sql, values)
             if sql == "COMMIT":
-                self._disk.written(self._connection)
+                self._disk.written()
             return done
         self._disk.strike()
         if fault == "commits-and-fails":
@@ -124,6 +124,7 @@ class Disk:
         self._store: SqliteStore | None = None
         #: Bytes of the log that no loss of power takes away.
         self._synced = 0
+        self._waits = False
         self._commits = 0
         #: What happens in which commit, between writing and syncing.
         self.hooks: dict[int, Callable[[], None]] = {}
@@ -157,7 +158,9 @@ class Disk:
         assert writer is not None
         self._store = store
         self._limit(store)
-        self.sync(writer._db)
+        [(mode,)] = writer._db.execute("PRAGMA synchronous").fetchall()
+        self._waits = mode >= _FULL
+        self.sync()
         faulty: Any = FaultyConnection(writer._db, self)
         writer._db = faulty
 
@@ -169,19 +172,18 @@ class Disk:
     def _limit(self, store: SqliteStore) -> None:
         store._limits = replace(store._limits, min_free_disk=self.least_free)
 
-    def written(self, connection: sqlite3.Connection) -> None:
+    def written(self) -> None:
         """A commit is in the log; it returns when it is synced, where that was asked for."""
         self._commits += 1
         hook = self.hooks.pop(self._commits, None)
         if hook is not None:
             hook()
-        self.sync(connection)
+        self.sync()
 
-    def sync(self, connection: sqlite3.Connection) -> None:
-        """The log is synced, if this connection waits for that."""
-        [(mode,)] = connection.execute("PRAGMA synchronous").fetchall()
+    def sync(self) -> None:
+        """The log is synced, if the store's connection waits for that."""
         size = log_size(self.path)
-        self._synced = size if mode >= _FULL else min(self._synced, size)
+        self._synced = size if self._waits else min(self._synced, size)
 
     def leave_behind(self, store: SqliteStore, *, powerless: bool) -> None:
         """The process is gone: files and log stay as they are, mid-sentence."""

@@ -49,7 +49,7 @@ async def revise(
             places = _write(writer, subject, outcome, now)
             writer._checkpoints.reach("before-commit")
             db.execute("COMMIT")
-            process.disk.sync(db)
+            process.disk.sync()
         except Exception as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
