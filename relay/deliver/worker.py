@@ -153,6 +153,20 @@ class Courier:
         while self._idle:
             _wake(self._idle.popleft())
 
+    async def leave(self) -> None:
+        """After :meth:`run` has ended, however it did: hold nothing any more.
+
+        Where it was cut short, or crashed while it stopped, outcomes are unwritten and tries without an
+        outcome, and nobody else may claim those. A try that was cut short may have arrived.
+
+        Raises:
+            RelayError: the store does not take it; only a next start frees what is leased then.
+        """
+        self._give_back([*self._trying.values()])
+        self._trying.clear()
+        self._give_back_ready()
+        await self._settler.write_rest()
+
     async def _until_last(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do the work of a task that sends; the last to end gives back what none has tried."""
         try:
