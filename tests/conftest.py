@@ -8,11 +8,12 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 from tests.kafka_fixtures import kafka, kafka_of_session, narrow, senders, topic
+from tests.postgres import binaries
 from tests.postgres.fixtures import (
     database,
     database_template,
-    old_postgres,
-    old_postgres_of_session,
+    older_postgres,
+    older_postgres_of_session,
     pgbouncer,
     postgres,
     postgres_of_session,
@@ -24,8 +25,8 @@ __all__ = [
     "kafka",
     "kafka_of_session",
     "narrow",
-    "old_postgres",
-    "old_postgres_of_session",
+    "older_postgres",
+    "older_postgres_of_session",
     "pgbouncer",
     "postgres",
     "postgres_of_session",
@@ -42,6 +43,16 @@ settings.register_profile(
 )
 settings.register_profile("dev", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run be played on another release of the database."""
+    parser.addoption(
+        "--postgres",
+        type=int,
+        default=binaries.NEWEST,
+        help="Major version of PostgreSQL that the tests start.",
+    )
 
 
 @pytest.fixture(autouse=True)

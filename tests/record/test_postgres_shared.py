@@ -288,18 +288,3 @@ async def test_a_wrong_password_is_a_mistake_and_is_not_repeated(
         await place.open()
     assert "whsec-wrong" not in str(told.value)
     await place.vanish()
-
-
-async def test_an_old_server_keeps_everything_too(
-    old_postgres: LocalPostgres,
-) -> None:
-    await old_postgres.create_database("aged")
-    place = PostgresHarness(old_postgres.url("aged"))
-    await place.open()
-    await place.one(callback("run_1"))
-    await place.one(odd())
-    assert len(await place.deliver_all("lake")) == 1
-    await place.reopen()
-    assert (await place.one(callback("run_1"))).verdict is Verdict.DUPLICATE
-    await place.audit()
-    await place.vanish()
