@@ -14,7 +14,7 @@ import structlog
 
 from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
-from relay.app.stores import build_store, read_ledger
+from relay.app.stores import build_store, read_ledger, wait_for_store
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
 from relay.core.errors import MisconfiguredError
@@ -91,6 +91,7 @@ class Service:
         self._options = options or ServiceOptions()
         self._stack = AsyncExitStack()
         self._hurried = asyncio.Event()
+        self._unwanted = asyncio.Event()
         #: What ends every wait for a client or a destination; empty while starting.
         self._hang_ups: list[Callable[[], None]] = []
         self._threads: list[ThreadExecutor] = []
@@ -142,6 +143,10 @@ class Service:
             await self._drain_delay()
         await self._stack.aclose()
 
+    def dismiss(self) -> None:
+        """While it starts: wait for the store no longer. Once it has started this does nothing."""
+        self._unwanted.set()
+
     def hurry(self) -> None:
         """Wait for no sender and no destination any more; what is recorded stays recorded."""
         self._hurried.set()
@@ -192,7 +197,12 @@ class Service:
             executor=self._thread,
             synchronous=self._options.synchronous,
         )
-        await self.store.open([(d.name, d.kind) for d in settings.destinations])
+        with _named("store"):
+            await wait_for_store(
+                self.store,
+                [(d.name, d.kind) for d in settings.destinations],
+                unwanted=self._unwanted,
+            )
         self._at_stop("store", self.store.close, within_s=_STORE_S)
         self.supervisor.start(
             Worker(name="store", run=self.store.run, stop=self.store.stop)

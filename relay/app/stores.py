@@ -1,12 +1,16 @@
 """Stores: the settings' URL becomes a store, or a look at one.
 
-Owns which adapter a URL names.
+Owns which adapter a URL names, and for how long a start waits for a database.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
 
 from relay.app.system import System
+from relay.core.errors import StoreBusyError
 from relay.core.ledger import Ledger
 from relay.core.ports import Executor, Handover, Metrics
 from relay.record.grouped import GroupedStore, Limits
@@ -16,7 +20,14 @@ from relay.record.sqlite import SqliteStore
 from relay.record.sqlite import ledger as sqlite
 from relay.settings import Place, Settings
 
-__all__ = ["build_store", "read_ledger", "recount"]
+__all__ = ["build_store", "read_ledger", "recount", "wait_for_store"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+#: How long a start waits for a database that does not answer, and from try to try, in seconds. Shorter
+#: than a liveness probe's patience: nobody listens yet.
+START_S: Final = 20.0
+RETRY_S: Final = 1.0
 
 
 def build_store(
@@ -56,6 +67,33 @@ def build_store(
         limits=limits,
         synchronous=synchronous,
     )
+
+
+async def wait_for_store(
+    store: GroupedStore,
+    destinations: Sequence[tuple[str, str]],
+    *,
+    unwanted: asyncio.Event,
+) -> None:
+    """Open a store. One that does not answer is tried again, until ``unwanted`` is set.
+
+    Raises:
+        MisconfiguredError: it cannot work as configured.
+        StoreBusyError: it has not answered in time.
+    """
+    until = asyncio.get_running_loop().time() + START_S
+    while True:
+        try:
+            return await store.open(destinations)
+        except StoreBusyError as error:
+            if asyncio.get_running_loop().time() >= until or unwanted.is_set():
+                raise StoreBusyError(f"store: {error}") from error
+            log.warning("store.awaited", why=str(error))
+        try:
+            async with asyncio.timeout(RETRY_S):
+                await unwanted.wait()
+        except TimeoutError:
+            continue
 
 
 async def read_ledger(place: Place) -> Ledger:

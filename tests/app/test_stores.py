@@ -7,60 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from relay.app import Service
+from relay.app import Service, stores
 from relay.app.stores import read_ledger, recount
-from relay.settings import Settings, parse
-from tests.acceptance.relays import SECRET, callback, run_id, sign
+from relay.core.errors import StoreBusyError
+from tests.acceptance.relays import SECRET
+from tests.app.relaying import CONFIG, holds, post, readiness, settings_of
 from tests.postgres.fixtures import Database
 
 pytestmark = pytest.mark.postgres
-
-CONFIG = """
-data_dir: {directory}
-store: "{store}"
-public: {{listen: "127.0.0.1:0", stop_timeout: 2s}}
-operator: {{listen: "127.0.0.1:0"}}
-limits: {{ack_timeout: 300ms}}
-sources: [{{name: acme, secret: "{secret}"}}]
-destinations: [{{name: audit, kind: file, path: {file}.jsonl}}]
-"""
-
-
-async def settings_of(directory: Path, store: str, file: str = "audit") -> Settings:
-    text = CONFIG.format(directory=directory, store=store, secret=SECRET, file=file)
-    return await asyncio.to_thread(parse, text, {}, file="relay.yaml")
-
-
-async def post(service: Service, number: int) -> int:
-    body = callback(number)
-    url = f"http://127.0.0.1:{service.public.port}/callbacks/acme"
-    async with (
-        aiohttp.ClientSession() as session,
-        session.post(url, data=body, headers=sign(body)) as answer,
-    ):
-        return answer.status
-
-
-async def readiness(service: Service) -> tuple[int, list[str]]:
-    url = f"http://127.0.0.1:{service.operator.port}/readyz"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return answer.status, (await answer.json())["reasons"]
-
-
-async def holds(path: Path, *numbers: int) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            text = await asyncio.to_thread(
-                lambda: path.read_text() if path.exists() else ""
-            )
-            if all(run_id(number) in text for number in numbers):
-                return
-            await asyncio.wait(
-                [asyncio.get_running_loop().create_future()], timeout=0.02
-            )
 
 
 async def test_a_callback_becomes_an_event_in_a_file(
@@ -105,6 +61,33 @@ async def test_a_database_that_is_away_makes_503_and_unready_and_is_found_again(
                 pass
         await holds(tmp_path / "audit.jsonl", 1, 2)
         assert await readiness(service) == (200, [])
+
+
+async def test_a_start_waits_for_a_database_that_is_not_there_yet(
+    tmp_path: Path, database: Database
+) -> None:
+    settings = await settings_of(tmp_path, database.url)
+    await asyncio.to_thread(database.server.kill)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(asyncio.to_thread(database.server.start))
+        async with Service(settings) as service:
+            assert await post(service, 1) == 202
+            assert await readiness(service) == (200, [])
+
+
+@pytest.mark.parametrize("patience", ["none", "a signal"])
+async def test_a_start_without_a_database_says_so_and_fails(
+    patience: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = "postgresql://relay:whsec-hidden@127.0.0.1:9/relay"
+    settings = await settings_of(tmp_path, nobody)
+    if patience == "none":
+        monkeypatch.setattr(stores, "START_S", 0.0)
+    service = Service(settings)
+    asyncio.get_running_loop().call_later(0.2, service.dismiss)
+    with pytest.raises(StoreBusyError, match="store: the database does not answer"):
+        async with asyncio.timeout(10), service:
+            pass
 
 
 def test_the_command_line_speaks_of_the_store_without_its_password(
