@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
+import asyncpg
 import pytest
 
 from relay.app import Service, stores
@@ -61,6 +63,34 @@ async def test_a_database_that_is_away_makes_503_and_unready_and_is_found_again(
                 pass
         await holds(tmp_path / "audit.jsonl", 1, 2)
         assert await readiness(service) == (200, [])
+
+
+@pytest.mark.parametrize("way", ["PGPASSWORD", "passfile", "PGPASSFILE", "encoded"])
+async def test_a_password_of_any_characters_can_be_given(
+    way: str, tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = "p@ss/w#rd?:%41 é"
+    admin = await asyncpg.connect(database.server.administrator_url("postgres"))
+    await admin.execute(f"ALTER ROLE relay PASSWORD '{password}'")
+    file = tmp_path / "passwords"
+    file.write_text(f"*:*:{database.name}:relay:{password}\n")
+    file.chmod(0o600)
+    store = database.url.replace(f":{database.server.password}@", "@")
+    match way:
+        case "PGPASSWORD":
+            monkeypatch.setenv("PGPASSWORD", password)
+        case "PGPASSFILE":
+            monkeypatch.setenv("PGPASSFILE", str(file))
+        case "passfile":
+            store += f"?passfile={file}"
+        case _:
+            store = store.replace("relay@", f"relay:{quote(password, safe='')}@", 1)
+    try:
+        async with Service(await settings_of(tmp_path, store)) as service:
+            assert await post(service, 1) == 202
+    finally:
+        await admin.execute(f"ALTER ROLE relay PASSWORD '{database.server.password}'")
+        await admin.close()
 
 
 async def test_a_start_waits_for_a_database_that_is_not_there_yet(
