@@ -17,6 +17,7 @@ from tests.postgres.fixtures import (
     pgbouncer,
     postgres,
     postgres_of_session,
+    store,
 )
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "postgres",
     "postgres_of_session",
     "senders",
+    "store",
     "topic",
 ]
 

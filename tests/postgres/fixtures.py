@@ -2,7 +2,8 @@
 
 Owns the servers and the databases' names. Tests that kill or hang a server take the fixture
 ``postgres`` too; it is put right again after each test. It is the newest release unless the run
-was begun with ``--postgres MAJOR``; ``older_postgres`` is each of the others in turn.
+was begun with ``--postgres MAJOR``; ``older_postgres`` is each of the older ones in turn, and ``store`` a store of
+either kind for what both have to keep.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ __all__ = [
     "postgres",
     "postgres_of_session",
     "programs",
+    "store",
 ]
 
 _NUMBERS = itertools.count(1)
@@ -110,3 +112,12 @@ def pgbouncer(postgres: LocalPostgres) -> Iterator[PgBouncer]:
     """A pooler before the server, with empty pools."""
     with PgBouncer(server=postgres) as pooler:
         yield pooler
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest) -> str:
+    """The URL of a store of each kind."""
+    if request.param == "sqlite":
+        return "sqlite:///relay.db"
+    url: str = request.getfixturevalue("database").url
+    return url
