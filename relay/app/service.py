@@ -6,7 +6,7 @@ fails half way; each step of stopping has a budget, and their sum is bounded.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -17,7 +17,7 @@ from relay.app.deliveries import Deliveries
 from relay.app.stores import build_store, read_ledger, wait_for_store
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
-from relay.core.errors import MisconfiguredError
+from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.limiter import Limiter
 from relay.deliver.dispatch import Dispatch
 from relay.observe.metrics import PrometheusMetrics
@@ -157,6 +157,9 @@ class Service:
         """Take over sources, routes and destinations; say what else has changed and needs a restart.
 
         Requests under way end with what they began with. Not to be called twice at a time.
+
+        Raises:
+            StoreBusyError: the store does not answer; nothing has been changed.
         """
         kept = fixed_changes(self._settings, settings)
         if kept:
@@ -217,10 +220,15 @@ class Service:
             supervisor=self.supervisor,
             dispatch=self._dispatch,
             thread=self._thread,
-            barrier=lambda: self.store.register(()),
+            barrier=self._commits_under_way,
         )
         self._at_stop("senders", self.deliveries.close, within_s=_SENDERS_S)
         await self.deliveries.open(self._settings)
+
+    async def _commits_under_way(self) -> None:
+        """Wait for them: groups go one by one, so that one which fails comes after them as well."""
+        with suppress(StoreBusyError):
+            await self.store.register(())
 
     def _thread(self, name: str) -> ThreadExecutor:
         executor = ThreadExecutor(name)

@@ -18,9 +18,10 @@ from structlog.testing import capture_logs
 from relay.app import Service
 from relay.app.reload import Reloader
 from relay.app.stores import read_ledger
-from relay.core.errors import MisconfiguredError
+from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.settings import ConfigError, Mistake, Settings, parse
 from tests.acceptance.relays import SECRET, callback, free_port, run_id, sign
+from tests.postgres.fixtures import Database
 
 CONFIG = """
 data_dir: {directory}
@@ -254,6 +255,8 @@ class Scripted:
     def __init__(self, *read: Settings | Exception) -> None:
         self.script = list(read)
         self.told: list[Settings] = []
+        #: So many times the store does not answer.
+        self.away = 0
         self.looks = asyncio.Semaphore(0)
 
     async def read(self) -> Settings:
@@ -264,6 +267,9 @@ class Scripted:
         return found
 
     async def reload(self, settings: Settings) -> None:
+        if self.away:
+            self.away -= 1
+            raise StoreBusyError("the database does not answer")
         self.told.append(settings)
 
     async def looked(self, times: int) -> None:
@@ -309,6 +315,39 @@ async def test_a_bad_file_is_said_once_and_changes_nothing(tmp_path: Path) -> No
         ["there is no such file"],
     ]
     assert scripted.told == []
+
+
+async def test_a_change_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
+    """It is taken over when the store is back; the relay goes on as it was until then."""
+    old, new = await settings_of(tmp_path, AUDIT), await settings_of(tmp_path, COPY)
+    scripted = Scripted(old, new)
+    scripted.away = 2
+    with capture_logs() as said:
+        async with reloading(scripted, old, 0.001):
+            await scripted.looked(6)
+    postponed = [line for line in said if line["event"] == "configuration.postponed"]
+    assert len(postponed) == 2
+    assert scripted.told == [new]
+
+
+@pytest.mark.postgres
+async def test_a_change_while_the_database_is_away_changes_nothing_yet(
+    tmp_path: Path, database: Database
+) -> None:
+    async with place(tmp_path, AUDIT, store=database.url) as it:
+        both = await settings_of(tmp_path, AUDIT, COPY, store=database.url)
+        await asyncio.to_thread(database.server.kill)
+        with pytest.raises(StoreBusyError):
+            await it.service.reload(both)
+        await asyncio.to_thread(database.server.start)
+        async with asyncio.timeout(10):
+            while await it.post(1) == 503:
+                pass
+        await it.holds("audit.jsonl", 1)
+        assert not await asyncio.to_thread((tmp_path / "copy.jsonl").exists)
+        await it.service.reload(both)
+        assert await it.post(2) == 202
+        await it.holds("copy.jsonl", 2)
 
 
 async def test_who_asks_is_told_at_once_also_that_nothing_has_changed(

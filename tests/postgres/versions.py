@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from tests.postgres import binaries, releases
 
 PARTS = (
-    "tests/postgres",
+    "tests/postgres/test_local_postgres.py::TestServer::test_it_is_the_release_that_was_asked_for",
     "tests/record/test_postgres.py",
     "tests/record/test_postgres_shared.py",
+    "tests/record/test_postgres_faults.py",
     "tests/app",
-    "tests/acceptance",
 )
 
 
