@@ -20,7 +20,7 @@ from relay.record.sqlite import SqliteStore
 from relay.record.sqlite import ledger as sqlite
 from relay.settings import Place, Settings
 
-__all__ = ["build_store", "read_ledger", "recount", "wait_for_store"]
+__all__ = ["build_store", "is_empty", "read_ledger", "recount", "wait_for_store"]
 
 log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -94,6 +94,18 @@ async def wait_for_store(
                 await unwanted.wait()
         except TimeoutError:
             continue
+
+
+async def is_empty(place: Place) -> bool:
+    """Whether there is nothing yet where the store would be.
+
+    Raises:
+        MisconfiguredError: it cannot be looked at.
+        StoreBusyError: it does not answer.
+    """
+    if place.store.file is None:
+        return await postgres.is_empty(place.store.reveal())
+    return not await asyncio.to_thread(place.store_path.exists)
 
 
 async def read_ledger(place: Place) -> Ledger:

@@ -146,6 +146,8 @@ async def _version(connection: Connection) -> int:
     if await connection.fetchval("SELECT to_regclass('meta')") is None:
         return 0
     found = await connection.fetchval("SELECT value FROM meta WHERE key = 'schema'")
+    if found is None:
+        raise MisconfiguredError("the table `meta` there is somebody else's")
     return int(found)
 
 
