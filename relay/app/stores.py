@@ -4,13 +4,14 @@ Owns which adapter a URL names, and for how long a start waits for a database.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
 
 from relay.app.system import System
-from relay.core.errors import StoreBusyError
+from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.ledger import Ledger
 from relay.core.ports import Executor, Handover, Metrics
 from relay.record.grouped import GroupedStore, Limits
@@ -82,18 +83,30 @@ async def wait_for_store(
         StoreBusyError: it has not answered in time.
     """
     until = asyncio.get_running_loop().time() + START_S
+    said = ""
     while True:
         try:
             return await store.open(destinations)
         except StoreBusyError as error:
             if asyncio.get_running_loop().time() >= until or unwanted.is_set():
                 raise StoreBusyError(f"store: {error}") from error
-            log.warning("store.awaited", why=str(error))
+            if said != str(error):
+                said = str(error)
+                log.warning("store.awaited", why=said, within_s=START_S)
         try:
             async with asyncio.timeout(RETRY_S):
                 await unwanted.wait()
         except TimeoutError:
             continue
+
+
+@contextmanager
+def _told_of(place: Place) -> Iterator[None]:
+    """Say which database it is that cannot be read; a file's path is named anyway."""
+    try:
+        yield
+    except (StoreBusyError, MisconfiguredError) as error:
+        raise type(error)(f"store {place.store_place}: {error}") from error
 
 
 async def is_empty(place: Place) -> bool:
@@ -104,7 +117,8 @@ async def is_empty(place: Place) -> bool:
         StoreBusyError: it does not answer.
     """
     if place.store.file is None:
-        return await postgres.is_empty(place.store.reveal())
+        with _told_of(place):
+            return await postgres.is_empty(place.store.reveal())
     return not await asyncio.to_thread(place.store_path.exists)
 
 
@@ -116,7 +130,8 @@ async def read_ledger(place: Place) -> Ledger:
         StoreBusyError: it does not answer.
     """
     if place.store.file is None:
-        return await postgres.read_ledger_of(place.store.reveal())
+        with _told_of(place):
+            return await postgres.read_ledger_of(place.store.reveal())
     return await asyncio.to_thread(sqlite.read_ledger_of, place.store_path)
 
 
@@ -128,5 +143,6 @@ async def recount(place: Place) -> tuple[Ledger, Ledger]:
         StoreBusyError: it does not answer.
     """
     if place.store.file is None:
-        return await postgres.recount_of(place.store.reveal())
+        with _told_of(place):
+            return await postgres.recount_of(place.store.reveal())
     return await asyncio.to_thread(sqlite.recount_of, place.store_path)

@@ -128,19 +128,25 @@ def test_the_command_line_speaks_of_the_store_without_its_password(
         CONFIG.format(directory=tmp_path, store="${STORE}", secret=SECRET, file="audit")
     )
 
-    def relay(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def relay(
+        *arguments: str, store: str = database.url
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "relay", *arguments, "--config", str(config)],
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "STORE": database.url},
+            env={**os.environ, "STORE": store},
         )
 
     checked = relay("check")
     assert checked.returncode == 0
     address = f"127.0.0.1:{database.server.port}/{database.name}"
     assert f"postgresql://{address}" in checked.stdout
+    gone = relay("ledger", store="postgresql://relay:hidden@127.0.0.1:9/relay")
+    where = "store postgresql://127.0.0.1:9/relay"
+    why = "the database does not answer (Connection refused)"
+    assert (gone.returncode, gone.stdout, gone.stderr) == (1, "", f"{where}: {why}\n")
     before = relay("ledger", "--json")
     assert (before.returncode, json.loads(before.stdout)["ok"]) == (2, False)
     for said in (checked, before):

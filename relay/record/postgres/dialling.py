@@ -6,6 +6,7 @@ nothing. No message holds a password: the server's do not, and the client's own 
 Sources: PostgreSQL, "Error Codes"; libpq, "SSL Support" (the parameters' names).
 """
 
+import os
 import ssl
 from typing import Final
 
@@ -48,7 +49,8 @@ def _of_system(error: OSError) -> RelayError:
         )
     if "rejected SSL upgrade" in str(error):
         return MisconfiguredError("the database offers no TLS, and sslmode asks for it")
-    why = f" ({error.strerror})" if error.strerror else ""
+    known = error.errno is not None and error.errno > 0
+    why = f" ({os.strerror(error.errno)})" if known and error.errno else ""
     return StoreBusyError(f"the database does not answer{why}")
 
 
