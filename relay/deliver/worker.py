@@ -309,7 +309,12 @@ class Courier:
         if len(parcels) == free or self._bytes_left <= 0:
             self._backlog = True
             return 0.0
-        return self._until(await self._outbox.next_due(self.name))
+        try:
+            due = await self._outbox.next_due(self.name)
+        except (StoreBusyError, StoreFullError):
+            # A store that is away is no reason to crash: it is asked again with the next poll.
+            return POLL_S
+        return self._until(due)
 
     def _until(self, due: int | None) -> float:
         """Seconds until it is worth asking again, at most a poll."""

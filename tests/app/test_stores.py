@@ -10,10 +10,12 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from relay.app import Service, stores
 from relay.app.stores import read_ledger, recount
 from relay.core.errors import StoreBusyError
+from relay.deliver import worker
 from tests.acceptance.relays import SECRET
 from tests.app.relaying import CONFIG, holds, post, readiness, settings_of
 from tests.postgres.fixtures import Database
@@ -63,6 +65,23 @@ async def test_a_database_that_is_away_makes_503_and_unready_and_is_found_again(
                 pass
         await holds(tmp_path / "audit.jsonl", 1, 2)
         assert await readiness(service) == (200, [])
+
+
+async def test_couriers_outlive_a_database_that_is_away_for_long(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They ask again and again; one that crashed each time would end the process after a minute."""
+    monkeypatch.setattr(worker, "POLL_S", 0.005)
+    with capture_logs() as said:
+        async with Service(await settings_of(tmp_path, database.url)) as service:
+            await asyncio.to_thread(database.server.kill)
+            assert [await post(service, 1) for _ in range(20)] == [503] * 20
+            await asyncio.to_thread(database.server.start)
+            async with asyncio.timeout(10):
+                while await post(service, 1) == 503:
+                    pass
+            await holds(tmp_path / "audit.jsonl", 1)
+    assert "worker.crashed" not in [line["event"] for line in said]
 
 
 @pytest.mark.parametrize("way", ["PGPASSWORD", "passfile", "PGPASSFILE", "encoded"])
