@@ -59,7 +59,7 @@ test: lint ## all that CI runs: lint, then every test, then coverage
 test-fast: $(VENV)/.test ## the in-process tests, without coverage
 	$(BIN)/python -m pytest -q -m "not process and not kafka and not postgres"
 
-test-postgres-versions: $(VENV)/.test ## the whole law of stores on PostgreSQL 14, 15, 16, 17 and 18 (10 minutes)
+test-postgres-versions: $(VENV)/.test ## the whole law of stores on PostgreSQL 14, 15, 16, 17 and 18 (15 minutes)
 	$(BIN)/python -m tests.postgres.versions
 
 simulate: $(VENV)/.test ## whole histories on a virtual loop, MINUTES=5 of them from SEED=0, with every promise judged

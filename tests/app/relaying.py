@@ -16,7 +16,7 @@ data_dir: {directory}
 store: "{store}"
 public: {{listen: "127.0.0.1:0", stop_timeout: 2s}}
 operator: {{listen: "127.0.0.1:0"}}
-limits: {{ack_timeout: 300ms}}
+limits: {{ack_timeout: 2s}}
 sources: [{{name: acme, secret: "{secret}"}}]
 destinations: [{{name: audit, kind: file, path: {file}.jsonl}}]
 """
