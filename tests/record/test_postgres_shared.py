@@ -47,8 +47,13 @@ def silence(harness: PostgresHarness) -> None:
     assert isinstance(harness.store, PostgresStore)
     assert harness.store._thread is not None
     assert harness.store._leases is not None
-    assert harness.store._leases._beating is not None
-    harness.store._thread.call(harness.store._leases._beating.cancel)
+    beating = harness.store._leases._beating
+    assert beating is not None
+
+    def cease() -> None:
+        beating.cancel()
+
+    harness.store._thread.call(cease)
 
 
 async def beat(harness: PostgresHarness) -> None:
