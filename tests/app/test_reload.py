@@ -21,7 +21,6 @@ from relay.app.stores import read_ledger
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.settings import ConfigError, Mistake, Settings, parse
 from tests.acceptance.relays import SECRET, callback, free_port, run_id, sign
-from tests.postgres.fixtures import Database
 
 CONFIG = """
 data_dir: {directory}
@@ -328,26 +327,6 @@ async def test_a_change_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
     postponed = [line for line in said if line["event"] == "configuration.postponed"]
     assert len(postponed) == 2
     assert scripted.told == [new]
-
-
-@pytest.mark.postgres
-async def test_a_change_while_the_database_is_away_changes_nothing_yet(
-    tmp_path: Path, database: Database
-) -> None:
-    async with place(tmp_path, AUDIT, store=database.url) as it:
-        both = await settings_of(tmp_path, AUDIT, COPY, store=database.url)
-        await asyncio.to_thread(database.server.kill)
-        with pytest.raises(StoreBusyError):
-            await it.service.reload(both)
-        await asyncio.to_thread(database.server.start)
-        async with asyncio.timeout(10):
-            while await it.post(1) == 503:
-                pass
-        await it.holds("audit.jsonl", 1)
-        assert not await asyncio.to_thread((tmp_path / "copy.jsonl").exists)
-        await it.service.reload(both)
-        assert await it.post(2) == 202
-        await it.holds("copy.jsonl", 2)
 
 
 async def test_who_asks_is_told_at_once_also_that_nothing_has_changed(

@@ -67,6 +67,25 @@ async def test_a_database_that_is_away_makes_503_and_unready_and_is_found_again(
         assert await readiness(service) == (200, [])
 
 
+async def test_a_change_while_the_database_is_away_changes_nothing_yet(
+    tmp_path: Path, database: Database
+) -> None:
+    old = await settings_of(tmp_path, database.url)
+    new = await settings_of(tmp_path, database.url, file="copy")
+    async with Service(old) as service:
+        await asyncio.to_thread(database.server.kill)
+        with pytest.raises(StoreBusyError):
+            await service.reload(new)
+        await asyncio.to_thread(database.server.start)
+        async with asyncio.timeout(10):
+            while await post(service, 1) == 503:
+                pass
+        await holds(tmp_path / "audit.jsonl", 1)
+        await service.reload(new)
+        assert await post(service, 2) == 202
+        await holds(tmp_path / "copy.jsonl", 2)
+
+
 async def test_couriers_outlive_a_database_that_is_away_for_long(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

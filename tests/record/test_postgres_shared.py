@@ -122,6 +122,7 @@ async def test_a_living_relay_keeps_its_leases_and_a_dead_one_loses_them(
     pair: tuple[PostgresHarness, PostgresHarness],
 ) -> None:
     one, two = pair
+    silence(one)
     silence(two)
     await one.store.record([callback("run_1"), callback("run_2")])
     [held] = await one.claim(limit=1)
@@ -143,6 +144,7 @@ async def test_who_was_taken_for_dead_begins_anew(
     pair: tuple[PostgresHarness, PostgresHarness],
 ) -> None:
     one, two = pair
+    silence(one)
     silence(two)
     before = two.store.incarnation
     await one.execute(
