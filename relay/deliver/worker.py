@@ -323,7 +323,15 @@ class Courier:
         if len(parcels) == free or self._bytes_left <= 0:
             self._backlog = True
             return 0.0
-        return self._until(await self._outbox.next_due(self.name))
+        return await self._until_due()
+
+    async def _until_due(self) -> float:
+        """Seconds until something is due; a store that is away is asked again with the next poll."""
+        try:
+            due = await self._outbox.next_due(self.name)
+        except (StoreBusyError, StoreFullError):
+            return POLL_S
+        return self._until(due)
 
     def _until(self, due: int | None) -> float:
         """Seconds until it is worth asking again, at most a poll."""
