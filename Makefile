@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format lock docs simulate bench bench-postgres bench-long profile clean
+.PHONY: help install demo test test-fast test-postgres-versions lint format lock docs simulate bench bench-postgres bench-long profile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ test: lint ## all that CI runs: lint, then every test, then coverage
 
 test-fast: $(VENV)/.test ## the in-process tests, without coverage
 	$(BIN)/python -m pytest -q -m "not process and not kafka and not postgres"
+
+test-postgres-versions: $(VENV)/.test ## the whole law of stores on PostgreSQL 14, 15, 16, 17 and 18 (15 minutes)
+	$(BIN)/python -m tests.postgres.versions
 
 simulate: $(VENV)/.test ## whole histories on a virtual loop, MINUTES=5 of them from SEED=0, with every promise judged
 	$(BIN)/python -m tests.simulator --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)

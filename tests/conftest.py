@@ -8,14 +8,16 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 from tests.kafka_fixtures import kafka, kafka_of_session, narrow, senders, topic
+from tests.postgres import binaries
 from tests.postgres.fixtures import (
     database,
     database_template,
-    old_postgres,
-    old_postgres_of_session,
+    older_postgres,
+    older_postgres_of_session,
     pgbouncer,
     postgres,
     postgres_of_session,
+    store,
 )
 
 __all__ = [
@@ -24,12 +26,13 @@ __all__ = [
     "kafka",
     "kafka_of_session",
     "narrow",
-    "old_postgres",
-    "old_postgres_of_session",
+    "older_postgres",
+    "older_postgres_of_session",
     "pgbouncer",
     "postgres",
     "postgres_of_session",
     "senders",
+    "store",
     "topic",
 ]
 
@@ -42,6 +45,16 @@ settings.register_profile(
 )
 settings.register_profile("dev", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run be played on another release of the database."""
+    parser.addoption(
+        "--postgres",
+        type=int,
+        default=binaries.NEWEST,
+        help="Major version of PostgreSQL that the tests start.",
+    )
 
 
 @pytest.fixture(autouse=True)

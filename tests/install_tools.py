@@ -1,21 +1,16 @@
 """Make sure of the system's tools that tests need and no Python package holds.
 
-``strace`` shows in which order the relay writes, syncs and answers; ``postgresql`` is the older
-server beside the wheel's new one, ``pgbouncer`` stands before a server as operators have it. Where
-one is missing and this may install packages, it does; elsewhere it says what to do, and the tests
-that need it fail.
+``strace`` shows in which order the relay writes, syncs and answers; ``pgbouncer`` stands before a
+server as operators have it. Where one is missing and this may install packages, it does; elsewhere it
+says what to do, and the tests that need it fail.
 """
 
 import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 TOOLS = ("strace", "pgbouncer")
-#: Debian keeps each version's programs apart and puts none on the path.
-SERVERS = Path("/usr/lib/postgresql")
-SERVER = "postgresql"
 
 
 def find(tool: str) -> str | None:
@@ -23,17 +18,9 @@ def find(tool: str) -> str | None:
     return shutil.which(tool, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
-def postgres() -> list[Path]:
-    """The server of each version that the system has."""
-    return sorted(SERVERS.glob("*/bin/postgres"))
-
-
 def missing() -> list[str]:
     """The packages without which tests fail."""
-    return [
-        *(tool for tool in TOOLS if find(tool) is None),
-        *([] if postgres() else [SERVER]),
-    ]
+    return [tool for tool in TOOLS if find(tool) is None]
 
 
 def main() -> int:

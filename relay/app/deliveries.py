@@ -114,6 +114,8 @@ class Deliveries:
         # A commit under way may still hand them what it leased.
         await self._barrier()
         await self._supervisor.stop([_worker(n) for n in posts], within_s=within_s)
+        for post in posts.values():
+            await post.courier.leave()
         await _close([post.sender for post in posts.values()])
 
     async def _hire(self, destination: Destination, settings: Settings) -> _Post:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from relay.core.errors import RelayError
+from relay.core.errors import RelayError, StoreBusyError
 from relay.settings import ConfigError, Settings
 
 __all__ = ["Reloader"]
@@ -73,7 +73,12 @@ class Reloader:
             if asked:
                 log.info("configuration.unchanged")
             return
-        await self._service.reload(settings)
+        try:
+            await self._service.reload(settings)
+        except StoreBusyError as error:
+            # Nothing has been changed yet; the next look finds the same difference.
+            log.warning("configuration.postponed", why=str(error))
+            return
         self._settings = settings
 
     def _refuse(self, error: RelayError) -> None:

@@ -6,7 +6,7 @@ fails half way; each step of stopping has a budget, and their sum is bounded.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -16,10 +16,10 @@ from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
 from relay.app.inquirers import Inquirers
-from relay.app.stores import build_store, keeping_of, read_ledger
+from relay.app.stores import build_store, keeping_of, read_ledger, wait_for_store
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
-from relay.core.errors import MisconfiguredError
+from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.limiter import Limiter
 from relay.deliver.dispatch import Dispatch
 from relay.observe.metrics import PrometheusMetrics
@@ -100,6 +100,7 @@ class Service:
         self._options = options or ServiceOptions()
         self._stack = AsyncExitStack()
         self._hurried = asyncio.Event()
+        self._unwanted = asyncio.Event()
         #: What ends every wait for a client or a destination; empty while starting.
         self._hang_ups: list[Callable[[], None]] = []
         self._threads: list[ThreadExecutor] = []
@@ -154,6 +155,10 @@ class Service:
             await self._drain_delay()
         await self._stack.aclose()
 
+    def dismiss(self) -> None:
+        """While it starts: wait for the store no longer. Once it has started this does nothing."""
+        self._unwanted.set()
+
     def hurry(self) -> None:
         """Wait for no sender and no destination any more; what is recorded stays recorded."""
         self._hurried.set()
@@ -164,6 +169,9 @@ class Service:
         """Take over sources, routes and destinations; say what else has changed and needs a restart.
 
         Requests under way end with what they began with. Not to be called twice at a time.
+
+        Raises:
+            StoreBusyError: the store does not answer; nothing has been changed.
         """
         kept = fixed_changes(self._settings, settings)
         if kept:
@@ -209,7 +217,12 @@ class Service:
             executor=self._thread,
             synchronous=self._options.synchronous,
         )
-        await self.store.open([(d.name, d.kind) for d in settings.destinations])
+        with _named("store"):
+            await wait_for_store(
+                self.store,
+                [(d.name, d.kind) for d in settings.destinations],
+                unwanted=self._unwanted,
+            )
         self._at_stop("store", self.store.close, within_s=_STORE_S)
         self.supervisor.start(
             Worker(name="store", run=self.store.run, stop=self.store.stop)
@@ -232,7 +245,7 @@ class Service:
             supervisor=self.supervisor,
             dispatch=self._dispatch,
             thread=self._thread,
-            barrier=lambda: self.store.register(()),
+            barrier=self._commits_under_way,
         )
         self._at_stop("senders", self.deliveries.close, within_s=_SENDERS_S)
         await self.deliveries.open(self._settings)
@@ -245,6 +258,11 @@ class Service:
         )
         self._at_stop("clients", self.inquirers.close, within_s=_CLIENTS_S)
         self._handovers.asker = self.inquirers.question
+
+    async def _commits_under_way(self) -> None:
+        """Wait for them: groups go one by one, so that one which fails comes after them as well."""
+        with suppress(StoreBusyError):
+            await self.store.register(())
 
     def _thread(self, name: str) -> ThreadExecutor:
         executor = ThreadExecutor(name)

@@ -1,12 +1,17 @@
 """Stores: the settings' URL becomes a store, or a look at one.
 
-Owns which adapter a URL names.
+Owns which adapter a URL names, and for how long a start waits for a database.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
 
 from relay.app.system import System
+from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.ledger import Ledger
 from relay.core.ports import Executor, Handover, Metrics
 from relay.core.retention import Keeping
@@ -17,7 +22,21 @@ from relay.record.sqlite import SqliteStore
 from relay.record.sqlite import ledger as sqlite
 from relay.settings import Place, Settings
 
-__all__ = ["build_store", "keeping_of", "read_ledger", "recount"]
+__all__ = [
+    "build_store",
+    "is_empty",
+    "keeping_of",
+    "read_ledger",
+    "recount",
+    "wait_for_store",
+]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+#: How long a start waits for a database that does not answer, and from try to try, in seconds. Shorter
+#: than a liveness probe's patience: nobody listens yet.
+START_S: Final = 20.0
+RETRY_S: Final = 1.0
 
 
 def build_store(
@@ -71,6 +90,58 @@ def keeping_of(settings: Settings) -> Keeping:
     )
 
 
+async def wait_for_store(
+    store: GroupedStore,
+    destinations: Sequence[tuple[str, str]],
+    *,
+    unwanted: asyncio.Event,
+) -> None:
+    """Open a store. One that does not answer is tried again, until ``unwanted`` is set.
+
+    Raises:
+        MisconfiguredError: it cannot work as configured.
+        StoreBusyError: it has not answered in time.
+    """
+    until = asyncio.get_running_loop().time() + START_S
+    said = ""
+    while True:
+        try:
+            return await store.open(destinations)
+        except StoreBusyError as error:
+            if asyncio.get_running_loop().time() >= until or unwanted.is_set():
+                raise StoreBusyError(f"store: {error}") from error
+            if said != str(error):
+                said = str(error)
+                log.warning("store.awaited", why=said, within_s=START_S)
+        try:
+            async with asyncio.timeout(RETRY_S):
+                await unwanted.wait()
+        except TimeoutError:
+            continue
+
+
+@contextmanager
+def _told_of(place: Place) -> Iterator[None]:
+    """Say which database it is that cannot be read; a file's path is named anyway."""
+    try:
+        yield
+    except (StoreBusyError, MisconfiguredError) as error:
+        raise type(error)(f"store {place.store_place}: {error}") from error
+
+
+async def is_empty(place: Place) -> bool:
+    """Whether there is nothing yet where the store would be.
+
+    Raises:
+        MisconfiguredError: it cannot be looked at.
+        StoreBusyError: it does not answer.
+    """
+    if place.store.file is None:
+        with _told_of(place):
+            return await postgres.is_empty(place.store.reveal())
+    return not await asyncio.to_thread(place.store_path.exists)
+
+
 async def read_ledger(place: Place) -> Ledger:
     """The account as the counters have it, whether or not a relay is serving the store.
 
@@ -79,7 +150,8 @@ async def read_ledger(place: Place) -> Ledger:
         StoreBusyError: it does not answer.
     """
     if place.store.file is None:
-        return await postgres.read_ledger_of(place.store.reveal())
+        with _told_of(place):
+            return await postgres.read_ledger_of(place.store.reveal())
     return await asyncio.to_thread(sqlite.read_ledger_of, place.store_path)
 
 
@@ -91,5 +163,6 @@ async def recount(place: Place) -> tuple[Ledger, Ledger]:
         StoreBusyError: it does not answer.
     """
     if place.store.file is None:
-        return await postgres.recount_of(place.store.reveal())
+        with _told_of(place):
+            return await postgres.recount_of(place.store.reveal())
     return await asyncio.to_thread(sqlite.recount_of, place.store_path)

@@ -69,6 +69,7 @@ async def serve_until_stopped(
         if stop.is_set():
             service.hurry()
         stop.set()
+        service.dismiss()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)

@@ -101,6 +101,13 @@ class Settler:
             async with self._shrunk:
                 self._shrunk.notify_all()
 
+    async def write_rest(self) -> None:
+        """Write what :meth:`run`, which has ended before its time, has left."""
+        self._judge()
+        if self._unwritten:
+            batch, self._unwritten = self._unwritten, []
+            await self._write(batch)
+
     def _is_full(self) -> bool:
         return len(self._attempts) + len(self._unwritten) > UNSETTLED_MAX
 

@@ -153,6 +153,20 @@ class Courier:
         while self._idle:
             _wake(self._idle.popleft())
 
+    async def leave(self) -> None:
+        """After :meth:`run` has ended, however it did: hold nothing any more.
+
+        Where it was cut short, or crashed while it stopped, outcomes are unwritten and tries without an
+        outcome, and nobody else may claim those. A try that was cut short may have arrived.
+
+        Raises:
+            RelayError: the store does not take it; only a next start frees what is leased then.
+        """
+        self._give_back([*self._trying.values()])
+        self._trying.clear()
+        self._give_back_ready()
+        await self._settler.write_rest()
+
     async def _until_last(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do the work of a task that sends; the last to end gives back what none has tried."""
         try:
@@ -309,7 +323,15 @@ class Courier:
         if len(parcels) == free or self._bytes_left <= 0:
             self._backlog = True
             return 0.0
-        return self._until(await self._outbox.next_due(self.name))
+        return await self._until_due()
+
+    async def _until_due(self) -> float:
+        """Seconds until something is due; a store that is away is asked again with the next poll."""
+        try:
+            due = await self._outbox.next_due(self.name)
+        except (StoreBusyError, StoreFullError):
+            return POLL_S
+        return self._until(due)
 
     def _until(self, due: int | None) -> float:
         """Seconds until it is worth asking again, at most a poll."""

@@ -33,7 +33,8 @@ class Grouper(Generic[Job]):
     """Collects jobs and hands them in groups to ``commit``, one group at a time.
 
     ``commit`` gives one answer per job, an exception among them where one job failed; when it
-    raises, every job of the group failed. ``between`` runs when a group has been answered.
+    raises, every job of the group failed, and unless it raises a RelayError the store has failed.
+    ``between`` runs when a group has been answered.
     """
 
     def __init__(
@@ -134,9 +135,10 @@ class Grouper(Generic[Job]):
                 raise
         except BaseException as error:
             # Whatever it was, nobody may be left waiting for an answer that never comes.
-            told = StoreBusyError(f"the commit ended in {type(error).__name__}")
-            told.__cause__ = error
+            told = _told(error)
             self._answer(group, [told] * len(group))
+            if isinstance(told, StoreFailedError):
+                raise told from error
             raise
         self._metrics.observe("runflow_relay_commit_seconds", loop.time() - started)
         self._metrics.observe("runflow_relay_commit_size", len(group))
@@ -171,6 +173,18 @@ class Grouper(Generic[Job]):
         self._timer = None
         if oldest is not None and oldest != math.inf:
             self._timer = loop.call_at(oldest + self._timeout_s, self._expire)
+
+
+def _told(error: BaseException) -> RelayError:
+    """What those of a group hear whose commit ended in something that nobody expected.
+
+    What it leased may be on disk, and handed to nobody: only a next start frees that, so an error ends
+    the process as a failed store does. A process that is ending anyway starts again by itself.
+    """
+    kind = StoreFailedError if isinstance(error, Exception) else StoreBusyError
+    told = kind(f"the commit ended in {type(error).__name__}")
+    told.__cause__ = error
+    return told
 
 
 async def _turn() -> None:

@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from relay.settings.mistakes import refuse
 from relay.settings.shape import near
 
-__all__ = ["Secret", "anchor_of"]
+__all__ = ["Secret", "anchor_of", "text_of_file"]
 
 _HIDDEN: Final = "***"
 _FILE_MAX: Final = 65_536
@@ -99,7 +99,7 @@ def _read(value: object, info: ValidationInfo) -> Secret:
     if isinstance(value, str):
         text = value
     elif isinstance(value, dict) and set(value) == {"file"}:
-        text = _file(value["file"], anchor_of(info))
+        text = text_of_file(value["file"], anchor_of(info))
     else:
         hint = "quote it if it is a number"
         if isinstance(value, dict):
@@ -114,7 +114,7 @@ def _read(value: object, info: ValidationInfo) -> Secret:
     return Secret(text)
 
 
-def _file(path: object, anchor: Path) -> str:
+def text_of_file(path: object, anchor: Path) -> str:
     """Read a secret's file; one newline at its end, as editors and ``echo`` leave it, goes.
 
     No message names the file: a variable that was to hold its path may hold the secret itself.

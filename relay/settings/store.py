@@ -1,20 +1,29 @@
 """Store: where callbacks, events and deliveries are kept.
 
-Owns the URL's two forms, and that a password in one never shows. Opens nothing.
+Owns the URL's two forms, where it may be kept, and that a password in one never shows. Opens nothing.
+
+Source: PostgreSQL, "Connection URIs" (libpq), several hosts included.
 """
 
 import hmac
+import re
 from dataclasses import dataclass, field
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
 
 from relay.settings.forms import Form
 from relay.settings.mistakes import refuse
+from relay.settings.secret import anchor_of, text_of_file
 
 __all__ = ["STORE", "StoreForm", "StoreUrl"]
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
+_HOST: Final = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\[\]:/]+)(:[0-9]{1,5})?")
+_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +70,26 @@ class StoreForm(Form):
     kind = "URL"
     limits = (
         "sqlite:///FILE below data_dir, sqlite:////FILE absolute,"
-        " postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        " postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or `{file: PATH}`"
     )
+
+    def __get_pydantic_core_schema__(
+        self,
+        source: Any,
+        handler: GetCoreSchemaHandler,
+    ) -> CoreSchema:
+        del source, handler
+        return core_schema.with_info_plain_validator_function(
+            self._read_from,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                self.dump, when_used="json"
+            ),
+        )
+
+    def _read_from(self, value: object, info: ValidationInfo) -> StoreUrl:
+        if isinstance(value, dict) and set(value) == {"file"}:
+            return self.read(text_of_file(value["file"], anchor_of(info)))
+        return self.read(value)
 
     def read(self, value: object) -> StoreUrl:
         """Accept the URL of a SQLite file or of a database. Never quotes it: it could hold a password."""
@@ -87,14 +114,33 @@ class StoreForm(Form):
 
 
 def _database(text: str) -> StoreUrl:
+    """Accept what the client will understand as we do: it must not look for the password elsewhere."""
     try:
         address = urlsplit(text)
-        whole = bool(address.hostname and address.path.strip("/"))
-        _ = address.port
     except ValueError:
-        whole = False
-    if not whole:
+        address = SplitResult("", "", "", "", "")
+    user, at, hosts = address.netloc.rpartition("@")
+    if text.count("@") > len(at) or "@" in user or address.fragment:
+        raise refuse(
+            "has characters that must be percent-encoded in a URL",
+            "encode user and password, or leave the password out and set PGPASSWORD",
+        )
+    whole = all(map(_HOST.fullmatch, hosts.split(",")))
+    if not whole or not address.path.strip("/"):
         raise refuse(
             "must name a host and a database", "such as postgresql://relay@db/relay"
         )
+    _check_parameters(address.query)
     return StoreUrl(text)
+
+
+def _check_parameters(query: str) -> None:
+    try:
+        given = parse_qs(query, strict_parsing=bool(query), keep_blank_values=True)
+    except ValueError:
+        given = None
+    if given is None:
+        raise refuse("has parameters that are not NAME=VALUE", "after the `?`")
+    for mode in given.get("sslmode", ()):
+        if mode not in _MODES:
+            raise refuse(f"`sslmode` must be one of {', '.join(_MODES)}")

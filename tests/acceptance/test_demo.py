@@ -1,17 +1,25 @@
 """The demo says the truth about what it shows."""
 
+import asyncio
 from io import StringIO
 from pathlib import Path
 
+import asyncpg
 import pytest
 from rich.console import Console
 from typer import Exit
+from typer.testing import CliRunner
 
+from relay.app.stores import read_ledger
 from relay.cli.demo.compare import Expected, Heard, differences
 from relay.cli.demo.endpoint import Endpoint
 from relay.cli.demo.stage import ENDPOINT_SECRET, StageOptions
 from relay.cli.demo.verb import play
+from relay.cli.main import app
+from relay.core.errors import MisconfiguredError
 from relay.core.identity import Kind, Outcome, RunKey, event_id
+from relay.settings import load
+from tests.postgres.fixtures import Database
 
 RUN = "0197f0f0-1111-7222-8333-444455556666"
 
@@ -27,10 +35,12 @@ class Thief(Endpoint):
             super().keep(event)
 
 
-async def _play(directory: Path, endpoint: Endpoint) -> tuple[int, str]:
+async def _play(
+    directory: Path, endpoint: Endpoint, store: str | None = None
+) -> tuple[int, str]:
     printed = StringIO()
     console = Console(width=100, file=printed)
-    options = StageOptions(directory=directory, runs=12, seed=3)
+    options = StageOptions(directory=directory, runs=12, seed=3, store=store)
     return await play(options, endpoint=endpoint, console=console), printed.getvalue()
 
 
@@ -48,6 +58,48 @@ async def test_one_delivery_stolen_from_a_sink_makes_the_demo_fail(
     code, said = await _play(tmp_path / "demo", endpoint)
     assert code == 1
     assert f"the endpoint never heard that run {endpoint.stolen.run_id}" in said
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(60, func_only=True)
+async def test_the_demo_passes_on_a_database_of_ones_own_and_only_once(
+    tmp_path: Path, database: Database
+) -> None:
+    """What is there is never touched, be it of a demo."""
+    place = tmp_path / "demo"
+    code, said = await _play(place, Endpoint(ENDPOINT_SECRET), database.url)
+    assert (code, "Something is not" in said) == (0, False), said
+    assert f"the store     postgresql://127.0.0.1:{database.server.port}/" in said
+    config = await asyncio.to_thread((place / "relay.yaml").read_text)
+    assert database.server.password not in said + config
+    assert (place / "store.url").stat().st_mode & 0o077 == 0
+    before = await read_ledger(await asyncio.to_thread(load, place / "relay.yaml", {}))
+    with pytest.raises(MisconfiguredError, match="an empty database"):
+        await _play(tmp_path / "again", Endpoint(ENDPOINT_SECRET), database.url)
+    settings = await asyncio.to_thread(load, place / "relay.yaml", {})
+    assert await read_ledger(settings) == before
+
+
+@pytest.mark.postgres
+async def test_a_database_of_somebody_elses_is_left_alone(
+    tmp_path: Path, database: Database
+) -> None:
+    connection = await asyncpg.connect(database.url)
+    await connection.execute("CREATE TABLE orders (number int)")
+    with pytest.raises(MisconfiguredError, match="an empty database"):
+        await _play(tmp_path / "demo", Endpoint(ENDPOINT_SECRET), database.url)
+    tables = await connection.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    )
+    await connection.close()
+    assert [row["tablename"] for row in tables] == ["orders"]
+
+
+def test_a_store_that_is_no_database_is_none_for_the_demo(tmp_path: Path) -> None:
+    words = ["demo", "--store", "sqlite:///mine.db", "--directory", str(tmp_path)]
+    said = CliRunner().invoke(app, words)
+    assert (said.exit_code, "--store must be postgresql" in said.stderr) == (2, True)
+    assert [*tmp_path.iterdir()] == []
 
 
 async def test_a_directory_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:

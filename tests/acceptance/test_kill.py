@@ -61,15 +61,6 @@ def pending(relay: Relay) -> list[int]:
     return [line["pending"] for line in destinations.values()]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store(request: pytest.FixtureRequest) -> str:
-    """The URL of a store of each kind."""
-    if request.param == "sqlite":
-        return "sqlite:///relay.db"
-    url: str = request.getfixturevalue("database").url
-    return url
-
-
 @pytest.mark.parametrize("point", POINTS)
 async def test_what_was_acknowledged_survives_a_kill_at(
     point: str, store: str, tmp_path: Path

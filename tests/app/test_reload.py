@@ -17,30 +17,37 @@ from structlog.testing import capture_logs
 
 from relay.app import Service
 from relay.app.reload import Reloader
-from relay.core.errors import MisconfiguredError
-from relay.record.sqlite.ledger import read_ledger_of
+from relay.app.stores import read_ledger
+from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.settings import ConfigError, Mistake, Settings, parse
 from tests.acceptance.relays import SECRET, callback, free_port, run_id, sign
 
 CONFIG = """
 data_dir: {directory}
+store: "{store}"
 public: {{listen: "127.0.0.1:0", stop_timeout: 2s}}
 operator: {{listen: "127.0.0.1:0"}}
 limits: {{min_free_disk: 1MiB, ready_parcels: {ready}}}
 sources: [{{name: acme, secret: "{secret}"}}]
 destinations: [{destinations}]
 """
+FILE = "sqlite:///relay.db"
 AUDIT = "{name: audit, kind: file, path: audit.jsonl}"
 COPY = "{name: copy, kind: file, path: copy.jsonl}"
 
 
 async def settings_of(
-    directory: Path, *destinations: str, secret: str = SECRET, ready: int = 1000
+    directory: Path,
+    *destinations: str,
+    secret: str = SECRET,
+    ready: int = 1000,
+    store: str = FILE,
 ) -> Settings:
     text = CONFIG.format(
         directory=directory,
         secret=secret,
         ready=ready,
+        store=store,
         destinations=", ".join(destinations),
     )
     return await asyncio.to_thread(parse, text, {}, file="relay.yaml")
@@ -49,9 +56,10 @@ async def settings_of(
 class Place:
     """A service in a directory."""
 
-    def __init__(self, service: Service, directory: Path) -> None:
+    def __init__(self, service: Service, settings: Settings) -> None:
         self.service = service
-        self.directory = directory
+        self.settings = settings
+        self.directory = settings.data_dir
 
     async def post(self, number: int, secret: str = SECRET) -> int:
         body = callback(number)
@@ -75,7 +83,7 @@ class Place:
                 )
 
     async def audit(self) -> Any:
-        ledger = await asyncio.to_thread(read_ledger_of, self.directory / "relay.db")
+        ledger = await read_ledger(self.settings)
         assert ledger.balance().faults == ()
         return ledger
 
@@ -85,16 +93,22 @@ def _text(path: Path) -> str:
 
 
 @asynccontextmanager
-async def place(directory: Path, *destinations: str) -> AsyncIterator[Place]:
-    async with Service(await settings_of(directory, *destinations)) as service:
-        yield Place(service, directory)
+async def place(
+    directory: Path, *destinations: str, store: str = FILE
+) -> AsyncIterator[Place]:
+    settings = await settings_of(directory, *destinations, store=store)
+    async with Service(settings) as service:
+        yield Place(service, settings)
 
 
-async def test_a_new_destination_gets_what_comes_from_now_on(tmp_path: Path) -> None:
-    async with place(tmp_path, AUDIT) as it:
+async def test_a_new_destination_gets_what_comes_from_now_on(
+    tmp_path: Path, store: str
+) -> None:
+    async with place(tmp_path, AUDIT, store=store) as it:
         assert await it.post(1) == 202
         await it.holds("audit.jsonl", 1)
-        await it.service.reload(await settings_of(tmp_path, AUDIT, COPY))
+        both = await settings_of(tmp_path, AUDIT, COPY, store=store)
+        await it.service.reload(both)
         assert await it.post(2) == 202
         await it.holds("audit.jsonl", 1, 2)
         await it.holds("copy.jsonl", 2)
@@ -114,12 +128,14 @@ async def test_what_stays_as_it_was_is_not_disturbed(tmp_path: Path) -> None:
         assert before == after
 
 
-async def test_a_destination_that_is_gone_keeps_what_it_is_owed(tmp_path: Path) -> None:
+async def test_a_destination_that_is_gone_keeps_what_it_is_owed(
+    tmp_path: Path, store: str
+) -> None:
     """It is held in the store: named again, it gets it."""
     dead = f'{{name: web, kind: http, url: "http://127.0.0.1:{free_port()}/", private: true, secret: "whsec_YWNjZXB0YW5jZS1zaW5rLXNlY3JldC1hY2NlcHRhbmNl"}}'
-    async with place(tmp_path, AUDIT, dead) as it:
+    async with place(tmp_path, AUDIT, dead, store=store) as it:
         assert await it.post(1) == 202
-        await it.service.reload(await settings_of(tmp_path, AUDIT))
+        await it.service.reload(await settings_of(tmp_path, AUDIT, store=store))
         assert await it.post(2) == 202
         await it.holds("audit.jsonl", 1, 2)
         ledger = await it.audit()
@@ -128,7 +144,7 @@ async def test_a_destination_that_is_gone_keeps_what_it_is_owed(tmp_path: Path) 
 
 
 async def test_an_endpoint_that_moves_gets_the_rest_at_its_new_place(
-    tmp_path: Path,
+    tmp_path: Path, store: str
 ) -> None:
     """A try under way ends where it began; nothing is lost and nothing is sent to nobody."""
     heard: dict[str, list[str]] = {"old": [], "new": []}
@@ -154,11 +170,11 @@ async def test_an_endpoint_that_moves_gets_the_rest_at_its_new_place(
         ' secret: "whsec_YWNjZXB0YW5jZS1zaW5rLXNlY3JldC1hY2NlcHRhbmNl"}'
     )
     try:
-        async with place(tmp_path, web_of % "old") as it:
+        async with place(tmp_path, web_of % "old", store=store) as it:
             for number in range(6):
                 assert await it.post(number) == 202
             await arrived.wait()
-            moved = await settings_of(tmp_path, web_of % "new")
+            moved = await settings_of(tmp_path, web_of % "new", store=store)
             reloading = asyncio.get_running_loop().create_task(it.service.reload(moved))
             await asyncio.wait([reloading], timeout=0.05)
             assert await it.post(6) == 202
@@ -238,6 +254,8 @@ class Scripted:
     def __init__(self, *read: Settings | Exception) -> None:
         self.script = list(read)
         self.told: list[Settings] = []
+        #: So many times the store does not answer.
+        self.away = 0
         self.looks = asyncio.Semaphore(0)
 
     async def read(self) -> Settings:
@@ -248,6 +266,9 @@ class Scripted:
         return found
 
     async def reload(self, settings: Settings) -> None:
+        if self.away:
+            self.away -= 1
+            raise StoreBusyError("the database does not answer")
         self.told.append(settings)
 
     async def looked(self, times: int) -> None:
@@ -295,6 +316,19 @@ async def test_a_bad_file_is_said_once_and_changes_nothing(tmp_path: Path) -> No
     assert scripted.told == []
 
 
+async def test_a_change_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
+    """It is taken over when the store is back; the relay goes on as it was until then."""
+    old, new = await settings_of(tmp_path, AUDIT), await settings_of(tmp_path, COPY)
+    scripted = Scripted(old, new)
+    scripted.away = 2
+    with capture_logs() as said:
+        async with reloading(scripted, old, 0.001):
+            await scripted.looked(6)
+    postponed = [line for line in said if line["event"] == "configuration.postponed"]
+    assert len(postponed) == 2
+    assert scripted.told == [new]
+
+
 async def test_who_asks_is_told_at_once_also_that_nothing_has_changed(
     tmp_path: Path,
 ) -> None:
@@ -316,7 +350,7 @@ async def test_who_asks_is_told_at_once_also_that_nothing_has_changed(
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     text = CONFIG.format(
-        directory=tmp_path, secret=SECRET, ready=1000, destinations=AUDIT
+        directory=tmp_path, secret=SECRET, ready=1000, store=FILE, destinations=AUDIT
     )
     config = tmp_path / "relay.yaml"
     config.write_text(text)

@@ -131,6 +131,40 @@ async def test_stopping_ends_what_is_under_way_and_gives_the_rest_back(
     assert bench.courier.room == 0
 
 
+async def test_who_is_let_go_in_the_middle_of_a_try_leaves_it_to_others(
+    bench: Bench,
+) -> None:
+    bench.sender.hold()
+    bench.employ()
+    bench.start()
+    await bench.looked()
+    await record(bench, "run_1")
+    await bench.watch.until(lambda: bench.sender.under_way == 1)
+    bench.courier.stop()
+    await bench.dismiss()
+    await bench.courier.leave()
+    assert [row.leased for row in await bench.to_orders()] == [False]
+
+
+async def test_who_crashes_while_stopping_writes_what_was_done_when_leaving(
+    bench: Bench,
+) -> None:
+    bench.sender.hold()
+    bench.employ()
+    bench.start()
+    await bench.looked()
+    await record(bench, "run_1")
+    await bench.watch.until(lambda: bench.sender.under_way == 1)
+    bench.outbox.errors = [RuntimeError("a bug")]
+    bench.courier.stop()
+    bench.sender.let_go()
+    assert bench.work is not None
+    with pytest.raises(ExceptionGroup):
+        await bench.work
+    await bench.courier.leave()
+    assert await bench.at(State.DELIVERED) == ["run_1"]
+
+
 async def test_what_is_claimed_while_stopping_is_given_back(bench: Bench) -> None:
     await record(bench, "run_1")
     bench.outbox.claiming.clear()

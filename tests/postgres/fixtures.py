@@ -1,17 +1,21 @@
 """A real PostgreSQL for the tests: one server for the whole run, a database for each test.
 
 Owns the servers and the databases' names. Tests that kill or hang a server take the fixture
-``postgres`` (or ``old_postgres``) too; it is put right again after each test.
+``postgres`` too; it is put right again after each test. It is the newest release unless the run
+was begun with ``--postgres MAJOR``; ``older_postgres`` is each of the older ones in turn, and ``store`` a store of
+either kind for what both have to keep.
 """
 
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from tests.postgres import binaries
+from tests.postgres import binaries, releases
+from tests.postgres.daemon import PostgresUnavailableError
 from tests.postgres.local_postgres import TEMPLATE, LocalPostgres
 from tests.postgres.pgbouncer import PgBouncer
 
@@ -19,11 +23,13 @@ __all__ = [
     "Database",
     "database",
     "database_template",
-    "old_postgres",
-    "old_postgres_of_session",
+    "older_postgres",
+    "older_postgres_of_session",
     "pgbouncer",
     "postgres",
     "postgres_of_session",
+    "programs",
+    "store",
 ]
 
 _NUMBERS = itertools.count(1)
@@ -41,9 +47,23 @@ class Database:
         return self.server.url(self.name)
 
 
+def programs(major: int) -> Path:
+    """The programs of a release.
+
+    Raises:
+        PostgresUnavailableError: it is none that is promised, or cannot be had.
+    """
+    if major == binaries.NEWEST:
+        return binaries.embedded()
+    if major not in releases.MAJORS:
+        raise PostgresUnavailableError(f"no PostgreSQL {major} is listed")
+    return releases.programs(major)
+
+
 @pytest.fixture(scope="session")
-def postgres_of_session() -> Iterator[LocalPostgres]:
-    with LocalPostgres() as server:
+def postgres_of_session(request: pytest.FixtureRequest) -> Iterator[LocalPostgres]:
+    major: int = request.config.getoption("--postgres")
+    with LocalPostgres(programs=programs(major)) as server:
         yield server
 
 
@@ -54,17 +74,19 @@ def postgres(postgres_of_session: LocalPostgres) -> Iterator[LocalPostgres]:
     postgres_of_session.start()
 
 
-@pytest.fixture(scope="session")
-def old_postgres_of_session() -> Iterator[LocalPostgres]:
-    with LocalPostgres(programs=binaries.system()) as server:
+@pytest.fixture(scope="session", params=releases.MAJORS)
+def older_postgres_of_session(
+    request: pytest.FixtureRequest,
+) -> Iterator[LocalPostgres]:
+    with LocalPostgres(programs=programs(request.param)) as server:
         yield server
 
 
 @pytest.fixture
-def old_postgres(old_postgres_of_session: LocalPostgres) -> Iterator[LocalPostgres]:
-    """The oldest server that we support, running, whatever the test does to it."""
-    yield old_postgres_of_session
-    old_postgres_of_session.start()
+def older_postgres(older_postgres_of_session: LocalPostgres) -> Iterator[LocalPostgres]:
+    """A server of each older release that we support, running, whatever the test does to it."""
+    yield older_postgres_of_session
+    older_postgres_of_session.start()
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +112,12 @@ def pgbouncer(postgres: LocalPostgres) -> Iterator[PgBouncer]:
     """A pooler before the server, with empty pools."""
     with PgBouncer(server=postgres) as pooler:
         yield pooler
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest) -> str:
+    """The URL of a store of each kind."""
+    if request.param == "sqlite":
+        return "sqlite:///relay.db"
+    url: str = request.getfixturevalue("database").url
+    return url

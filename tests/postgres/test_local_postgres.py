@@ -10,10 +10,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests import install_tools
-from tests.postgres import binaries, processes
+from relay.record.postgres.connection import OLDEST
+from tests.postgres import binaries, processes, releases
 from tests.postgres.daemon import PostgresUnavailableError
-from tests.postgres.fixtures import Database
+from tests.postgres.fixtures import Database, programs
 from tests.postgres.local_postgres import LocalPostgres
 from tests.postgres.pgbouncer import PgBouncer
 
@@ -144,18 +144,13 @@ class TestServer:
         await asyncio.to_thread(server.close)
         assert found == ["off", "7"]
 
-    async def test_an_old_one_speaks_too(
-        self, database: Database, old_postgres: LocalPostgres
+    async def test_it_is_the_release_that_was_asked_for(
+        self, database: Database, pytestconfig: pytest.Config
     ) -> None:
         connection = await asyncpg.connect(database.url)
-        newest = connection.get_server_version()
+        found = connection.get_server_version().major
         await connection.close()
-        await old_postgres.create_database("old")
-        connection = await asyncpg.connect(old_postgres.url("old"))
-        oldest = connection.get_server_version()
-        await connection.close()
-        await old_postgres.drop_database("old")
-        assert binaries.OLDEST <= oldest.major < newest.major
+        assert found == pytestconfig.getoption("--postgres")
 
     @pytest.mark.parametrize("ending", ["stop", "kill"])
     def test_nothing_is_left_running(self, ending: str) -> None:
@@ -214,19 +209,32 @@ class TestServer:
             server.start()
         server.close()
 
-    def test_an_old_one_that_is_missing_is_said(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(install_tools, "SERVERS", tmp_path)
-        with pytest.raises(PostgresUnavailableError, match=r"install_tools\.py"):
-            binaries.system()
-        assert install_tools.missing() == ["postgresql"]
-
     def test_its_programs_run_elsewhere_too(self) -> None:
         """They are copied when the account that runs them may not enter their folder."""
         programs = binaries._copy(binaries.embedded().parents[2])
         with LocalPostgres(programs=programs) as server:
             assert Path(f"/proc/{server.pid}/exe").readlink().is_relative_to(programs)
+
+
+class TestReleases:
+    def test_every_one_between_the_oldest_and_the_newest_is_there(self) -> None:
+        oldest, newest = OLDEST // 10_000, binaries.NEWEST
+        assert [*releases.MAJORS, newest] == [*range(oldest, newest + 1)]
+
+    def test_one_with_other_bytes_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        _, listed = releases._listed()[releases.MAJORS[0]]
+        archive = tmp_path / "runflow-relay" / "postgres" / listed.name
+        archive.parent.mkdir(parents=True)
+        archive.write_bytes(b"something else")
+        with pytest.raises(PostgresUnavailableError, match="not the archive"):
+            releases.programs.__wrapped__(releases.MAJORS[0])
+
+    def test_one_that_is_not_listed_is_said_so(self) -> None:
+        with pytest.raises(PostgresUnavailableError, match="no PostgreSQL 9"):
+            programs(9)
 
 
 class TestPgBouncer:

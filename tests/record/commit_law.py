@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from relay.core.errors import StoreBusyError
+from relay.core.errors import StoreBusyError, StoreFailedError
 from relay.core.run import Verdict
 from tests.record.harness import Bounds, Died, StoreHarness, Stumbled
 from tests.record.receipts import callback, partial
@@ -89,9 +89,29 @@ class CommitLaw:
             harness.store.record([callback("run_1")]),
             harness.store.record([callback("run_2")]),
         )
-        assert [StoreBusyError, StoreBusyError] == [type(answer) for answer in answers]
+        assert [type(answer) for answer in answers] == [StoreFailedError] * 2
         await harness.reopen()
         assert await harness.receipts() == [("first", 1), ("first", 1)]
+
+    @pytest.mark.parametrize("way", ["recorded", "claimed"])
+    async def test_what_a_stumble_left_leased_is_free_at_the_next_start(
+        self, harness: StoreHarness, way: str
+    ) -> None:
+        """The store has failed by then: nobody holds what its commit leased, and nobody else may."""
+        if way == "claimed":
+            await harness.one(callback())
+        else:
+            harness.handover.left = {"lake": 1}
+        harness.checkpoints.at("after-commit", _stumble)
+        with pytest.raises(StoreFailedError):
+            await (harness.claim() if way == "claimed" else harness.one(callback()))
+        with pytest.raises(StoreFailedError):
+            await harness.claim()
+        assert [d.leased for d in await harness.deliveries()] == [True, False]
+        harness.checkpoints.at("after-commit", None)
+        harness.handover.left = {}
+        await harness.restart()
+        assert len(await harness.claim()) == 1
 
     async def test_no_answer_in_time_is_busy(self, harness: StoreHarness) -> None:
         """A commit under way may still end after that; who only waited for the next one is forgotten."""
@@ -219,3 +239,7 @@ def _start(job: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 
 def _die() -> None:
     raise Died
+
+
+def _stumble() -> None:
+    raise Stumbled

@@ -145,21 +145,22 @@ async def test_a_failure_between_commits_fails_the_store_too(bench: Bench) -> No
     assert isinstance(bench.task.exception(), StoreFailedError)
 
 
-async def test_the_unexpected_leaves_nobody_waiting(bench: Bench) -> None:
-    """Its group is told, the worker crashes with it, and a new one serves who waited."""
+async def test_the_unexpected_fails_the_store(bench: Bench) -> None:
+    """What the commit leased may be in nobody's hands: nobody is left waiting, and nothing goes on."""
     bench.answer = lambda job: _raise(ZeroDivisionError()) if job == "a" else job
     bench.stand()
     first = bench.grouper.submit("a", urgent=True)
     await bench.under_way.wait()
     second = bench.grouper.submit("b")
     bench.going.set()
-    with pytest.raises(StoreBusyError) as told:
-        await first
-    assert isinstance(told.value.__cause__, ZeroDivisionError)
-    with pytest.raises(ZeroDivisionError):
+    for answer in (first, second):
+        with pytest.raises(StoreFailedError, match="ZeroDivisionError"):
+            await answer
+    with pytest.raises(StoreFailedError) as failure:
         await bench.task
-    bench.task = bench.start()
-    assert await second == "b"
+    assert isinstance(failure.value.__cause__, ZeroDivisionError)
+    with pytest.raises(StoreFailedError):
+        await bench.grouper.submit("c")
 
 
 async def test_who_waits_too_long_is_told_so() -> None:

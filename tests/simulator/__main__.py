@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 
 from tests.simulator.disk import Room
+from tests.simulator.draw import draw
 from tests.simulator.lines import unheard
-from tests.simulator.script import Script, draw
+from tests.simulator.script import Script
 from tests.simulator.shrink import shrink
 from tests.simulator.world import Played, play
 
@@ -103,7 +104,15 @@ def _described(script: Script) -> str:
     return "\n".join(
         [
             head,
-            *(f"  {part}" for part in (*script.places, *script.calls, *script.faults)),
+            *(
+                f"  {part}"
+                for part in (
+                    *script.places,
+                    *script.rules,
+                    *script.calls,
+                    *script.faults,
+                )
+            ),
         ]
     )
 

@@ -10,10 +10,11 @@ from contextvars import Context
 from random import Random
 from typing import Final, NamedTuple
 
-from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
-from relay.core.ports import Parcel
+from relay.core.delivery import Failed, Fault, Outcome, Refused
+from relay.core.ports import Clock, Parcel
+from relay.deliver.verdict import Answer, outcome_of_answer
 from tests.simulator.history import History
-from tests.simulator.script import Outage, Place, Stuck
+from tests.simulator.script import Outage, Place, Stuck, Subject
 
 __all__ = ["Arrival", "Destination", "ScriptedSender"]
 
@@ -25,8 +26,7 @@ class Arrival(NamedTuple):
     """An event as a destination has it."""
 
     at: float
-    #: The run's own words for it.
-    run: str
+    subject: Subject
     outcome: str
     revision: int
     identifier: str
@@ -42,48 +42,57 @@ class Destination:
         *,
         outages: Sequence[Outage],
         stuck: Sequence[Stuck],
-        runs: Sequence[str],
         history: History,
         dice: Random,
+        punctual: bool,
     ) -> None:
+        """``punctual``: nothing in this history excuses a try that comes sooner than was asked for."""
         self.place = place
+        self.punctual = punctual
         self.arrivals: list[Arrival] = []
         self.outages = outages
-        self.stuck = {runs[fault.run]: fault.how for fault in stuck}
+        self.stuck = {fault.subject: fault.how for fault in stuck}
         self.history = history
         self.dice = dice
+        #: Deliveries that were tried again sooner than was asked for.
+        self.early: list[int] = []
         self.mended = False
 
     def mend(self) -> None:
         """From now on everything works."""
         self.mended = True
 
-    def way(self, run: str, now: float) -> str:
-        """What a try for a run meets now."""
+    def way(self, subject: Subject, now: float) -> str:
+        """What a try meets now."""
         if self.mended:
             return "ok"
         for outage in self.outages:
             if outage.since <= now < outage.until:
                 return outage.how
-        return self.stuck.get(run, "ok")
+        return self.stuck.get(subject, "ok")
 
     def receive(self, arrival: Arrival) -> None:
         self.arrivals.append(arrival)
         self.history.note(
             self.place.name,
-            f"has {arrival.run} {arrival.outcome} revision {arrival.revision} as {arrival.identifier}",
+            f"has {arrival.subject} {arrival.outcome} revision {arrival.revision} as {arrival.identifier}",
         )
 
 
 class ScriptedSender:
-    """One process's way to a destination."""
+    """One process's way to a destination, as it is configured now."""
 
-    def __init__(self, destination: Destination, *, world: Context) -> None:
-        self.batch = destination.place.batch
-        self.concurrency = destination.place.concurrency
+    def __init__(
+        self, destination: Destination, place: Place, *, clock: Clock, world: Context
+    ) -> None:
+        self.batch = place.batch
+        self.concurrency = place.concurrency
         self._destination = destination
+        self._clock = clock
         #: What is on its way goes on without the process.
         self._world = world
+        #: When those that were asked to come later may come, at the earliest.
+        self._asked: dict[int, float] = {}
 
     def prepare(self, parcels: Iterable[Parcel], /) -> None:
         """Build the events, as the real ones do."""
@@ -99,19 +108,39 @@ class ScriptedSender:
     async def _try(self, parcel: Parcel) -> Outcome:
         loop = asyncio.get_running_loop()
         destination, dice = self._destination, self._destination.dice
-        way = destination.way(parcel.letter.facts.key.id, loop.time())
+        if loop.time() < self._asked.get(parcel.number, 0.0):
+            destination.early.append(parcel.number)
+        key = parcel.letter.facts.key
+        way = destination.way(Subject(key.source, key.kind.value, key.id), loop.time())
         there, back = dice.uniform(0.0005, 0.02), dice.uniform(0.0005, 0.02)
-        arrives = way == "ok" or (way in ("lost", "raise") and dice.random() < 0.7)
-        if arrives:
+        if way == "late":
+            # Whoever waits has given up by then.
+            there = TIMEOUT_S * dice.uniform(1.0, 3.0)
+        if way in _ARRIVES or (way in _MAY_ARRIVE and dice.random() < 0.7):
             loop.call_later(
                 there, destination.receive, _arrival(parcel, loop.time() + there),
                 context=self._world,
             )  # fmt: skip
-        slow = way in ("lost", "hang")
-        await _pass(loop, TIMEOUT_S if slow else there + back)
+        await _pass(loop, TIMEOUT_S if way in _SILENT else there + back)
         if way == "raise":
             raise ConnectionResetError("a sender's own fault")
-        return _answer(way, dice)
+        return self._answered(way, parcel.number)
+
+    def _answered(self, way: str, number: int) -> Outcome:
+        """What the relay is to make of it; an answer is judged as its own sender has it judged."""
+        if way not in _STATUSES:
+            return _FAULTS[way]
+        after = None
+        if way in ("busy", "away"):
+            seconds = self._destination.dice.choice((0, 1, 1, 2))
+            after = str(seconds)
+            self._asked[number] = asyncio.get_running_loop().time() + seconds
+        return outcome_of_answer(
+            Answer(_STATUSES[way], b"", after),
+            now_us=self._clock.now_us,
+            duration_us=0,
+            hidden=tuple,
+        )
 
 
 async def _pass(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
@@ -127,7 +156,7 @@ def _arrival(parcel: Parcel, at: float) -> Arrival:
     facts, event = parcel.letter.facts, parcel.letter.event
     return Arrival(
         at=at,
-        run=facts.key.id,
+        subject=Subject(facts.key.source, facts.key.kind.value, facts.key.id),
         outcome=facts.outcome.value,
         revision=facts.revision,
         identifier=str(event.attributes["id"]),
@@ -135,23 +164,18 @@ def _arrival(parcel: Parcel, at: float) -> Arrival:
     )
 
 
-#: What a way that does not work is answered with; where nothing stands here, it was a timeout.
-_ANSWERS: Final[Mapping[str, Outcome]] = {
-    "ok": Delivered(status=204),
-    "4xx": Failed(reason="status_400", fault=Fault.EVENT, status=400),
-    "5xx": Failed(reason="status_503", fault=Fault.DESTINATION, status=503),
-    "refuse": Failed(reason="connection_refused", fault=Fault.DESTINATION),
-    "dead": Refused(reason="too_large"),
-}
+#: Ways on which the event arrives, whatever is heard of it; on others it does more often than not.
+_ARRIVES: Final = ("ok", "late", "reset")
+_MAY_ARRIVE: Final = ("lost", "raise")
+#: Ways on which nothing is heard until we give up.
+_SILENT: Final = ("lost", "late", "hang")
+_STATUSES: Final[Mapping[str, int]] = {
+    "ok": 204, "4xx": 400, "gone": 410, "5xx": 500, "busy": 429, "away": 503,
+}  # fmt: skip
 _TIMEOUT: Final = Failed(reason="timeout", fault=Fault.DESTINATION)
-
-
-def _answer(way: str, dice: Random) -> Outcome:
-    if way != "busy":
-        return _ANSWERS.get(way, _TIMEOUT)
-    return Failed(
-        reason="status_429",
-        fault=Fault.DESTINATION,
-        status=429,
-        retry_after_us=dice.choice((100_000, 1_000_000)),
-    )
+_FAULTS: Final[Mapping[str, Outcome]] = {
+    "refuse": Failed(reason="connect", fault=Fault.DESTINATION),
+    "reset": Failed(reason="reset", fault=Fault.DESTINATION),
+    "dead": Refused(reason="too_large"),
+    **dict.fromkeys(_SILENT, _TIMEOUT),
+}

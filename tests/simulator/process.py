@@ -1,27 +1,31 @@
 """Process: one life of the relay, wired as the service wires it, with scripted ways out.
 
-Owns the order of starting and stopping, and taking requests. What it is wired from is the relay's own:
-the store, the couriers, the supervisor, and the webhook's whole path.
+Owns the order of starting, reloading and stopping, and taking requests. What it is wired from is the
+relay's own: the store, the couriers and who hires them, the supervisor, the reloader, and the webhook's
+whole path.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import Context
-from typing import Any, Final, cast
+from functools import cache
+from typing import Any, Final, NoReturn, cast
 
 from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from relay.app.deliveries import Deliveries, _Post
 from relay.app.handovers import Handovers
-from relay.core.catalog import CALLBACK, Catalog, Channel, Current, Source
-from relay.core.credential import Credential
+from relay.app.reload import Reloader
+from relay.app.system import System
+from relay.core.catalog import Current
 from relay.core.delivery import Policy
 from relay.core.gate import GatePolicy
 from relay.core.limiter import Limiter
-from relay.core.route import Router
-from relay.core.signature import RunflowKey, RunflowVerifier
+from relay.core.ports import Metrics, Outbox
 from relay.deliver.dispatch import Dispatch
 from relay.deliver.worker import Courier, CourierOptions
 from relay.receive.body import InFlight
@@ -30,28 +34,78 @@ from relay.receive.refusals import RefusalBook
 from relay.receive.webhook import Webhook, WebhookOptions
 from relay.record.grouped import Limits
 from relay.record.sqlite.store import SqliteStore
+from relay.settings import Settings
 from relay.supervise import Supervisor, Worker
 from tests.fakes import NullMetrics
 from tests.simulator.destinations import Destination, ScriptedSender
 from tests.simulator.disk import Disk
+from tests.simulator.layout import Layout
 from tests.simulator.loop import Life
 from tests.simulator.ports import Machine, Thread
 from tests.simulator.script import Place, Script
 
-__all__ = ["KEY", "SOURCE", "Answer", "Process"]
+__all__ = ["Answer", "Process"]
 
-SOURCE: Final = "acme"
-KEY: Final = RunflowKey("whsec_simulated")
 #: Status, and whether the sender was told when to come again.
 Answer = tuple[int, bool]
 
-_URL: Final = URL(f"/callbacks/{SOURCE}")
-_CREDENTIAL: Final = Credential(id="k1", key=KEY, not_before=None, not_after=None)
-_VERIFIER: Final = RunflowVerifier(credentials=(_CREDENTIAL,))
 _LADDER: Final = (0, 500_000, 1_000_000, 2_000_000)
 _GATE: Final = GatePolicy(
     faults_to_open=3, apart_s=1.0, probe_first_s=0.25, probe_last_s=2.0
 )
+#: Seconds that tries under way may take when their courier is replaced: some take longer.
+_REPLACE_S: Final = 0.6
+
+
+class _ScriptedDeliveries(Deliveries):
+    """The relay's own, but for where a destination's sender leads."""
+
+    def __init__(
+        self, destinations: Sequence[Destination], *, world: Context, **wired: Any
+    ) -> None:
+        super().__init__(thread=_no_thread, **wired)
+        self._places = {found.place.name: found for found in destinations}
+        self._world = world
+
+    async def _hire(self, destination: Any, settings: Settings) -> _Post:
+        del settings
+        place: Place = destination
+        system, outbox, metrics = self._system, self._outbox, self._metrics
+        sender = ScriptedSender(
+            self._places[place.name], place, clock=system.clock, world=self._world
+        )
+        courier = _courier(
+            place, sender=sender, outbox=outbox, system=system, metrics=metrics
+        )
+        return _Post(destination, sender, courier)
+
+
+def _no_thread(name: str) -> NoReturn:
+    raise AssertionError(f"{name} needs no thread")
+
+
+def _courier(
+    place: Place,
+    *,
+    sender: ScriptedSender,
+    outbox: Outbox,
+    system: System,
+    metrics: Metrics,
+) -> Courier:
+    return Courier(
+        place.name,
+        sender=sender,
+        outbox=outbox,
+        clock=system.clock,
+        checkpoints=system.checkpoints,
+        metrics=metrics,
+        options=CourierOptions(
+            policy=Policy(ladder=_LADDER, laddered=place.laddered),
+            gate=_GATE,
+            ready_max=place.ready_max,
+            ready_bytes=place.ready_bytes,
+        ),
+    )
 
 
 class Process:
@@ -65,110 +119,137 @@ class Process:
         destinations: Sequence[Destination],
         *,
         script: Script,
+        read: Callable[[], Layout],
         world: Context,
     ) -> None:
+        """``read`` reads the configuration."""
         self.life = Life()
         self.ready = False
         self.stopping = False
         self.thread = thread
+        self.disk = disk
         self.dispatch = Dispatch()
-        self.supervisor: Supervisor
-        self._disk = disk
+        #: What is in force.
+        self.layout = read()
+        self._read = read
         self._machine = machine
         self._destinations = destinations
         self._world = world
         self._requests: set[asyncio.Task[Any]] = set()
-        metrics = NullMetrics()
-        self._metrics = metrics
+        self._metrics = NullMetrics()
+        self._current = Current(self.layout.catalog())
         self.store = SqliteStore(
             disk.path,
             clock=machine,
             executor=thread,
             checkpoints=machine,
-            metrics=metrics,
+            metrics=self._metrics,
             handover=Handovers(self.dispatch),
             limits=Limits(
-                group_size=script.group_size, waiting=script.waiting, min_free_disk=0
+                group_size=script.group_size,
+                waiting=script.waiting,
+                min_free_disk=disk.least_free,
             ),
-            synchronous="OFF",
         )
+        self.supervisor: Supervisor
+        self.reloader: Reloader
+        self._deliveries: Deliveries
         self._webhook: Webhook
+        self._reloading: asyncio.Task[None] | None = None
 
     # --- life -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Open in the order of the path."""
-        places = [destination.place for destination in self._destinations]
         self.supervisor = Supervisor(metrics=self._metrics)
-        await self.store.open([(place.name, "http") for place in places])
-        self._disk.attach(self.store)
+        await self.store.open(_named(self.layout))
+        self.disk.attach(self.store)
         self.supervisor.start(Worker("store", self.store.run, self.store.stop))
-        couriers = [self._courier(found) for found in self._destinations]
-        self.dispatch.employ(couriers)
-        for courier in couriers:
-            name = f"deliver.{courier.name}"
-            self.supervisor.start(Worker(name, courier.run, courier.stop))
+        machine = self._machine
+        self._deliveries = _ScriptedDeliveries(
+            self._destinations,
+            world=self._world,
+            outbox=self.store,
+            system=System(clock=machine, dice=machine, checkpoints=machine),
+            metrics=self._metrics,
+            supervisor=self.supervisor,
+            dispatch=self.dispatch,
+            barrier=lambda: self.store.register(()),
+        )
+        await self._deliveries.open(_settings(self.layout))
+        self._deliveries.employ()
         refusals = RefusalBook(self.store, lines_max=10)
         self.supervisor.start(Worker("refusals", refusals.run, refusals.stop))
-        self._webhook = self._door(refusals, places)
+        self._webhook = self._door(refusals)
         self.ready = True
+        service: Any = self
+        self.reloader = Reloader(service, _settings(self.layout), read=self._reread)
+        self._reloading = asyncio.get_running_loop().create_task(self.reloader.run())
 
     async def stop(self, *, within_s: float) -> None:
         """Close in reverse order, as the service does."""
         self.ready = False
         self.stopping = True
+        if self._reloading is not None:
+            self._reloading.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await self._reloading
         if self._requests:
             await asyncio.wait(self._requests, timeout=within_s)
         await self.supervisor.stop(["refusals"], within_s=2.0)
-        workers = [f"deliver.{found.place.name}" for found in self._destinations]
-        await self.supervisor.stop(workers, within_s=within_s)
+        await self.supervisor.stop(self._deliveries.workers, within_s=within_s)
+        await self._deliveries.close()
         await self.supervisor.stop(["store"], within_s=5.0)
         await self.store.close()
 
     async def failed(self) -> None:
-        """Wait until a worker could not be kept alive."""
-        await self.supervisor.failed.wait()
+        """Wait until a worker could not be kept alive, or a reload went wrong."""
+        assert self._reloading is not None
+        failed = asyncio.get_running_loop().create_task(self.supervisor.failed.wait())
+        await asyncio.wait(
+            [failed, self._reloading], return_when=asyncio.FIRST_COMPLETED
+        )
+        failed.cancel()
+
+    # --- the configuration ------------------------------------------------------------------------
+
+    async def reload(self, settings: Any) -> None:
+        """Take a new configuration over, in the service's order."""
+        layout: Layout = settings
+        await self.store.register(_named(layout))
+        self._current.swap(layout.catalog())
+        self.layout = layout
+        await self._deliveries.replace(settings, within_s=_REPLACE_S)
+
+    async def _reread(self) -> Settings:
+        return _settings(self._read())
 
     # --- requests ---------------------------------------------------------------------------------
 
-    async def answer(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Answer one request, as the listener would."""
+    async def answer(
+        self,
+        source: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        begun: Callable[[Layout], None],
+    ) -> Answer:
+        """Answer one request, as the listener would. ``begun`` is told what was in force then."""
         task = asyncio.current_task()
         assert task is not None
         self._requests.add(task)
         try:
-            response = await self._webhook.respond(_request(body, headers, task))
+            request = _request(_url(source), body, headers, task)
+            begun(self.layout)
+            response = await self._webhook.respond(request)
         finally:
             self._requests.discard(task)
         return response.status, "Retry-After" in response.headers
 
     # --- wiring -----------------------------------------------------------------------------------
 
-    def _courier(self, destination: Destination) -> Courier:
-        place = destination.place
-        return Courier(
-            place.name,
-            sender=ScriptedSender(destination, world=self._world),
-            outbox=self.store,
-            clock=self._machine,
-            checkpoints=self._machine,
-            metrics=self._metrics,
-            options=CourierOptions(
-                policy=Policy(ladder=_LADDER, laddered=place.laddered),
-                gate=_GATE,
-                ready_max=place.ready_max,
-                ready_bytes=place.ready_bytes,
-            ),
-        )
-
-    def _door(self, refusals: RefusalBook, places: Sequence[Place]) -> Webhook:
-        channel = Channel(name=CALLBACK, verifier=_VERIFIER)
-        catalog = Catalog(
-            sources={SOURCE: Source(name=SOURCE, channels={CALLBACK: channel})},
-            router=Router(routes=[], destinations=[place.name for place in places]),
-        )
+    def _door(self, refusals: RefusalBook) -> Webhook:
         return Webhook(
-            current=Current(catalog),
+            current=self._current,
             inbox=self.store,
             clock=self._machine,
             dice=self._machine,
@@ -185,6 +266,20 @@ class Process:
         )
 
 
+def _settings(layout: Layout) -> Settings:
+    """As much of settings as replacing destinations asks for."""
+    return cast("Settings", layout)
+
+
+def _named(layout: Layout) -> Sequence[tuple[str, str]]:
+    return [(place.name, "http") for place in layout.places]
+
+
+@cache
+def _url(source: str) -> URL:
+    return URL(f"/callbacks/{source}")
+
+
 class _Connection:
     """What a request asks of the connection that it came on."""
 
@@ -198,7 +293,7 @@ class _Connection:
 
 
 def _request(
-    body: bytes, headers: Mapping[str, str], task: "asyncio.Task[Any]"
+    url: URL, body: bytes, headers: Mapping[str, str], task: "asyncio.Task[Any]"
 ) -> web.BaseRequest:
     """A request whose head and body came in one piece."""
     loop = asyncio.get_running_loop()
@@ -208,7 +303,7 @@ def _request(
     content.feed_eof()
     message = RawRequestMessage(
         "POST",
-        _URL.path,
+        url.path,
         HttpVersion11,
         CIMultiDictProxy(CIMultiDict(headers)),
         tuple((k.encode(), v.encode()) for k, v in headers.items()),
@@ -216,7 +311,7 @@ def _request(
         None,
         False,  # noqa: FBT003
         False,  # noqa: FBT003
-        _URL,
+        url,
     )
     return web.BaseRequest(
         message, content, connection, cast("Any", None), cast("Any", task), loop

@@ -12,14 +12,16 @@ from relay.record.accounts import Accounts
 from relay.record.codes import OUTCOME_CODES
 from relay.record.sqlite.writer import Writer
 from tests.simulator.disk import bare
-from tests.simulator.process import SOURCE, Process
+from tests.simulator.process import Process
+from tests.simulator.script import Subject
 
 __all__ = ["revise"]
 
 _FIND = """
 SELECT e.number, r.number, r.revision, r.source, e.receipt, e.routed
 FROM runs AS r JOIN events AS e ON e.run = r.number AND e.revision = r.revision
-WHERE r.id = ? AND r.outcome <> ? AND NOT EXISTS (SELECT 1 FROM inquiries WHERE run = r.number)
+JOIN sources AS s ON s.number = r.source
+WHERE s.name = ? AND r.namespace = ? AND r.id = ? AND r.outcome <> ? AND NOT EXISTS (SELECT 1 FROM inquiries WHERE run = r.number)
 """
 _EVENT = """
 INSERT INTO events SELECT ?, run, ?, ?, ?, confirmed, receipt, builder, client_ref, routed, created_at
@@ -32,7 +34,7 @@ VALUES (?, ?, ?, ?, 1, ?, 0, ?, ?)
 
 
 async def revise(
-    process: Process, run: str, outcome: Outcome, now: int
+    process: Process, subject: Subject, outcome: Outcome, now: int
 ) -> Sequence[str]:
     """Give a run its next event; the destinations it goes to, or none where it may not have one."""
 
@@ -44,9 +46,10 @@ async def revise(
         db = bare(writer)
         try:
             db.execute("BEGIN IMMEDIATE")
-            places = _write(writer, run, outcome, now)
+            places = _write(writer, subject, outcome, now)
             writer._checkpoints.reach("before-commit")
             db.execute("COMMIT")
+            process.disk.sync()
         except Exception as error:
             if db.in_transaction:
                 db.execute("ROLLBACK")
@@ -57,10 +60,14 @@ async def revise(
     return await process.thread.run(work)
 
 
-def _write(writer: Writer, run: str, outcome: Outcome, now: int) -> Sequence[str]:
+def _write(
+    writer: Writer, subject: Subject, outcome: Outcome, now: int
+) -> Sequence[str]:
     db, numbers = bare(writer), writer._numbers
-    key = RunKey.of(SOURCE, Kind.RUN, run)
-    found = db.execute(_FIND, (key.stored, OUTCOME_CODES[outcome])).fetchone()
+    key = RunKey.of(subject.source, Kind(subject.kind), subject.id)
+    found = db.execute(
+        _FIND, (key.source, key.namespace, key.stored, OUTCOME_CODES[outcome])
+    ).fetchone()
     if found is None:
         return ()
     event, number, revision, source, _, routed = found
@@ -72,8 +79,8 @@ def _write(writer: Writer, run: str, outcome: Outcome, now: int) -> Sequence[str
         (revision + 1, OUTCOME_CODES[outcome], number),
     )
     accounts = Accounts()
-    accounts.sources[source].update(opened=1, events=1)
     destinations = json.loads(routed)
+    accounts.sources[source].update(opened=1, events=1, unrouted=int(not destinations))
     for destination in destinations:
         epoch = numbers.epoch(destination)
         db.execute(

@@ -1,32 +1,41 @@
-"""The script: what will happen to one relay, as plain values drawn from a seed.
+"""The script: what will happen to one relay, as plain values.
 
-Owns the shapes of everything that can happen and drawing them. A script is a list of calls and a list
-of faults; each may be left out without the others losing their meaning, which is how it is shrunk.
+Owns the shapes of everything that can happen. A script is a list of calls and a list of faults; each may
+be left out without the others losing their meaning, which is how it is shrunk. Knows no dice: ``draw``
+has them.
 """
 
 from dataclasses import dataclass
-from random import Random
-from typing import Final, Literal, cast, get_args
+from typing import Literal, NamedTuple
 
 __all__ = [
     "CALM",
     "HORIZON",
     "PLACES",
+    "SOURCES",
+    "Blackout",
+    "BlackoutAt",
     "Call",
     "Crash",
     "CrashAt",
     "Fault",
+    "Full",
     "Jump",
     "Outage",
     "Place",
+    "Rehire",
+    "Remove",
+    "Reroute",
     "Revise",
+    "Rotate",
+    "Rule",
     "Script",
     "Slow",
     "Stop",
     "StoreFault",
     "Stuck",
     "Stumble",
-    "draw",
+    "Subject",
 ]
 
 #: Seconds in which everything may go wrong.
@@ -34,12 +43,42 @@ HORIZON = 6.0
 #: Seconds in which nothing new goes wrong, while what is stuck stays stuck.
 CALM = 8.0
 
+SOURCES = ("acme", "globex", "initech")
 PLACES = ("lake", "orders", "audit")
+Kind = Literal["run", "batch"]
 Point = Literal["after-verify", "before-commit", "after-commit", "after-send"]
 Shape = Literal["whole", "partial", "open", "odd", "forged"]
-Way = Literal["refuse", "5xx", "4xx", "lost", "hang", "raise", "busy"]
-StuckWay = Literal["4xx", "hang", "dead", "lost"]
+#: The secret that a call is signed with: the one in use, the one before it, or another source's.
+Key = Literal["now", "before", "foreign"]
+Way = Literal[
+    "refuse", "5xx", "4xx", "gone", "lost", "late", "reset", "hang", "raise", "busy",
+    "away",
+]  # fmt: skip
+StuckWay = Literal["4xx", "gone", "hang", "dead", "lost", "late", "reset"]
 StoreWay = Literal["busy", "full", "fails", "commits-and-fails", "internal"]
+
+
+class Subject(NamedTuple):
+    """What callbacks speak of, by the upstream's own words. An id alone names nothing."""
+
+    source: str
+    kind: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.source}/{self.kind}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One route: what it takes, and where that goes. What is empty or None is not looked at."""
+
+    outcomes: tuple[str, ...]
+    kind: Kind | None
+    source: str | None
+    #: Everything but that.
+    negated: bool
+    to: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +86,13 @@ class Call:
     """The upstream calls; repeated until it is answered with 2xx or has had enough."""
 
     at: float
-    run: int
+    subject: Subject
     shape: Shape
     outcome: str
     #: Spelling of ids and words, and bytes that say nothing.
     spelling: int
     client_ref: str | None
+    key: Key = "now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +108,22 @@ class CrashAt:
     """The process dies when it passes a checkpoint for the nth time."""
 
     point: Point
+    nth: int
+    down: float
+
+
+@dataclass(frozen=True, slots=True)
+class Blackout:
+    """The machine loses its power: what was written and not synced is gone, or some of it."""
+
+    at: float
+    down: float
+
+
+@dataclass(frozen=True, slots=True)
+class BlackoutAt:
+    """The power goes in the nth commit, when its pages are written and not yet synced."""
+
     nth: int
     down: float
 
@@ -121,7 +177,7 @@ class Stuck:
     """One run's events are not taken by a destination until everything is put right."""
 
     place: str
-    run: int
+    subject: Subject
     how: StuckWay
 
 
@@ -138,14 +194,62 @@ class Revise:
     """The truth about a run is found to be another one: it has its next event."""
 
     at: float
-    run: int
+    subject: Subject
     outcome: int
     hinted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reroute:
+    """The configuration has other routes from now on; with none at all everything goes everywhere."""
+
+    at: float
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehire:
+    """A destination's settings are changed: it is served by a new courier."""
+
+    at: float
+    place: str
+    concurrency: int
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """A destination is taken out of the configuration, and put back later."""
+
+    at: float
+    place: str
+    back: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rotate:
+    """A source gets a new secret: known to the relay, then signed with, then the only one known."""
+
+    at: float
+    source: str
+    #: When the upstream signs with it; before 0 it is in too great a hurry.
+    signed_after: float
+    retired_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """The disk is fuller than it may be, for a while."""
+
+    since: float
+    until: float
 
 
 Fault = (
     Crash
     | CrashAt
+    | Blackout
+    | BlackoutAt
     | Stumble
     | Stop
     | StoreFault
@@ -154,6 +258,11 @@ Fault = (
     | Stuck
     | Jump
     | Revise
+    | Reroute
+    | Rehire
+    | Remove
+    | Rotate
+    | Full
 )
 
 
@@ -182,122 +291,6 @@ class Script:
     group_size: int
     waiting: int
     places: tuple[Place, ...]
+    rules: tuple[Rule, ...]
     calls: tuple[Call, ...]
     faults: tuple[Fault, ...]
-
-
-_DOWN: Final = (0.05, 0.5, 1.5)
-_POINTS: Final = get_args(Point)
-_WAYS: Final = get_args(Way)
-_STORE_WAYS: Final = get_args(StoreWay)
-_STUCK: Final = get_args(StuckWay)
-OUTCOMES: Final = ("succeeded", "failed", "cancelled", "partial_succeeded")
-
-
-def draw(seed: int) -> Script:
-    """The script of a seed."""
-    dice = Random(seed)
-    storm = dice.random() < 0.4
-    runs = dice.randint(6, 16) if storm else dice.randint(1, 8)
-    count = dice.choice((2, 2, 2, 3))
-    places = tuple(
-        Place(
-            name,
-            concurrency=dice.choice((1, 2, 4)),
-            batch=dice.choice((1, 1, 3)),
-            ready_max=dice.choice((1, 3, 100)),
-            ready_bytes=dice.choice((300, 1 << 20, 1 << 20)),
-            laddered=dice.random() < 0.7,
-        )
-        for name in PLACES[:count]
-    )
-    # In a storm everything comes within moments, and the ways out have much to do.
-    since = dice.uniform(0, HORIZON / 2)
-    window = dice.choice((0.02, 0.2, 1.0)) if storm else HORIZON * 0.7 - since
-    calls = [
-        call
-        for run in range(runs)
-        for call in _calls(dice, run, round(since + dice.uniform(0, window), 3))
-    ]
-    names = [place.name for place in places]
-    times = (since, since + window + 1) if storm else (0, HORIZON)
-    faults = [
-        _fault(dice, runs, names, times) for _ in range(dice.choice((0, 1, 2, 3, 4, 6)))
-    ]
-    if storm and dice.random() < 0.5:
-        faults.append(_outage(dice, round(since, 3), dice.choice(names)))
-    if dice.random() < 0.6:
-        stuck = [fault.run for fault in faults if isinstance(fault, Stuck)]
-        faults += [_revise(dice, calls, stuck) for _ in range(dice.randint(1, 4))]
-    return Script(
-        seed=seed,
-        shuffled=dice.random() < 0.5,
-        latency=dice.choice((0.001, 0.005, 0.05)),
-        group_size=dice.choice((2, 8, 512)),
-        waiting=dice.choice((6, 64, 4096)),
-        places=places,
-        calls=tuple(sorted(calls, key=lambda call: call.at)),
-        faults=tuple(faults),
-    )
-
-
-def _calls(dice: Random, run: int, first: float) -> list[Call]:
-    """What the upstream says of one run: mostly the same thing, once or more."""
-    said = dice.choice(OUTCOMES[:2])
-    ref = dice.choice((None, None, f"order-{run}"))
-    found = []
-    for number in range(dice.choice((1, 1, 2, 2, 3, 4))):
-        at = first if number == 0 else first + dice.choice((0, 0.001, 0.3, 2))
-        conflicting = number > 0 and dice.random() < 0.1
-        found.append(
-            Call(
-                at=round(at, 3),
-                run=run,
-                shape=dice.choices(
-                    ("whole", "partial", "open", "odd", "forged"), (20, 4, 1, 1, 1)
-                )[0],
-                outcome=dice.choice(OUTCOMES) if conflicting else said,
-                spelling=dice.choice((0, 0, 1, 2, 3)),
-                client_ref=dice.choices((ref, None, "other"), (20, 4, 1))[0],
-            )
-        )
-    return found
-
-
-def _fault(
-    dice: Random, runs: int, places: list[str], times: tuple[float, float]
-) -> Fault:
-    at = round(dice.uniform(*times), 3)
-    nth = dice.randint(1, dice.choice((12, 40)))
-    # All are drawn and one is taken: what the others cost is less than telling them apart.
-    some: tuple[tuple[int, Fault], ...] = (
-        (2, Crash(at, dice.choice(_DOWN))),
-        (2, CrashAt(dice.choice(_POINTS), nth, dice.choice(_DOWN))),
-        (2, Stumble(dice.choice(_POINTS), nth)),
-        (1, Stop(at, dice.choice(_DOWN), dice.choice((0.05, 2.0)))),
-        (2, StoreFault(at, dice.choice(_STORE_WAYS), dice.choice((1, 1, 3)))),
-        (1, Slow(at, dice.choice((0.5, 2.0, 5.0)))),
-        (3, _outage(dice, at, dice.choice(places))),
-        (1, Stuck(dice.choice(places), dice.randrange(runs), dice.choice(_STUCK))),
-        (1, Jump(at, dice.choice((-3600.0, -10.0, 10.0, 8 * 86400.0)))),
-    )
-    weights, faults = zip(*some, strict=True)
-    [fault] = dice.choices(faults, weights)
-    return cast("Fault", fault)
-
-
-def _outage(dice: Random, at: float, place: str) -> Outage:
-    until = dice.choice((at + 0.05, at + 0.5, at + 3, HORIZON + CALM))
-    return Outage(place, at, round(until, 3), dice.choice(_WAYS))
-
-
-def _revise(dice: Random, calls: list[Call], stuck: list[int]) -> Revise:
-    """Soon after something was said of the run, preferably of one that does not get through."""
-    likely = [call for call in calls if call.run in stuck]
-    call = dice.choice(likely if likely and dice.random() < 0.7 else calls)
-    return Revise(
-        at=round(call.at + dice.choice((0.01, 0.05, 0.3, 1.5)), 3),
-        run=call.run,
-        outcome=dice.randrange(1, 4),
-        hinted=dice.random() < 0.5,
-    )

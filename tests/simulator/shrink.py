@@ -7,7 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from tests.simulator.script import Call, CrashAt, Fault, Place, Script, Stumble
+from tests.simulator.script import (
+    BlackoutAt,
+    Call,
+    CrashAt,
+    Fault,
+    Place,
+    Rule,
+    Script,
+    Stumble,
+)
 
 __all__ = ["shrink"]
 
@@ -32,6 +41,7 @@ def shrink(
         script = _sooner(script, ask)
         script = _without_calls(script, ask)
         script = _without_places(script, ask)
+        script = _without_rules(script, ask)
         plain = replace(script, shuffled=False)
         if script.shuffled and ask(plain):
             script = plain
@@ -59,10 +69,17 @@ def _without_places(script: Script, holds: Callable[[Script], bool]) -> Script:
     return all_with(_fewer(script.places, lambda some: holds(all_with(some))))
 
 
+def _without_rules(script: Script, holds: Callable[[Script], bool]) -> Script:
+    def all_with(some: Sequence[Rule]) -> Script:
+        return replace(script, rules=tuple(some))
+
+    return all_with(_fewer(script.rules, lambda some: holds(all_with(some))))
+
+
 def _sooner(script: Script, holds: Callable[[Script], bool]) -> Script:
-    """What waits for the nth passing of a checkpoint waits for the first that will do."""
+    """What waits for the nth passing of a checkpoint, or commit, waits for the first that will do."""
     for number, fault in enumerate(script.faults):
-        if not isinstance(fault, CrashAt | Stumble):
+        if not isinstance(fault, CrashAt | BlackoutAt | Stumble):
             continue
         for nth in range(1, fault.nth):
             faults = list(script.faults)

@@ -10,19 +10,27 @@ import pytest
 
 from tests.simulator.__main__ import main
 from tests.simulator.disk import Room
+from tests.simulator.draw import draw
 from tests.simulator.mutations import MUTATIONS
 from tests.simulator.script import (
+    SOURCES,
+    Blackout,
+    BlackoutAt,
     Crash,
     CrashAt,
+    Full,
     Jump,
     Outage,
+    Rehire,
+    Remove,
+    Reroute,
     Revise,
+    Rotate,
     Slow,
     Stop,
     StoreFault,
     Stuck,
     Stumble,
-    draw,
 )
 from tests.simulator.shrink import shrink
 from tests.simulator.world import play
@@ -75,14 +83,22 @@ def test_a_history_is_the_same_in_every_process() -> None:
 def test_everything_that_can_go_wrong_is_drawn() -> None:
     drawn = Counter(type(fault) for seed in range(300) for fault in draw(seed).faults)
     kinds = (
-        Crash, CrashAt, Jump, Outage, Revise, Slow, Stop, StoreFault, Stuck, Stumble,
+        Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Rehire, Remove, Reroute, Revise,
+        Rotate, Slow, Stop, StoreFault, Stuck, Stumble,
     )  # fmt: skip
     assert set(kinds) == set(drawn)
+    scripts = [draw(seed) for seed in range(300)]
+    calls = [call for script in scripts for call in script.calls]
+    assert {(c.subject.source, c.subject.kind) for c in calls} == {
+        (source, kind) for source in SOURCES for kind in ("run", "batch")
+    }
+    assert {call.key for call in calls} == {"now", "before", "foreign"}
+    assert any(script.rules for script in scripts)
 
 
 def test_histories_are_not_empty(room: Room) -> None:
     """Most of what is said is taken over, arrives, dies with a process and comes again."""
-    text = "".join(play(draw(seed), room).text for seed in range(40))
+    text = "".join(play(draw(seed), room).text for seed in range(50))
     for happened in (
         ": 202",
         ": 200",
@@ -91,8 +107,12 @@ def test_histories_are_not_empty(room: Room) -> None:
         "hung up",
         "revision 2",
         "dies",
+        "configuration 2",
+        "globex/batch/",
     ):
         assert text.count(happened) > 3, happened
+    for seldom in ("Full(", "Blackout", "Rotate(", "stumble", "power"):
+        assert seldom in text, seldom
     arrived = [
         line.split(maxsplit=1)[1] for line in text.splitlines() if " has " in line
     ]

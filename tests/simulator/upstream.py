@@ -6,44 +6,45 @@ Owns the bodies, signing them, when it comes again and when it gives up, and wha
 
 import hashlib
 import json
-import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from random import Random
 from typing import Final
 
 from tests.record.harness import Stumbled
 from tests.simulator.history import History
+from tests.simulator.layout import FIRST_SECRET, Layout, key_of
 from tests.simulator.loop import VirtualLoop, pause
-from tests.simulator.process import KEY, Process
-from tests.simulator.script import Call
+from tests.simulator.process import Process
+from tests.simulator.script import SOURCES, Call
 
-__all__ = ["TRIES", "Upstream", "body_of", "digest", "run_id"]
+__all__ = ["TRIES", "Taken", "Upstream", "body_of", "digest"]
+
+#: A callback that is taken over: its source, and its bytes.
+Taken = tuple[str, bytes]
 
 #: Calls of one callback until the upstream gives up.
 TRIES: Final = 6
 _SPELLINGS: Final = {"cancelled": ("cancelled", "canceled", "Cancelled", "CANCELED")}
-_NAMESPACE: Final = uuid.UUID(int=7)
-
-
-def run_id(run: int) -> str:
-    """The id of a run: every other one is a UUID."""
-    if run % 2:
-        return f"run_{run}"
-    return str(uuid.uuid5(_NAMESPACE, str(run)))
+#: Seconds after which the store has noticed that its disk is full, whatever its clock has done.
+_NOTICED_S: Final = 3.0
 
 
 def body_of(call: Call) -> bytes:
     """What a call says, byte for byte."""
+    subject = call.subject
     if call.shape == "odd":
-        return b'{"event":"run.exploded","run_id":"%d"}' % call.run
-    name = run_id(call.run)
-    if call.spelling % 2 and call.run % 2 == 0:
-        name = name.upper()
+        return f'{{"event":"{subject.kind}.exploded","run_id":"{subject.id}"}}'.encode()
+    # Only a UUID is the same in capitals.
+    name = (
+        subject.id.upper()
+        if call.spelling % 2 and "_" not in subject.id
+        else subject.id
+    )
     words = _SPELLINGS.get(call.outcome, (call.outcome, call.outcome.upper()))
     word = words[call.spelling % len(words)]
     said: dict[str, object] = {
-        "run_id": name,
+        f"{subject.kind}_id": name,
         ("status", "status_code")[call.spelling // 2]: word,
         "completed_at": "2026-03-01T11:59:58Z",
         "output": {"images": [1.10]},
@@ -55,6 +56,11 @@ def body_of(call: Call) -> bytes:
     if call.shape == "open":
         said["status"] = "running"
         said.pop("status_code", None)
+    elif call.spelling == 1:
+        said["event"] = f"{subject.kind}.{call.outcome}"
+        if subject.kind == "run":
+            # A run may be part of a batch, and is spoken of all the same.
+            said["batch_id"] = name
     if call.spelling:
         said["note"] = call.spelling
     return json.dumps(said).encode()
@@ -70,7 +76,7 @@ class Upstream:
         history: History,
         *,
         process: Callable[[], Process | None],
-        acknowledged: Callable[[bytes], None],
+        acknowledged: Callable[[Taken], None],
     ) -> None:
         """``acknowledged`` is called at the very moment of a 2xx."""
         self._loop = loop
@@ -78,8 +84,14 @@ class Upstream:
         self._history = history
         self._process = process
         self._acknowledged = acknowledged
-        #: How often each body was answered with 2xx.
-        self.taken: Counter[bytes] = Counter()
+        #: How often each was answered with 2xx.
+        self.taken: Counter[Taken] = Counter()
+        #: By source and digest: the configurations under which it was verified.
+        self.heard: defaultdict[Taken, list[Layout]] = defaultdict(list)
+        #: By source: the number of the secret that is signed with.
+        self.secrets = dict.fromkeys(SOURCES, FIRST_SECRET)
+        #: Since when the relay may take nothing in.
+        self.full_since: float | None = None
         self.busy = 0
 
     async def call(self, number: int, call: Call) -> None:
@@ -89,27 +101,41 @@ class Upstream:
         body = body_of(call)
         for attempt in range(TRIES):
             status = await self._once(number, call, body, attempt)
-            if 200 <= status < 300 or (call.shape == "forged" and status == 401):
+            lasting = call.shape == "forged" or call.key != "now"
+            if 200 <= status < 300 or (lasting and status == 401):
                 break
             await pause(0.5 * 2 ** min(attempt, 2) * (1 + self._dice.random()))
         self.busy -= 1
 
     async def _once(self, number: int, call: Call, body: bytes, attempt: int) -> int:
         process = self._process()
-        words = f"call {number}, {call.shape} {call.outcome} of run {call.run}"
+        words = f"call {number}, {call.shape} {call.outcome} of {call.subject}"
         if process is None or not process.ready:
             self._history.note("upstream", f"{words}: nobody is there")
             return 0
-        secret = b"" if call.shape == "forged" else body
+        source, secret = self._signer(call)
+        signed = b"" if call.shape == "forged" else body
         headers = {
             "Content-Type": "application/json",
-            "Runflow-Signature": KEY.mac(secret),
+            "Runflow-Signature": key_of(source, secret).mac(signed),
         }
         await pause(self._dice.uniform(0.0005, 0.003))
         if not process.life.alive:
             return 0
+        began = self._loop.time()
+        verified: list[bool] = []
+
+        def begun(layout: Layout) -> None:
+            """The relay looks at it, with this configuration."""
+            right = call.shape != "forged" and call.key != "foreign"
+            verified.append(right and layout.accepts(source, secret))
+            if verified[0]:
+                self.heard[source, digest(body)].append(layout)
+
         try:
-            answer = await self._loop.begin(process.life, process.answer(body, headers))
+            answer = await self._loop.begin(
+                process.life, process.answer(call.subject.source, body, headers, begun)
+            )
         except Stumbled:
             # The listener would answer so.
             self._history.note("upstream", f"{words}: 500")
@@ -120,24 +146,41 @@ class Upstream:
         status, told = answer
         again = f", call {attempt + 1}" if attempt else ""
         self._history.note("upstream", f"{words}{again}: {status}")
-        self._judge(call, body, status, told=told)
-        return status
-
-    def _judge(self, call: Call, body: bytes, status: int, *, told: bool) -> None:
-        if call.shape == "forged":
+        if verified[0]:
+            self._judge(call, body, status, told=told, began=began)
+        else:
             self._history.require(
                 status in (401, 429), "P8", f"a forged callback was answered {status}"
             )
-            return
+        return status
+
+    def _signer(self, call: Call) -> tuple[str, int]:
+        """Whose secret this call is signed with, and which of them."""
+        source = call.subject.source
+        if call.key == "foreign":
+            source = SOURCES[SOURCES.index(source) - 1]
+        return source, self.secrets[source] - (call.key == "before")
+
+    def _judge(
+        self, call: Call, body: bytes, status: int, *, told: bool, began: float
+    ) -> None:
         self._history.require(
             status in (200, 202, 503), "P1", f"our own fault was answered {status}"
         )
         self._history.require(
             status != 503 or told, "P1", "503 without a word when to come again"
         )
-        if status != 503:
-            self.taken[body] += 1
-            self._acknowledged(body)
+        if status == 503:
+            return
+        full = self.full_since
+        self._history.require(
+            full is None or began < full + _NOTICED_S,
+            "P10",
+            f"taken in at {began:.3f}, full since {full}",
+        )
+        taken = call.subject.source, body
+        self.taken[taken] += 1
+        self._acknowledged(taken)
 
 
 def digest(body: bytes) -> bytes:

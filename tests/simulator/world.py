@@ -12,34 +12,30 @@ from random import Random
 from typing import Final
 
 from relay.core.errors import RelayError
-from relay.record.codes import OUTCOME_CODES
 from tests.record.harness import Stumbled
 from tests.simulator import promises
 from tests.simulator.destinations import Destination
 from tests.simulator.disk import Disk, Room
 from tests.simulator.history import BrokenError, History
+from tests.simulator.layout import Layout
 from tests.simulator.lines import heard
-from tests.simulator.loop import Died, Stalled, VirtualLoop, pause
+from tests.simulator.loop import Stalled, VirtualLoop, pause
 from tests.simulator.ports import Machine, Thread
 from tests.simulator.process import Process
-from tests.simulator.revise import revise
+from tests.simulator.reckoning import at_the_end
 from tests.simulator.script import (
     CALM,
     HORIZON,
-    Crash,
-    CrashAt,
-    Fault,
     Jump,
     Outage,
-    Revise,
+    Place,
     Script,
-    Slow,
-    Stop,
-    StoreFault,
     Stuck,
     Stumble,
+    Subject,
 )
-from tests.simulator.upstream import Upstream, run_id
+from tests.simulator.troubles import arrange
+from tests.simulator.upstream import Upstream
 
 __all__ = ["Failure", "Played", "play"]
 
@@ -75,30 +71,12 @@ class World:
         self.loop = VirtualLoop(Random(seed ^ 0x5EED), shuffled=script.shuffled)
         self.history = History(self.loop.time)
         self.machine = Machine(self.loop, Random(seed ^ 0xD1CE))
-        self.disk = Disk(room, f"{seed:x}")
+        self.disk = Disk(room, f"{seed:x}", Random(seed ^ 0xD15C))
         self._latencies = Random(seed ^ 0x7EAD)
-        self._runs = [
-            run_id(n) for n in range(1 + max((c.run for c in script.calls), default=0))
-        ]
+        #: What the file says that the relay reads its configuration from.
+        self.layout = Layout.first(script)
         self.destinations = [
-            Destination(
-                place,
-                outages=[
-                    f
-                    for f in script.faults
-                    if isinstance(f, Outage) and f.place == place.name
-                ],
-                stuck=[
-                    f
-                    for f in script.faults
-                    if isinstance(f, Stuck)
-                    and f.place == place.name
-                    and f.run < len(self._runs)
-                ],
-                runs=self._runs,
-                history=self.history,
-                dice=Random(seed + 31 * number),
-            )
+            self._destination(place, Random(seed + 31 * number))
             for number, place in enumerate(script.places)
         ]
         self.upstream = Upstream(
@@ -106,28 +84,47 @@ class World:
             Random(seed ^ 0xCA11),
             self.history,
             process=lambda: self.process,
-            acknowledged=lambda body: promises.acknowledged(self, body),
+            acknowledged=lambda taken: promises.acknowledged(self, taken),
         )
         self.process: Process | None = None
         self.processes: list[Process] = []
         #: Whether the process has to be started anew when it works again.
-        self._context = contextvars.copy_context()
+        self.context = contextvars.copy_context()
         self._down = asyncio.Event()
         self._pause_s = 0.05
         self._ended = False
-        self.leaking = False
+        #: Whether the last life ended with the machine's power.
+        self.powerless = False
         #: How often the truth about a run was found to be another one, if it was.
-        self.asked = Counter[str]()
+        self.asked = Counter[Subject]()
+
+    def _destination(self, place: Place, dice: Random) -> Destination:
+        faults = self.script.faults
+        return Destination(
+            place,
+            outages=[
+                f for f in faults if isinstance(f, Outage) and f.place == place.name
+            ],
+            stuck=[f for f in faults if isinstance(f, Stuck) and f.place == place.name],
+            history=self.history,
+            dice=dice,
+            # Who is told otherwise by the clock, or forgets what he was told, may be early.
+            punctual=not any(
+                isinstance(f, Jump)
+                or (isinstance(f, Stumble) and f.point == "after-send")
+                for f in faults
+            ),
+        )
 
     # --- the order of a history -------------------------------------------------------------------
 
     async def play(self) -> None:
         """Raises BrokenError where a promise does not hold."""
         for number, call in enumerate(self.script.calls):
-            self._watch(self.upstream.call(number, call))
+            self.watch(self.upstream.call(number, call))
         for fault in self.script.faults:
-            self._arrange(fault)
-        self._watch(self._keep_up())
+            arrange(self, fault)
+        self.watch(self._keep_up())
         await self._within(HORIZON)
         self.disk.mend()
         self.machine.hooks.clear()
@@ -140,13 +137,13 @@ class World:
             destination.mend()
         self.machine.set_right()
         self.history.note("world", "everything works")
-        if self.leaking and self.process is not None:
-            self._watch(self._stop(0.05))
+        self.fill_disk(full=False)
+        self.configure(self.layout.with_places(*self.script.places))
         await self._drained()
         self._ended = True
         if self.process is not None:
             await self._end(self.process)
-        promises.at_the_end(self)
+        at_the_end(self)
 
     async def _drained(self) -> None:
         waited = 0.0
@@ -169,7 +166,8 @@ class World:
                 Thread(self.loop, self._latencies, latency=self.script.latency),
                 self.destinations,
                 script=self.script,
-                world=self._context,
+                read=lambda: self.layout,
+                world=self.context,
             )
             self.processes.append(process)
             self.process = process
@@ -177,7 +175,7 @@ class World:
             if process.ready:
                 self.history.note("relay", f"life {len(self.processes)} is ready")
                 promises.after_start(self)
-                self._watch(self._end_failed(process))
+                self.watch(self._end_failed(process))
             await self._down.wait()
             await pause(self._pause_s)
 
@@ -186,15 +184,15 @@ class World:
             await self.loop.begin(process.life, process.start())
         except (RelayError, Stumbled) as error:
             self.history.note("relay", f"does not start: {error}")
-            self._kill(0.5)
+            self.kill(0.5)
 
     async def _end_failed(self, process: Process) -> None:
         await self.loop.begin(process.life, process.failed())
         if process.life.alive and not process.stopping:
             self.history.note("relay", "has failed, and stops")
-            await self._stop(0.5)
+            await self.stop(0.5)
 
-    async def _stop(self, down: float, within: float = STOP_S) -> None:
+    async def stop(self, down: float, within: float = STOP_S) -> None:
         process = self.process
         if process is None or not process.ready:
             return
@@ -211,90 +209,48 @@ class World:
         if not process.life.alive:
             return
         self.loop.kill(process.life)
+        self.disk.closed()
         self.process = None
+        self.powerless = False
         self.history.note("relay", "has stopped")
 
-    def _kill(self, down: float) -> None:
-        """The process is gone, at once."""
+    def kill(self, down: float, *, powerless: bool = False) -> None:
+        """The process is gone, at once; with the machine's power, if that is what it lost."""
         process = self.process
         if process is None or not process.life.alive:
             return
         self.history.note("relay", "dies")
         self.loop.kill(process.life)
         self.process = None
+        self.powerless = powerless
         self._pause_s = down
-        self.loop.call_soon(self._bury_file, process, context=self._context)
+        self.loop.call_soon(self._bury_file, process, context=self.context)
 
     def _bury_file(self, process: Process) -> None:
         """Once the statement that it died in has returned."""
-        self.disk.leave_behind(process.store)
+        self.disk.leave_behind(process.store, powerless=self.powerless)
         self._down.set()
 
-    # --- faults -----------------------------------------------------------------------------------
+    # --- what surrounds it ------------------------------------------------------------------------
 
-    def _arrange(self, fault: Fault) -> None:
-        match fault:
-            case CrashAt(point, nth, down):
-                self.machine.hooks[point, nth] = lambda: self._die_here(point, down)
-            case Stumble(point, nth):
-                self.machine.hooks[point, nth] = lambda: self._stumble(point)
-            case Outage() | Stuck():
-                pass
-            case _:
-                self.loop.call_at(fault.at, self._happen, fault)
-
-    def _happen(self, fault: Fault) -> None:
-        self.history.note("world", str(fault))
-        match fault:
-            case Crash(down=down):
-                self._kill(down)
-            case Stop(down=down, within=within):
-                self._watch(self._stop(down, within))
-            case StoreFault(how=how, times=times):
-                self.disk.break_down(how, times)
-            case Slow(seconds=seconds) if self.process is not None:
-                self.process.thread.stand_still(seconds)
-            case Jump(seconds=seconds):
-                self.machine.jump(seconds)
-            case Revise() if fault.run < len(self._runs):
-                self._watch(self._revise(fault))
-            case _:
-                pass
-
-    def _die_here(self, point: str, down: float) -> None:
-        self.history.note("world", f"death at {point}")
-        self._kill(down)
-        raise Died
-
-    def _stumble(self, point: str) -> None:
-        self.history.note("world", f"a stumble at {point}")
-        if point == "after-commit":
-            # What was leased in that commit is in nobody's hands until the next start.
-            self.leaking = True
-        raise Stumbled
-
-    async def _revise(self, fault: Revise) -> None:
+    def configure(self, layout: Layout) -> None:
+        """Change the file, and tell the relay that it has changed."""
+        self.layout = layout
+        self.history.note("world", f"configuration {layout.number}")
         process = self.process
-        if process is None or not process.ready:
-            return
-        self.asked[self._runs[fault.run]] += 1
-        outcome = list(OUTCOME_CODES)[fault.outcome]
-        work = revise(process, self._runs[fault.run], outcome, self.machine.now_us())
-        try:
-            places = await self.loop.begin(process.life, work)
-        except (RelayError, OSError) as error:
-            self.history.note("world", f"no revision: {error}")
-            return
-        if places:
-            self.history.note("world", f"run {fault.run} is {outcome.value} after all")
-            if fault.hinted and process.life.alive:
-                process.dispatch.hint(places)
+        if process is not None and process.ready:
+            process.reloader.ask()
+
+    def fill_disk(self, *, full: bool) -> None:
+        """From now on the disk is fuller than it may be, or not any more."""
+        self.disk.fill(full=full)
+        self.upstream.full_since = self.loop.time() if full else None
 
     # --- time -------------------------------------------------------------------------------------
 
-    def _watch(self, work: "asyncio.Future[None] | object") -> None:
+    def watch(self, work: "asyncio.Future[None] | object") -> None:
         """Something of the world's own; what it finds broken ends the history."""
-        task = self.loop.create_task(work, context=self._context)
+        task = self.loop.create_task(work, context=self.context)
         task.add_done_callback(self._look_at)
 
     def _look_at(self, task: "asyncio.Task[None]") -> None:

@@ -14,11 +14,12 @@ from typing import Final, Self
 import aiohttp
 
 from relay.app import Service
+from relay.app.stores import is_empty, read_ledger, recount
 from relay.cli.demo.compare import Expected, Heard, differences
 from relay.cli.demo.endpoint import Endpoint, heard_of
 from relay.cli.demo.topic import Topic
+from relay.core.errors import MisconfiguredError
 from relay.core.ledger import Ledger
-from relay.record.sqlite.ledger import read_ledger_of, recount_of
 from relay.sandbox import Faults, Retries, Sandbox, Truth
 from relay.settings import Settings, load
 
@@ -29,6 +30,8 @@ SOURCE: Final = "acme"
 CALLBACK_SECRET: Final = "whsec_demo-callbacks"  # noqa: S105 - guards nothing
 ENDPOINT_SECRET: Final = "whsec_ZGVtby1lbmRwb2ludC1zZWNyZXQtZGVtby1lbmRw"  # noqa: S105
 TOPIC: Final = "runflow.runs"
+#: Beside the configuration, which is shown around.
+STORE_FILE: Final = "store.url"
 FAULTS: Final = Faults(
     drop=0.15,
     double=0.15,
@@ -47,6 +50,8 @@ class StageOptions:
     runs: int = 200
     seed: int = 7
     kafka: bool = False
+    #: The URL of an empty PostgreSQL database; without one, a file in the directory.
+    store: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +108,21 @@ class Stage:
         await self.endpoint.start()
         self._stack.push_async_callback(self.endpoint.close)
         self.settings = await asyncio.to_thread(self._configure)
+        if not await is_empty(self.settings):
+            raise MisconfiguredError(
+                "relay demo: there are tables in this database already. The demo leaves its own behind:"
+                " give it an empty database, or an empty schema (…?search_path=NAME)"
+            )
         self.service = await self._stack.enter_async_context(Service(self.settings))
         await self._stack.enter_async_context(self.sandbox)
 
     def _configure(self) -> Settings:
         self.config.write_text(self._configuration())
+        if self.options.store is not None:
+            # Nobody else may read it: it can hold a password.
+            url = self.options.directory / STORE_FILE
+            url.touch(mode=0o600)
+            url.write_text(self.options.store)
         return load(self.config, {})
 
     def _configuration(self) -> str:
@@ -115,6 +130,7 @@ class Stage:
         lines = [
             "# The relay of `relay demo`.",
             f"data_dir: {self.options.directory}",
+            *([f"store: {{file: {STORE_FILE}}}"] if self.options.store else []),
             'public:   {listen: "127.0.0.1:0"}',
             'operator: {listen: "127.0.0.1:0"}',
             "limits:   {min_free_disk: 64MiB}",
@@ -167,7 +183,7 @@ class Stage:
 
     async def ledger(self) -> Ledger:
         """The relay's own account."""
-        return await asyncio.to_thread(read_ledger_of, self.settings.store_path)
+        return await read_ledger(self.settings)
 
     async def verify(self) -> list[str]:
         """Everything in which what the sinks hold differs from what the sandbox knows."""
@@ -176,7 +192,7 @@ class Stage:
         partial = sum(run.partial for run in truth)
         account = await self.ledger()
         waiting = account.sources[SOURCE].waiting if SOURCE in account.sources else 0
-        _, recounted = await asyncio.to_thread(recount_of, self.settings.store_path)
+        _, recounted = await recount(self.settings)
         found = [
             *differences("the endpoint", SOURCE, expected, self.endpoint.heard),
             *differences("the file", SOURCE, expected, await self._file()),

@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.live import Live
 
-from relay.cli.common import DONE, FAILED, fail, mistakes_exit
+from relay.cli.common import DONE, FAILED, WRONG, fail, mistakes_exit
 from relay.cli.demo.endpoint import Endpoint
 from relay.cli.demo.show import draw
 from relay.cli.demo.stage import ENDPOINT_SECRET, Stage, StageOptions
@@ -35,14 +35,25 @@ def demo(
     kafka: Annotated[
         bool, typer.Option("--kafka", help="Also through a real Apache Kafka.")
     ] = False,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="An empty PostgreSQL database (postgresql://…) instead of a file."
+        ),
+    ] = None,
 ) -> None:
     """Send runs with faults through a local Runflow, the relay and its sinks, and check the result.
 
     Exits 0 only when the ids, outcomes and outputs at every sink equal the sandbox's own list.
     """
     configure(level="error", form="auto")
+    _check_store(store)
     options = StageOptions(
-        directory=directory.absolute(), runs=runs, seed=seed, kafka=kafka
+        directory=directory.absolute(),
+        runs=runs,
+        seed=seed,
+        kafka=kafka,
+        store=store,
     )
     with mistakes_exit(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
@@ -74,7 +85,7 @@ async def play(
         console.print()
         for table in ledger_tables(await stage.ledger()):
             console.print(table)
-    _conclude(console, options, found)
+    _conclude(console, options, found, stage.settings.store_place)
     return FAILED if found else DONE
 
 
@@ -107,6 +118,12 @@ async def _work(stage: Stage) -> None:
             continue
 
 
+def _check_store(store: str | None) -> None:
+    """The demo keeps a file of its own, or uses a database that somebody names."""
+    if store is not None and not store.startswith(("postgresql://", "postgres://")):
+        fail("relay demo: --store must be postgresql://USER@HOST/DATABASE", WRONG)
+
+
 def _empty(directory: Path) -> None:
     """Make the directory anew; only ever one that an earlier demo made."""
     marker = directory / ".relay-demo"
@@ -117,7 +134,9 @@ def _empty(directory: Path) -> None:
     marker.touch()
 
 
-def _conclude(console: Console, options: StageOptions, found: list[str]) -> None:
+def _conclude(
+    console: Console, options: StageOptions, found: list[str], store: str
+) -> None:
     if found:
         console.print("\nSomething is not as it should be:", style="bold red")
         for difference in found:
@@ -133,7 +152,7 @@ def _conclude(console: Console, options: StageOptions, found: list[str]) -> None
     )
     for label, what in (
         ("the events", f"{shown}/events.jsonl"),
-        ("the store", f"{shown}/relay.db"),
+        ("the store", store if options.store else f"{shown}/relay.db"),
         ("its account", f"{_program()} ledger --config {shown}/relay.yaml --verify"),
     ):
         console.print(f"  {label:<12}  {what}", highlight=False)

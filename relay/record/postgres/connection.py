@@ -13,7 +13,8 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from relay.core.errors import MisconfiguredError, StoreBusyError
+from relay.core.errors import MisconfiguredError
+from relay.record.postgres.dialling import not_connected
 from relay.record.statements import check_current, migrations
 
 __all__ = [
@@ -45,9 +46,16 @@ async def connect(url: str) -> Connection:
         MisconfiguredError: somebody answers, and this will not work.
     """
     connection = await _dial(url, cached=0)
-    if await _is_pooled(connection):
-        return connection
-    await connection.close()
+    try:
+        if await _is_pooled(connection):
+            return connection
+        await connection.close()
+    except BaseException as error:
+        connection.terminate()
+        if isinstance(error, (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
+            # A pooler lets everybody in, and looks for a server afterwards.
+            raise not_connected(error) from error
+        raise
     return await _dial(url, cached=256)
 
 
@@ -61,17 +69,18 @@ async def _dial(url: str, *, cached: int) -> Connection:
             statement_cache_size=cached,
             server_settings={"application_name": "runflow-relay"},
         )
-    except (asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError) as error:
-        raise StoreBusyError(f"the database takes nobody now: {error}") from error
-    except (OSError, TimeoutError) as error:
-        raise StoreBusyError("the database does not answer") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        raise MisconfiguredError(f"cannot use the database: {error}") from error
+    except (
+        OSError,
+        ValueError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+    ) as error:
+        raise not_connected(error) from error
 
 
 async def _is_pooled(connection: Connection) -> bool:
     """Whether somebody stands between us and the process that serves us."""
-    serving = await connection.fetchval("SELECT pg_backend_pid()")
+    serving = await connection.fetchval("SELECT pg_backend_pid()", timeout=CONNECT_S)
     return bool(serving != connection.get_server_pid())
 
 
@@ -84,12 +93,17 @@ async def inspect(connection: Connection) -> None:
     [row] = await connection.fetch(
         "SELECT current_setting('server_version_num')::int AS version,"
         " current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages,"
-        " current_setting('synchronous_commit') AS commit, pg_is_in_recovery() AS standby"
+        " current_setting('synchronous_commit') AS commit, pg_is_in_recovery() AS standby,"
+        " current_setting('transaction_read_only') AS reads"
     )
     if row["version"] < OLDEST:
         raise MisconfiguredError("the database is older than PostgreSQL 14")
     if row["standby"]:
         raise MisconfiguredError("the database is a standby: nothing can be written")
+    if row["reads"] == "on":
+        raise MisconfiguredError(
+            "the database is read-only for us (default_transaction_read_only=on)"
+        )
     for name, value in (("fsync", row["fsync"]), ("full_page_writes", row["pages"])):
         if value == "off":
             raise MisconfiguredError(
@@ -152,6 +166,8 @@ async def _version(connection: Connection) -> int:
     if await connection.fetchval("SELECT to_regclass('meta')") is None:
         return 0
     found = await connection.fetchval("SELECT value FROM meta WHERE key = 'schema'")
+    if found is None:
+        raise MisconfiguredError("the table `meta` there is somebody else's")
     return int(found)
 
 

@@ -21,8 +21,9 @@ __all__ = ["ContendedError", "is_lost", "translated"]
 #: Serialization failure, deadlock.
 _CONTENDED: Final = frozenset({"40001", "40P01"})
 _FULL: Final = frozenset({"53100"})
-#: Connection exceptions; the administrator or a crash ends us; insufficient resources.
-_AWAY: Final = ("08", "57P", "53", "25006", "55P03", "57014")
+#: Connection exceptions; the administrator or a crash ends us; insufficient resources; read-only, and
+#: time limits that the administrator has set.
+_AWAY: Final = ("08", "57P", "53", "25006", "25P03", "25P04", "55P03", "57014")
 #: Data exceptions, integrity constraints, program limits.
 _ITEM: Final = ("22", "23", "54")
 #: How asyncpg says that a connection is gone, or that a statement took too long.
@@ -43,7 +44,9 @@ def is_lost(error: Exception) -> bool:
     if isinstance(error, asyncpg.DataError):
         return False
     if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "").startswith(("08", "57P", "25006"))
+        return (error.sqlstate or "").startswith(
+            ("08", "57P", "25006", "25P03", "25P04")
+        )
     return isinstance(error, _LOST)
 
 

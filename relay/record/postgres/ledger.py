@@ -19,10 +19,30 @@ from relay.core.ledger import (
 from relay.record.postgres.connection import Connection, check_readable, connect
 from relay.record.statements import statements
 
-__all__ = ["read_ledger_of", "recount_of"]
+__all__ = ["is_empty", "read_ledger_of", "recount_of"]
 
 _COUNTED: Final = ("ledger_sources", "ledger_destinations")
 _RECOUNTED: Final = ("recount_sources", "recount_destinations")
+
+
+async def is_empty(url: str) -> bool:
+    """Whether there is nothing yet where a store would be made, be it of a relay or of somebody else.
+
+    Raises:
+        MisconfiguredError: the database cannot be used.
+        StoreBusyError: the database does not answer.
+    """
+    connection = await connect(url)
+    try:
+        found = await connection.fetchval(
+            "SELECT count(*) FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace"
+            " WHERE n.nspname = current_schema()"
+        )
+        return bool(found == 0)
+    except asyncpg.PostgresError as error:
+        raise StoreBusyError(f"cannot read the store: {error}") from error
+    finally:
+        await connection.close()
 
 
 async def read_ledger_of(url: str) -> Ledger:

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from asyncpg import InterfaceError, PostgresError
+
 from relay.core.errors import RelayError, StoreBusyError, StoreFailedError
 from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
 from relay.core.retention import PassStep, Progress
 from relay.record.grouped import GroupedStore, Limits
 from relay.record.jobs import Job, Register
 from relay.record.postgres.connection import connect, inspect, installation, migrate
+from relay.record.postgres.dialling import not_connected
 from relay.record.postgres.forgetting import Forgetting
 from relay.record.postgres.hints import Hints
 from relay.record.postgres.leases import Leases
@@ -63,8 +66,10 @@ class PostgresStore(GroupedStore):
         self._thread = LoopThread("store")
         try:
             await self._thread.run(self._open(destinations))
-        except BaseException:
+        except BaseException as error:
             await self.close()
+            if isinstance(error, (OSError, PostgresError, InterfaceError)):
+                raise not_connected(error) from error
             raise
 
     async def close(self) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from relay.core.errors import (
     InternalError,
+    MisconfiguredError,
     RelayError,
     StoreBusyError,
     StoreFailedError,
@@ -39,7 +40,7 @@ from relay.record.jobs import (
     lessons_of,
     sightings_of,
 )
-from relay.record.postgres.connection import Connection, connect
+from relay.record.postgres.connection import Connection, connect, inspect
 from relay.record.postgres.faults import ContendedError, is_lost, translated
 from relay.record.postgres.moving import (
     claim,
@@ -150,6 +151,8 @@ class Writer:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = self._connection = await connect(self._url)
+            # It may be another server than before: one that only reads, or that may forget.
+            await inspect(connection)
             await self._numbers.load(connection)
             self._away = False
             if self._unsure:
@@ -168,10 +171,13 @@ class Writer:
             connection.terminate()
 
     async def _failed(self, error: Exception) -> RelayError:
-        if is_lost(error) or isinstance(error, StoreBusyError):
+        if is_lost(error) or isinstance(error, StoreBusyError | MisconfiguredError):
             self._away = True
             await self._drop()
         failure = translated(error)
+        if isinstance(failure, MisconfiguredError):
+            # It could be used once: who has changed it will change it back.
+            failure = StoreBusyError(str(failure))
         failure.__cause__ = error
         return failure
 

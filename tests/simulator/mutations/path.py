@@ -1,8 +1,4 @@
-"""Mutations: the relay with one thing wrong, each a mistake that somebody could make.
-
-Owns changing the product's own code at run time, inside a test and nowhere else. What a mutation breaks
-is named by the promise; that it is noticed is the test's to show.
-"""
+"""Mistakes on the path itself: answers, identities, leases, order, counts."""
 
 import asyncio
 import hashlib
@@ -13,8 +9,11 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+import relay.deliver.verdict
 import relay.deliver.worker
+import relay.record.grouping
 import relay.record.intake
+import relay.record.sqlite.connection
 import relay.record.sqlite.outgoing
 import relay.record.sqlite.store
 from relay.core.callback import Reading

@@ -1,0 +1,274 @@
+"""Draw: the script of a seed.
+
+Owns the chances: what happens how often, and that much of it happens where it can do harm. Knows nothing
+of what it means.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final, get_args
+
+from tests.simulator.script import (
+    CALM,
+    HORIZON,
+    PLACES,
+    SOURCES,
+    Blackout,
+    BlackoutAt,
+    Call,
+    Crash,
+    CrashAt,
+    Fault,
+    Full,
+    Jump,
+    Outage,
+    Place,
+    Point,
+    Rehire,
+    Remove,
+    Reroute,
+    Revise,
+    Rotate,
+    Rule,
+    Script,
+    Slow,
+    Stop,
+    StoreFault,
+    StoreWay,
+    Stuck,
+    StuckWay,
+    Stumble,
+    Subject,
+    Way,
+)
+
+__all__ = ["draw"]
+
+OUTCOMES: Final = ("succeeded", "failed", "cancelled", "partial_succeeded")
+_DOWN: Final = (0.05, 0.5, 1.5)
+_POINTS: Final = get_args(Point)
+_WAYS: Final = get_args(Way)
+_STORE_WAYS: Final = get_args(StoreWay)
+_STUCK: Final = get_args(StuckWay)
+_NAMESPACE: Final = uuid.UUID(int=7)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cast:
+    """Who there is, and when most of it happens."""
+
+    subjects: Sequence[Subject]
+    sources: Sequence[str]
+    places: Sequence[str]
+    times: tuple[float, float]
+
+
+def draw(seed: int) -> Script:
+    """The script of a seed."""
+    dice = Random(seed)
+    storm = dice.random() < 0.4
+    count = dice.randint(6, 14) if storm else dice.randint(1, 7)
+    places = tuple(
+        Place(
+            name,
+            concurrency=dice.choice((1, 2, 4)),
+            batch=dice.choice((1, 1, 3)),
+            ready_max=dice.choice((1, 3, 100)),
+            ready_bytes=dice.choice((300, 1 << 20, 1 << 20)),
+            laddered=dice.random() < 0.7,
+        )
+        for name in PLACES[: dice.choice((2, 2, 2, 3))]
+    )
+    # In a storm everything comes within moments, and the ways out have much to do.
+    since = dice.uniform(0, HORIZON / 2)
+    window = dice.choice((0.02, 0.2, 1.0)) if storm else HORIZON * 0.7 - since
+    sources = SOURCES[: dice.choice((1, 1, 2, 3))]
+    subjects = _subjects(dice, count, sources)
+    calls = [
+        call
+        for number, subject in enumerate(subjects)
+        for call in _calls(
+            dice, number, subject, round(since + dice.uniform(0, window), 3)
+        )
+    ]
+    cast = _Cast(
+        subjects,
+        sources,
+        [place.name for place in places],
+        (since, since + window + 1) if storm else (0, HORIZON),
+    )
+    faults = [_fault(dice, cast) for _ in range(dice.choice((0, 1, 2, 3, 4, 6)))]
+    if storm and dice.random() < 0.5:
+        faults.append(_outage(dice, cast, round(since, 3)))
+    # While a courier is replaced, what it has to write may take longer than it is given.
+    faults += [
+        Slow(round(fault.at + dice.choice((0.01, 0.1, 0.3)), 3), 5.0)
+        for fault in faults
+        if isinstance(fault, Rehire | Remove) and dice.random() < 0.5
+    ]
+    if dice.random() < 0.6:
+        stuck = [fault.subject for fault in faults if isinstance(fault, Stuck)]
+        faults += [_revise(dice, calls, stuck) for _ in range(dice.randint(1, 4))]
+    return Script(
+        seed=seed,
+        shuffled=dice.random() < 0.5,
+        latency=dice.choice((0.001, 0.005, 0.05)),
+        group_size=dice.choice((2, 8, 512)),
+        waiting=dice.choice((6, 64, 4096)),
+        places=places,
+        rules=_rules(dice, cast) if dice.random() < 0.4 else (),
+        calls=tuple(sorted(calls, key=lambda call: call.at)),
+        faults=tuple(faults),
+    )
+
+
+def _subjects(dice: Random, count: int, sources: Sequence[str]) -> Sequence[Subject]:
+    """Runs and batches; some ids are used again by another source, or for another kind."""
+    found: list[Subject] = []
+    while len(found) < count:
+        number = len(found)
+        # Every other id is a UUID.
+        key = (
+            f"run_{number}" if number % 2 else str(uuid.uuid5(_NAMESPACE, str(number)))
+        )
+        kind = "batch" if dice.random() < 0.12 else "run"
+        first = Subject(dice.choice(sources), kind, key)
+        found.append(first)
+        if dice.random() < 0.2:
+            source = dice.choice(sources)
+            twin = "run" if kind == "batch" else dice.choice(("run", "batch"))
+            if (source, twin) != (first.source, first.kind):
+                found.append(Subject(source, twin, key))
+    return found
+
+
+def _calls(dice: Random, number: int, subject: Subject, first: float) -> list[Call]:
+    """What the upstream says of one run: mostly the same thing, once or more."""
+    said = dice.choice(OUTCOMES[:2])
+    ref = dice.choice((None, None, f"order-{number}"))
+    found = []
+    for again in range(dice.choice((1, 1, 2, 2, 3, 4))):
+        at = first if again == 0 else first + dice.choice((0, 0.001, 0.3, 2))
+        conflicting = again > 0 and dice.random() < 0.1
+        found.append(
+            Call(
+                at=round(at, 3),
+                subject=subject,
+                shape=dice.choices(
+                    ("whole", "partial", "open", "odd", "forged"), (20, 4, 1, 1, 1)
+                )[0],
+                outcome=dice.choice(OUTCOMES) if conflicting else said,
+                spelling=dice.choice((0, 0, 1, 2, 3)),
+                client_ref=dice.choices((ref, None, "other"), (20, 4, 1))[0],
+                key=dice.choices(("now", "before", "foreign"), (40, 2, 1))[0],
+            )
+        )
+    return found
+
+
+def _rules(dice: Random, cast: _Cast) -> tuple[Rule, ...]:
+    """A few routes; what none of them takes goes nowhere."""
+    return tuple(
+        Rule(
+            outcomes=dice.choice(((), (), OUTCOMES[:1], OUTCOMES[:2], OUTCOMES[1:3])),
+            kind=dice.choice((None, None, None, "run", "batch")),
+            source=dice.choice((None, None, *cast.sources)),
+            negated=dice.random() < 0.2,
+            to=tuple(name for name in cast.places if dice.random() < 0.7),
+        )
+        for _ in range(dice.choice((1, 1, 2, 3)))
+    )
+
+
+# --- faults -------------------------------------------------------------------------------------------
+
+
+def _fault(dice: Random, cast: _Cast) -> Fault:
+    at = round(dice.uniform(*cast.times), 3)
+    [make] = dice.choices(_MAKERS, _WEIGHTS)
+    return make(dice, cast, at)
+
+
+def _nth(dice: Random) -> int:
+    return dice.randint(1, dice.choice((12, 40)))
+
+
+def _crash_at(dice: Random, _: _Cast, __: float) -> Fault:
+    return CrashAt(dice.choice(_POINTS), _nth(dice), dice.choice(_DOWN))
+
+
+def _outage(dice: Random, cast: _Cast, at: float) -> Outage:
+    until = dice.choice((at + 0.05, at + 0.5, at + 3, HORIZON + CALM))
+    return Outage(dice.choice(cast.places), at, round(until, 3), dice.choice(_WAYS))
+
+
+def _store_fault(dice: Random, _: _Cast, at: float) -> Fault:
+    how = dice.choice(_STORE_WAYS)
+    return StoreFault(at, how, 30 if how == "full" else dice.choice((1, 1, 3)))
+
+
+def _stuck(dice: Random, cast: _Cast, _: float) -> Fault:
+    return Stuck(
+        dice.choice(cast.places), dice.choice(cast.subjects), dice.choice(_STUCK)
+    )
+
+
+def _reroute(dice: Random, cast: _Cast, at: float) -> Fault:
+    return Reroute(at, _rules(dice, cast) if dice.random() < 0.8 else ())
+
+
+def _rehire(dice: Random, cast: _Cast, at: float) -> Fault:
+    return Rehire(
+        at, dice.choice(cast.places), dice.choice((1, 2, 4)), dice.choice((1, 3))
+    )
+
+
+def _remove(dice: Random, cast: _Cast, at: float) -> Fault:
+    back = dice.choice((at + 0.01, at + 0.5, HORIZON, HORIZON + CALM))
+    return Remove(at, dice.choice(cast.places), round(back, 3))
+
+
+def _rotate(dice: Random, cast: _Cast, at: float) -> Fault:
+    after = dice.choice((-0.2, 0.01, 0.3))
+    return Rotate(at, dice.choice(cast.sources), after, dice.choice((0.3, 0.6, 2.0)))
+
+
+def _full(dice: Random, _: _Cast, at: float) -> Fault:
+    until = dice.choice((at + 0.5, at + 4, HORIZON + CALM))
+    return Full(at, round(until, 3))
+
+
+_DRAWN: Final[tuple[tuple[int, Callable[[Random, _Cast, float], Fault]], ...]] = (
+    (2, lambda dice, _, at: Crash(at, dice.choice(_DOWN))),
+    (2, _crash_at),
+    (1, lambda dice, _, at: Blackout(at, dice.choice(_DOWN))),
+    (1, lambda dice, _, __: BlackoutAt(_nth(dice), dice.choice(_DOWN))),
+    (2, lambda dice, _, __: Stumble(dice.choice(_POINTS), _nth(dice))),
+    (1, lambda dice, _, at: Stop(at, dice.choice(_DOWN), dice.choice((0.05, 2.0)))),
+    (2, _store_fault),
+    (1, lambda dice, _, at: Slow(at, dice.choice((0.5, 2.0, 5.0)))),
+    (3, _outage),
+    (2, _stuck),
+    (1, lambda dice, _, at: Jump(at, dice.choice((-3600.0, -10.0, 10.0, 691200.0)))),
+    (1, _reroute),
+    (1, _rehire),
+    (1, _remove),
+    (1, _rotate),
+    (1, _full),
+)  # fmt: skip
+_WEIGHTS: Final = [weight for weight, _ in _DRAWN]
+_MAKERS: Final = [make for _, make in _DRAWN]
+
+
+def _revise(dice: Random, calls: list[Call], stuck: list[Subject]) -> Revise:
+    """Soon after something was said of the run, preferably of one that does not get through."""
+    likely = [call for call in calls if call.subject in stuck]
+    call = dice.choice(likely if likely and dice.random() < 0.7 else calls)
+    return Revise(
+        at=round(call.at + dice.choice((0.01, 0.05, 0.3, 1.5)), 3),
+        subject=call.subject,
+        outcome=dice.randrange(1, 4),
+        hinted=dice.random() < 0.5,
+    )

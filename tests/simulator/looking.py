@@ -1,0 +1,126 @@
+"""Looking: what is committed, read behind the store's back.
+
+Owns the questions and the shapes of their answers. Judges nothing.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from relay.record.codes import OUTCOMES
+from tests.simulator.disk import Disk
+from tests.simulator.script import Subject
+from tests.simulator.upstream import Taken
+
+__all__ = [
+    "OPEN",
+    "Delivery",
+    "Event",
+    "deliveries",
+    "events",
+    "how_often",
+    "kept",
+    "unrouted",
+    "waiting",
+]
+
+#: States of a delivery that something can still happen to.
+OPEN: Final = (0, 2)
+
+_SUBJECT: Final = "s.name, r.namespace, r.id"
+_RUNS: Final = "runs AS r JOIN sources AS s ON s.number = r.source"
+_COUNT: Final = """
+SELECT COALESCE(SUM(c.count), 0) FROM receipts AS c JOIN sources AS s ON s.number = c.source
+WHERE s.name = ? AND c.digest = ?
+"""
+_DELIVERIES: Final = f"""
+SELECT {_SUBJECT}, e.revision, n.name, d.number, d.state, d.reason, d.lease IS NOT NULL
+FROM {_RUNS} JOIN deliveries AS d ON d.run = r.number
+JOIN events AS e ON e.number = d.event JOIN destinations AS n ON n.number = d.destination
+ORDER BY d.number
+"""  # noqa: S608 - words of its own
+_EVENTS: Final = f"""
+SELECT {_SUBJECT}, e.revision, e.outcome, e.id, c.digest
+FROM {_RUNS} JOIN events AS e ON e.run = r.number JOIN receipts AS c ON c.number = e.receipt
+ORDER BY e.run, e.revision
+"""  # noqa: S608
+_WAITING: Final = (
+    f"SELECT {_SUBJECT} FROM {_RUNS} JOIN inquiries AS w ON w.run = r.number"  # noqa: S608
+)
+_KEPT: Final = "SELECT s.name, c.digest FROM receipts AS c JOIN sources AS s ON s.number = c.source"
+_UNROUTED: Final = """
+SELECT s.name, SUM(n.unrouted) FROM source_counters AS n JOIN sources AS s ON s.number = n.source
+GROUP BY s.name
+"""
+
+
+class Delivery(NamedTuple):
+    """A delivery's row."""
+
+    subject: Subject
+    revision: int
+    place: str
+    number: int
+    state: int
+    reason: str | None
+    leased: int
+
+
+class Event(NamedTuple):
+    """An event's row."""
+
+    subject: Subject
+    revision: int
+    outcome: str
+    identifier: bytes
+    #: Of the callback that it was made from.
+    digest: bytes
+
+
+def how_often(disk: Disk, source: str, digest: bytes) -> int:
+    """How often these bytes were received, as far as anyone knows."""
+    [(count,)] = disk.rows(_COUNT, source, digest)
+    return int(count)
+
+
+def deliveries(disk: Disk) -> Sequence[Delivery]:
+    return [
+        Delivery(_subject(source, space, key), *rest)
+        for source, space, key, *rest in disk.rows(_DELIVERIES)
+    ]
+
+
+def events(disk: Disk) -> Sequence[Event]:
+    return [
+        Event(
+            _subject(source, space, key),
+            revision,
+            OUTCOMES[outcome].value,
+            bytes(identifier),
+            bytes(digest),
+        )
+        for source, space, key, revision, outcome, identifier, digest in disk.rows(
+            _EVENTS
+        )
+    ]
+
+
+def waiting(disk: Disk) -> set[Subject]:
+    """Those that wait for the truth."""
+    return {_subject(*row) for row in disk.rows(_WAITING)}
+
+
+def kept(disk: Disk) -> set[Taken]:
+    """Source and digest of every receipt."""
+    return {(source, bytes(digest)) for source, digest in disk.rows(_KEPT)}
+
+
+def unrouted(disk: Disk) -> Mapping[str, int]:
+    """Events that no route took, as they were counted by source."""
+    return dict(disk.rows(_UNROUTED))
+
+
+def _subject(source: str, space: int, key: bytes) -> Subject:
+    """What was spoken of, by its own words: odd spaces hold UUIDs, the first two are runs."""
+    name = str(uuid.UUID(bytes=bytes(key))) if space % 2 else bytes(key).decode()
+    return Subject(source, "run" if space < 3 else "batch", name)
