@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
-__all__ = ["Raw", "dump", "offset_time", "uuid7", "z_time"]
+__all__ = ["Raw", "dump", "exact", "offset_time", "uuid7", "z_time"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -55,3 +56,10 @@ def uuid7(moment: datetime, dice: random.Random) -> uuid.UUID:
     high = (milliseconds << 16) | (0x7 << 12) | dice.getrandbits(12)
     low = (0b10 << 62) | dice.getrandbits(62)
     return uuid.UUID(int=(high << 64) | low)
+
+
+def exact(value: str | Decimal | datetime) -> str:
+    """A value as text that sorts as the value does, among values of its kind from zero up."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{value:040.10f}" if isinstance(value, Decimal) else value

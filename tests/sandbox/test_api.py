@@ -147,7 +147,7 @@ async def test_links_say_when_they_expire(call: Caller) -> None:
     got = (await call("GET", f"/v1/runs/{made['id']}")).json
     for entry in got["output"]["outputs"]:
         assert re.fullmatch(
-            r"https://[^?]+\?.*X-Amz-Date=\d{8}T\d{6}Z&X-Amz-Expires=\d+&.*"
+            r"http://127.0.0.1:\d+/assets/[^?]+\?.*X-Amz-Date=\d{8}T\d{6}Z&X-Amz-Expires=\d+&.*"
             r"X-Amz-Signature=[0-9a-f]{64}",
             entry["url"],
         )
@@ -156,9 +156,9 @@ async def test_links_say_when_they_expire(call: Caller) -> None:
 def test_a_run_goes_through_its_states_in_order() -> None:
     book = Book(seed=1, faults=Faults(), tries_max=1, runs_max=1)
     order = read_order(b'{"input":{}}')
-    made = book.open(order, model="a/b", at=NOON)
+    made = book.open(order, target="a/b", at=NOON)
     seen = [made.status]
-    made.dispatch()
+    made.dispatch(NOON)
     seen.append(made.status)
     made.begin(NOON + timedelta(seconds=1))
     seen.append(made.status)

@@ -1,0 +1,344 @@
+"""What becomes of each run, and what goes wrong with its callbacks: chance, by seed.
+
+Owns `Fate`, all that is decided of a run before it begins. Pure: the same seed, number and faults give the
+same fate whatever else happens and whenever. Knows nothing of time, HTTP or how a payload is written.
+"""
+
+import random
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final, Literal
+
+from relay.sandbox.faults import PARTIAL_FIELDS, Faults
+
+__all__ = [
+    "Copy",
+    "Evaluation",
+    "Fate",
+    "Flaw",
+    "Outcome",
+    "Revision",
+    "batch_fate",
+    "child_fate",
+    "fate",
+    "stream",
+]
+
+
+class Outcome(StrEnum):
+    """How a run ends; the value is the ``status_code`` with the enums' spelling."""
+
+    SUCCEEDED = "succeeded"
+    PARTIAL_SUCCEEDED = "partial_succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def gives(self) -> bool:
+        """Whether there is an output of the model's."""
+        return self in {Outcome.SUCCEEDED, Outcome.PARTIAL_SUCCEEDED}
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What a partial callback lacks.
+
+    Attributes:
+        field: The field of the payload.
+        absent: Whether it is left out; else it is there and null.
+    """
+
+    field: str
+    absent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """One delivery of a run's callback.
+
+    Attributes:
+        client_ref: Whether the body names ``client_ref``, names it not, or names another.
+        dropped: The numbers of the tries, from 1, that are lost.
+        outcome: What it says of the run's end; None is the truth.
+        key: What signs it: the current secret, the one before it, or one that nobody knows.
+    """
+
+    client_ref: Literal["named", "absent", "other"]
+    dropped: frozenset[int] = frozenset()
+    outcome: Outcome | None = None
+    key: Literal["current", "old", "wrong"] = "current"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A second end: after its callbacks the run turns out to have ended otherwise.
+
+    Attributes:
+        outcome: How it ended after all.
+        copies: The callbacks that say so; none where nothing is said.
+    """
+
+    outcome: Outcome
+    copies: tuple[Copy, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What the evaluation of a run's output gave. A verdict may be missing."""
+
+    passed: bool | None
+    score: float
+    category: str | None = None
+    subcategory: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """All that chance decides of one run before it begins.
+
+    Attributes:
+        outcome: How it ends.
+        cancelled: How the record and the callbacks spell "cancelled".
+        span: Where its length lies between the shortest (0) and the longest (1).
+        flaw: What its callbacks lack; None where they are whole.
+        copies: The deliveries of its callback, one or two.
+        delay_s: How long its callback is held back, in seconds.
+        overtaken: Whether its callback waits until a later one has come.
+        empty: Whether it has no output although it succeeds.
+        stale_reads: For how many reads after its end the API says that it runs.
+        link_s: How long links of its output live, in seconds; 0 is by the link.
+        revision: Its second end, if it has one.
+        evaluation: Of its output, if there is one.
+    """
+
+    outcome: Outcome
+    cancelled: str
+    span: float
+    flaw: Flaw | None
+    copies: tuple[Copy, ...]
+    delay_s: float = 0.0
+    overtaken: bool = False
+    empty: bool = False
+    stale_reads: int = 0
+    link_s: int = 0
+    revision: Revision | None = None
+    evaluation: Evaluation | None = None
+
+    def status(self, outcome: Outcome) -> str:
+        """The word for an outcome, as this run spells it."""
+        return self.cancelled if outcome is Outcome.CANCELLED else outcome.value
+
+    @property
+    def injected(self) -> list[str]:
+        """The faults that are in it, by the names that `Faults` has for them."""
+        copies, second = self.copies, self.revision
+        true = [copy.outcome is None for copy in copies]
+        found = {
+            "empty_output": self.empty,
+            "revise": second is not None and bool(second.copies),
+            "revise_silently": second is not None and not second.copies,
+            "drop": any(copy.dropped and not _lost(copy) for copy in copies),
+            "lose": any(_lost(copy) for copy in copies),
+            "double": len(copies) > 1,
+            "reorder": self.overtaken,
+            "delay": self.delay_s > 0,
+            "wrong_secret": copies[0].key == "wrong",
+            "old_secret": copies[0].key == "old",
+            "partial": self.flaw is not None,
+            "conflict": not any(true),
+            "contradict": len(set(true)) > 1,
+            "client_ref_conflict": any(c.client_ref == "other" for c in copies),
+            "stale": self.stale_reads > 0,
+        }
+        return [name for name, there in found.items() if there]
+
+
+_SPELLINGS: Final = {
+    "both": ("cancelled", "canceled"),
+    "cancelled": ("cancelled",),
+    "canceled": ("canceled",),
+}
+_ISSUES: Final = (
+    ("anatomy", "hands"),
+    ("anatomy", "face"),
+    ("text", "spelling"),
+    ("product", "shape"),
+)
+_ENDS: Final = tuple(Outcome)
+
+
+def stream(seed: int, place: int | str, aspect: str) -> random.Random:
+    """The dice of one aspect of one run, or of one place.
+
+    Each aspect has its own, so that more of one fault does not change the others.
+
+    Args:
+        seed: The sandbox's.
+        place: The run's number in the order of creation, from 1; or the name of what is no run.
+        aspect: What is decided by them.
+    """
+    return random.Random(f"{seed}/{place}/{aspect}")  # noqa: S311 - faults, not secrets
+
+
+def fate(seed: int, number: int | str, faults: Faults, *, tries_max: int) -> Fate:
+    """What becomes of the run with this number.
+
+    Args:
+        seed: The sandbox's.
+        number: The run's place in the order of creation, from 1.
+        faults: The shares.
+        tries_max: How many tries a delivery has; the last is never dropped.
+    """
+    outcome = _outcome(stream(seed, number, "outcome").random(), faults)
+
+    def happens(aspect: str) -> bool:
+        share: float = getattr(faults, aspect)
+        return stream(seed, number, aspect).random() < share
+
+    late = stream(seed, number, "lateness").random()
+    return Fate(
+        outcome=outcome,
+        cancelled=stream(seed, number, "spelling").choice(_SPELLINGS[faults.spelling]),
+        span=stream(seed, number, "span").random(),
+        flaw=_flaw(seed, number, faults, outcome),
+        copies=_copies(seed, number, faults, outcome, tries_max),
+        delay_s=late * faults.delay_seconds if happens("delay") else 0.0,
+        overtaken=happens("reorder"),
+        empty=outcome.gives and happens("empty_output"),
+        stale_reads=faults.stale_reads if happens("stale") else 0,
+        link_s=faults.link_seconds,
+        revision=_revision(seed, number, faults, outcome, tries_max),
+        evaluation=_evaluation(seed, number) if happens("evaluated") else None,
+    )
+
+
+def batch_fate(seed: int, number: int, faults: Faults, *, tries_max: int) -> Fate:
+    """What becomes of a batch's callback. Its end is that of its runs, so it says the truth."""
+    made = fate(seed, f"batch-{number}", faults, tries_max=tries_max)
+    flaw = made.flaw
+    return replace(
+        made,
+        outcome=Outcome.SUCCEEDED,
+        flaw=flaw and replace(flaw, field=flaw.field.replace("run_id", "batch_id")),
+        copies=tuple(
+            replace(copy, outcome=None, client_ref="absent") for copy in made.copies
+        ),
+        empty=False,
+        stale_reads=0,
+        revision=None,
+        evaluation=None,
+    )
+
+
+def child_fate(made: Fate) -> Fate:
+    """The same for a run of a batch: it ends once, so that the batch is done when all its runs are."""
+    return replace(made, revision=None)
+
+
+def _lost(copy: Copy) -> bool:
+    return 0 in copy.dropped
+
+
+def _outcome(throw: float, faults: Faults) -> Outcome:
+    below = 0.0
+    for outcome in (Outcome.FAILED, Outcome.CANCELLED, Outcome.PARTIAL_SUCCEEDED):
+        below += getattr(faults, outcome.value)
+        if throw < below:
+            return outcome
+    return Outcome.SUCCEEDED
+
+
+def _flaw(
+    seed: int, number: int | str, faults: Faults, outcome: Outcome
+) -> Flaw | None:
+    empty = stream(seed, number, "null_output").random() < faults.null_output
+    if empty and outcome.gives:
+        return Flaw("output", absent=False)
+    dice = stream(seed, number, "partial")
+    # a null output is no flaw where null may be the truth
+    asked = faults.partial_fields.split(",")
+    lacking = [
+        name
+        for name in PARTIAL_FIELDS
+        if name in asked and (name != "output" or outcome.gives)
+    ]
+    if dice.random() >= faults.partial or not lacking:
+        return None
+    return Flaw(dice.choice(lacking), absent=dice.random() < 0.5)
+
+
+def _copies(
+    seed: int, number: int | str, faults: Faults, outcome: Outcome, tries_max: int
+) -> tuple[Copy, ...]:
+    dice = stream(seed, number, "copies")
+    named, doubled, same = dice.random() < 0.5, dice.random(), dice.random() < 0.5
+    if faults.client_ref != "both":
+        named, same = faults.client_ref == "always", True
+    key = _key(stream(seed, number, "keys").random(), faults)
+    drops = stream(seed, number, "drop")
+    lost = stream(seed, number, "lose").random() < faults.lose
+
+    def copy(*, names: bool) -> Copy:
+        tries = frozenset(
+            n for n in range(1, tries_max) if drops.random() < faults.drop
+        )
+        every = frozenset(range(tries_max + 1))  # with a nought: even the last
+        return Copy(
+            client_ref="named" if names else "absent",
+            dropped=every if lost else tries,
+            key=key,
+        )
+
+    first = copy(names=named)
+    clash = stream(seed, number, "client_ref_conflict").random()
+    against = stream(seed, number, "contradict")
+    if against.random() < faults.contradict:
+        pair = [first, replace(copy(names=named), outcome=_other(against, outcome))]
+        against.shuffle(pair)
+        return tuple(pair)
+    if clash < faults.client_ref_conflict:
+        second = replace(copy(names=True), client_ref="other")
+        return replace(first, client_ref="named"), second
+    conflict = stream(seed, number, "conflict")
+    if conflict.random() < faults.conflict:
+        first = replace(first, outcome=_other(conflict, outcome))
+    if doubled >= faults.double:
+        return (first,)
+    second = copy(names=named if same else not named)
+    return first, replace(second, outcome=first.outcome)
+
+
+def _key(throw: float, faults: Faults) -> Literal["current", "old", "wrong"]:
+    if throw < faults.wrong_secret:
+        return "wrong"
+    return "old" if throw < faults.wrong_secret + faults.old_secret else "current"
+
+
+def _other(dice: random.Random, outcome: Outcome) -> Outcome:
+    return dice.choice([end for end in _ENDS if end is not outcome])
+
+
+def _revision(
+    seed: int, number: int | str, faults: Faults, outcome: Outcome, tries_max: int
+) -> Revision | None:
+    dice = stream(seed, number, "revise")
+    throw, another = dice.random(), _other(dice, outcome)
+    if throw < faults.revise:
+        drops = (n for n in range(1, tries_max) if dice.random() < faults.drop)
+        copy = Copy(client_ref="absent", dropped=frozenset(drops))
+        return Revision(outcome=another, copies=(copy,))
+    if throw < faults.revise + faults.revise_silently:
+        return Revision(outcome=another, copies=())
+    return None
+
+
+def _evaluation(seed: int, number: int | str) -> Evaluation:
+    dice = stream(seed, number, "evaluation")
+    passed = dice.choice((True, True, False, None))
+    score = round(dice.random(), 3)
+    if passed is not False:
+        return Evaluation(passed=passed, score=score)
+    category, subcategory = dice.choice(_ISSUES)
+    return Evaluation(
+        passed=False, score=score, category=category, subcategory=subcategory
+    )
