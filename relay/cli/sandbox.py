@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 import typer.core
@@ -58,7 +58,10 @@ class Help(typer.core.TyperCommand):
         typer.echo(BEGIN)
 
 
-def _with_faults(command: Callable[..., None]) -> Callable[..., None]:
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def _with_faults(command: _Command) -> _Command:
     """The command with a flag for each field of `Faults`, which says its group and its help."""
     own = inspect.signature(command).parameters.values()
     given = [each for each in own if each.kind is not inspect.Parameter.VAR_KEYWORD]

@@ -14,9 +14,9 @@ import aiohttp
 import pytest
 
 from relay.sandbox import Faults, Retries, Sandbox
+from relay.sandbox.book import Book
 from relay.sandbox.clock import utc_now
 from relay.sandbox.orders import read_order
-from relay.sandbox.state import Book
 
 MODEL = "/v1/models/runflow/tag-removal/runs"
 AUTH = {"Authorization": "Bearer rf_live_test"}
@@ -334,7 +334,8 @@ async def test_the_root_lists_routes_that_all_exist(call: Caller) -> None:
     for route in told["routes"]:
         path = re.sub(r"\{\w+\}", "x", route["path"])
         answer = await call(route["method"], path)
-        assert answer.json.get("code") not in {"NOT_FOUND", "METHOD_NOT_ALLOWED"}
+        assert '"code":"NOT_FOUND"' not in answer.text
+        assert answer.status != 405
 
 
 async def test_the_truth_is_the_same_over_http_and_in_python() -> None:

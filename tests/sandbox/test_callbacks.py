@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from relay.sandbox import Faults, Retries
+from relay.sandbox.book import Book
 from relay.sandbox.callbacks import payload as written
 from relay.sandbox.orders import read_order
-from relay.sandbox.state import Book
 
 if TYPE_CHECKING:
     # a conftest is no module to import from: only its types are

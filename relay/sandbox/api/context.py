@@ -34,9 +34,9 @@ class Context:
     tries_max: int
     base: str = ""
 
-    def showing(self) -> Showing:
-        """Here and now."""
-        return Showing(base=self.base, at=self.now())
+    def showing(self, at: datetime | None = None) -> Showing:
+        """Here, and at this moment or now."""
+        return Showing(base=self.base, at=at or self.now())
 
     def run_of(self, request: web.Request, name: str = "id") -> Run:
         """The run that the path names.

@@ -152,7 +152,9 @@ class Runs:
             at=self._context.now(),
             kind="comfyui" if comfy else "model",
         )
-        answer = json_answer(run_created(run, self._context.showing()), 201)
+        answer = json_answer(
+            run_created(run, self._context.showing(run.created_at)), 201
+        )
         await self._context.book.kept()
         self._context.lives.live(run)
         return answer
