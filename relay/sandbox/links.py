@@ -20,7 +20,7 @@ __all__ = ["ASSETS", "admits", "content", "signed", "unsigned", "unsigned_link"]
 ASSETS: Final = "/assets/"
 _PLACE: Final = "sandbox-asset:"
 _UNSIGNED: Final = re.compile(_PLACE + r"([0-9a-f-]+/\d+\.\w+)")
-_QUERY: Final = re.compile(r"\?X-Amz-Algorithm=[^\"\s]*")
+_QUERY: Final = re.compile(r"\?X-Amz-Algorithm=[^\"\\\s]*")
 _LIFETIMES_S: Final = (86_400, 259_200)
 _KEY: Final = b"the sandbox's own; it guards nothing"
 _PIXEL: Final = (

@@ -59,7 +59,7 @@ class Shelf:
         try:
             self._file = await self._in_thread(self._connect)
         except BaseException:
-            self._thread.shutdown()
+            self._thread.shutdown(wait=False)
             raise
         return self
 
@@ -101,7 +101,7 @@ class Shelf:
             file, self._file = self._file, None
             if file is not None:
                 await self._in_thread(file.close)
-            self._thread.shutdown()
+            self._thread.shutdown(wait=False)  # idle: nobody waits for it here
 
     async def _write(self) -> None:
         try:

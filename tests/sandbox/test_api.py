@@ -4,24 +4,16 @@ import io
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
-import aiohttp
 import pytest
 
-from relay.sandbox import Faults, Retries, Sandbox
+from relay.sandbox import Faults
 from relay.sandbox.book import Book
-from relay.sandbox.clock import utc_now
 from relay.sandbox.orders import read_order
+from tests.sandbox.caller import MODEL, NOON, Caller, calling
 
-MODEL = "/v1/models/runflow/tag-removal/runs"
-AUTH = {"Authorization": "Bearer rf_live_test"}
-QUICK = (0.0, 0.02)
-NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 # create-and-dispatch-a-singleton-model-run, the fields of its answer in their order
 CREATED_FIELDS = re.findall(
     r"\w+",
@@ -43,64 +35,6 @@ current_evaluation_summary
 """,
 )
 COST = re.compile(r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$")
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    text: str
-    headers: Mapping[str, str]
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.text)
-
-
-@dataclass(frozen=True)
-class Caller:
-    sandbox: Sandbox
-    session: aiohttp.ClientSession
-
-    async def __call__(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        headers: Mapping[str, str] = AUTH,
-    ) -> Answer:
-        ready = isinstance(body, bytes | io.BytesIO)
-        data = body if ready else json.dumps(body).encode()
-        async with self.session.request(
-            method,
-            self.sandbox.url + path,
-            data=None if body is None else data,
-            headers=headers,
-        ) as response:
-            return Answer(response.status, await response.text(), response.headers)
-
-
-@asynccontextmanager
-async def calling(
-    *,
-    faults: Faults | None = None,
-    run_seconds: tuple[float, float] = QUICK,
-    runs_max: int = 1000,
-    now: Callable[[], datetime] = utc_now,
-) -> AsyncIterator[Caller]:
-    async with (
-        Sandbox(
-            token="rf_live_test",
-            seed=3,
-            faults=faults or Faults(),
-            run_seconds=run_seconds,
-            retry=Retries(base_s=0.01),
-            runs_max=runs_max,
-            now=now,
-        ) as sandbox,
-        aiohttp.ClientSession() as session,
-    ):
-        yield Caller(sandbox, session)
 
 
 @pytest.fixture

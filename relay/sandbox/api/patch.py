@@ -106,7 +106,9 @@ def _moment(reading: Reading, name: str) -> datetime | None:
     except ValueError:
         reading.mistake(name, "is no date and time")
         return None
-    return moment.replace(tzinfo=UTC) if moment and not moment.tzinfo else moment
+    if moment is None:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _whole(reading: Reading, name: str) -> int | None:
