@@ -129,21 +129,21 @@ class Shelf:
         return file
 
     def _prepare(self, file: sqlite3.Connection) -> None:
-        file.execute(
-            "PRAGMA locking_mode=EXCLUSIVE"
-        )  # two sandboxes would undo each other
+        # two sandboxes on one file would undo each other
+        file.execute("PRAGMA locking_mode=EXCLUSIVE")
+        (application,) = file.execute("PRAGMA application_id").fetchone()
+        (version,) = file.execute("PRAGMA user_version").fetchone()
+        tables = file.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        new = not application and not tables
+        if not new and (application, version) != (_APPLICATION, _VERSION):
+            raise ShelfError(f"{self._path} is no state of this sandbox")
         file.execute("PRAGMA journal_mode=WAL")
         file.execute("PRAGMA synchronous=NORMAL")
         file.execute("BEGIN EXCLUSIVE")
-        (application,) = file.execute("PRAGMA application_id").fetchone()
-        (version,) = file.execute("PRAGMA user_version").fetchone()
-        empty = not file.execute("SELECT 1 FROM sqlite_schema").fetchone()
-        if empty and not application:
+        if new:
             file.execute(_SCHEMA)
             file.execute(f"PRAGMA application_id={_APPLICATION}")
             file.execute(f"PRAGMA user_version={_VERSION}")
-        elif (application, version) != (_APPLICATION, _VERSION):
-            raise ShelfError(f"{self._path} is no state of this sandbox")
         file.execute("COMMIT")
 
     def _rows(self, kind: str) -> list[bytes]:
