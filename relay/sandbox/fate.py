@@ -192,17 +192,15 @@ def fate(seed: int, number: int | str, faults: Faults, *, tries_max: int) -> Fat
     outcome = _outcome(stream(seed, number, "outcome").random(), faults)
 
     def happens(aspect: str) -> bool:
-        share: float = getattr(faults, aspect)
-        return stream(seed, number, aspect).random() < share
+        return _happens(seed, number, aspect, faults)
 
-    late = stream(seed, number, "lateness").random()
     return Fate(
         outcome=outcome,
         cancelled=stream(seed, number, "spelling").choice(_SPELLINGS[faults.spelling]),
         span=stream(seed, number, "span").random(),
         flaw=_flaw(seed, number, faults, outcome),
         copies=_copies(seed, number, faults, outcome, tries_max),
-        delay_s=late * faults.delay_seconds if happens("delay") else 0.0,
+        delay_s=_lateness(seed, number, faults) if happens("delay") else 0.0,
         overtaken=happens("reorder"),
         empty=outcome.gives and happens("empty_output"),
         stale_reads=faults.stale_reads if happens("stale") else 0,
@@ -235,6 +233,16 @@ def child_fate(made: Fate) -> Fate:
     return replace(made, revision=None)
 
 
+def _happens(seed: int, number: int | str, aspect: str, faults: Faults) -> bool:
+    share: float = getattr(faults, aspect)
+    # most faults are not asked for, and dice take time to make
+    return share > 0 and stream(seed, number, aspect).random() < share
+
+
+def _lateness(seed: int, number: int | str, faults: Faults) -> float:
+    return stream(seed, number, "lateness").random() * faults.delay_seconds
+
+
 def _lost(copy: Copy) -> bool:
     return 0 in copy.dropped
 
@@ -251,9 +259,10 @@ def _outcome(throw: float, faults: Faults) -> Outcome:
 def _flaw(
     seed: int, number: int | str, faults: Faults, outcome: Outcome
 ) -> Flaw | None:
-    empty = stream(seed, number, "null_output").random() < faults.null_output
-    if empty and outcome.gives:
+    if outcome.gives and _happens(seed, number, "null_output", faults):
         return Flaw("output", absent=False)
+    if faults.partial <= 0:
+        return None
     dice = stream(seed, number, "partial")
     # a null output is no flaw where null may be the truth
     asked = faults.partial_fields.split(",")
@@ -276,7 +285,7 @@ def _copies(
         named, same = faults.client_ref == "always", True
     key = _key(stream(seed, number, "keys").random(), faults)
     drops = stream(seed, number, "drop")
-    lost = stream(seed, number, "lose").random() < faults.lose
+    lost = _happens(seed, number, "lose", faults)
 
     def copy(*, names: bool) -> Copy:
         tries = frozenset(
@@ -290,18 +299,17 @@ def _copies(
         )
 
     first = copy(names=named)
-    clash = stream(seed, number, "client_ref_conflict").random()
-    against = stream(seed, number, "contradict")
-    if against.random() < faults.contradict:
+    if _happens(seed, number, "contradict", faults):
+        against = stream(seed, number, "contradicting")
         pair = [first, replace(copy(names=named), outcome=_other(against, outcome))]
         against.shuffle(pair)
         return tuple(pair)
-    if clash < faults.client_ref_conflict:
+    if _happens(seed, number, "client_ref_conflict", faults):
         second = replace(copy(names=True), client_ref="other")
         return replace(first, client_ref="named"), second
-    conflict = stream(seed, number, "conflict")
-    if conflict.random() < faults.conflict:
-        first = replace(first, outcome=_other(conflict, outcome))
+    if _happens(seed, number, "conflict", faults):
+        conflicting = stream(seed, number, "conflicting")
+        first = replace(first, outcome=_other(conflicting, outcome))
     if doubled >= faults.double:
         return (first,)
     second = copy(names=named if same else not named)
@@ -321,6 +329,8 @@ def _other(dice: random.Random, outcome: Outcome) -> Outcome:
 def _revision(
     seed: int, number: int | str, faults: Faults, outcome: Outcome, tries_max: int
 ) -> Revision | None:
+    if faults.revise + faults.revise_silently <= 0:
+        return None
     dice = stream(seed, number, "revise")
     throw, another = dice.random(), _other(dice, outcome)
     if throw < faults.revise:

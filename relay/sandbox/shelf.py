@@ -87,11 +87,12 @@ class Shelf:
         Raises:
             sqlite3.Error: It cannot be written.
         """
-        while self._changed or self._writing is not None:
-            if self._writing is None:
+        for _ in range(2):  # the writing under way may have begun before the change
+            if self._writing is None and self._changed:
                 loop = asyncio.get_running_loop()
                 self._writing = loop.create_task(self._write(), name="sandbox state")
-            await asyncio.shield(self._writing)
+            if self._writing is not None:
+                await asyncio.shield(self._writing)
 
     async def close(self) -> None:
         """Write what has changed and let go of the file."""

@@ -58,6 +58,8 @@ def weather(seed: int, place: int | str, number: int, faults: Faults) -> Weather
         number: How many calls this place has had, this one included.
         faults: Those in force now.
     """
+    if not any(getattr(faults, mishap.value, 0.0) for mishap in Mishap):
+        return CALM
     dice = stream(seed, place, f"call {number}")
     throw, status, named = dice.random(), dice.choice((500, 502, 503)), dice.random()
     below = 0.0

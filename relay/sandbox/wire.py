@@ -8,10 +8,10 @@ escape) is carried as `Raw` and never goes through a number or a string again.
 import json
 import random
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from json.encoder import encode_basestring
 
 __all__ = ["Raw", "dump", "exact", "offset_time", "uuid7", "z_time"]
 
@@ -27,14 +27,18 @@ class Raw:
 
 def dump(value: object) -> str:
     """The JSON text of a value: compact, in the order given, non-ASCII as it is."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None:
+        return "null"
     if isinstance(value, Raw):
         return value.text
-    if isinstance(value, Mapping):
-        pairs = (f"{json.dumps(name)}:{dump(item)}" for name, item in value.items())
+    if isinstance(value, dict):
+        pairs = (f"{encode_basestring(k)}:{dump(item)}" for k, item in value.items())
         return "{" + ",".join(pairs) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ",".join(dump(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([dump(item) for item in value]) + "]"
+    return json.dumps(value)
 
 
 def z_time(moment: datetime | None) -> str | None:

@@ -72,7 +72,7 @@ def names(request: web.Request, param: str, known: Sequence[str]) -> tuple[str, 
     return wanted
 
 
-def project(shown: Mapping[str, object], fields: Sequence[str]) -> Mapping[str, object]:
+def project(shown: dict[str, object], fields: Sequence[str]) -> dict[str, object]:
     """Only these fields of it; all of them where none is named."""
     return {name: shown[name] for name in fields} if fields else shown
 
@@ -85,7 +85,7 @@ def paged(
     items: Sequence[tuple[int, Record, _T]],
     kinds: Mapping[str, Kind],
     *,
-    show: Callable[[_T], Mapping[str, object]],
+    show: Callable[[_T], dict[str, object]],
     shown: Sequence[str],
     form: Literal["both", "plain", "eq"],
     paging: Literal["bare", "url", "next_pq"],
