@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from docs.generate_sandbox import PAGE, page
 from relay.sandbox import Faults
 from relay.sandbox.faults import GROUPS, choices
 from tests.sandbox.caller import AUTH, BATCH, Caller, calling
@@ -67,6 +68,12 @@ def test_every_fault_has_a_group_and_says_what_it_does() -> None:
         assert each.metadata["group"] in GROUPS
         assert each.metadata["help"].endswith(".")
         assert not choices(each.name) or each.default in choices(each.name)
+
+
+def test_the_page_has_the_table_of_faults() -> None:
+    """When it has not: ``python docs/generate_sandbox.py``."""
+    text = PAGE.read_text()
+    assert text == page(text)
 
 
 async def test_settle_waits_until_all_is_over_or_the_time_is() -> None:
