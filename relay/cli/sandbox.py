@@ -58,6 +58,66 @@ class Help(typer.core.TyperCommand):
         typer.echo(BEGIN)
 
 
+Host = Annotated[str, typer.Option(help="The address.", rich_help_panel=LISTEN)]
+Port = Annotated[
+    int, typer.Option(help="The port; 0 picks a free one.", rich_help_panel=LISTEN)
+]
+State = Annotated[
+    Path | None,
+    typer.Option(
+        help="Keep everything in this file, and begin again where it stopped; in memory without it.",
+        rich_help_panel=LISTEN,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(help="Outcomes and faults follow from it.", rich_help_panel=LISTEN),
+]
+Secret = Annotated[
+    str,
+    typer.Option(
+        help="Signs callbacks; empty leaves them unsigned.", rich_help_panel=KEYS
+    ),
+]
+Token = Annotated[
+    str,
+    typer.Option(
+        help="The bearer token that requests must carry.", rich_help_panel=KEYS
+    ),
+]
+Fastest = Annotated[
+    float,
+    typer.Option(min=0, help="Shortest run, in seconds.", rich_help_panel=TIMES),
+]
+Slowest = Annotated[
+    float,
+    typer.Option(min=0, help="Longest run, in seconds.", rich_help_panel=TIMES),
+]
+Attempts = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Tries per callback before it is given up.",
+        rich_help_panel=TIMES,
+    ),
+]
+Backoff = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Seconds before the second try; each further wait is twice as long.",
+        rich_help_panel=TIMES,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Say where everything is as one line of JSON.",
+        rich_help_panel=LISTEN,
+    ),
+]
+
 _Command = TypeVar("_Command", bound=Callable[..., None])
 
 
@@ -94,69 +154,17 @@ def _flag(fault: Field[Any]) -> Any:
 
 @_with_faults
 def sandbox(
-    host: Annotated[
-        str, typer.Option(help="The address.", rich_help_panel=LISTEN)
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="The port; 0 picks a free one.", rich_help_panel=LISTEN)
-    ] = 8090,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            help="Keep everything in this file, and begin again where it stopped; in memory without it.",
-            rich_help_panel=LISTEN,
-        ),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            help="Outcomes and faults follow from it.", rich_help_panel=LISTEN
-        ),
-    ] = 0,
-    secret: Annotated[
-        str,
-        typer.Option(
-            help="Signs callbacks; empty leaves them unsigned.", rich_help_panel=KEYS
-        ),
-    ] = LOCAL_SECRET,
-    token: Annotated[
-        str,
-        typer.Option(
-            help="The bearer token that requests must carry.", rich_help_panel=KEYS
-        ),
-    ] = LOCAL_KEY,
-    fastest: Annotated[
-        float,
-        typer.Option(min=0, help="Shortest run, in seconds.", rich_help_panel=TIMES),
-    ] = 0.5,
-    slowest: Annotated[
-        float,
-        typer.Option(min=0, help="Longest run, in seconds.", rich_help_panel=TIMES),
-    ] = 2.0,
-    attempts: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Tries per callback before it is given up.",
-            rich_help_panel=TIMES,
-        ),
-    ] = 5,
-    backoff: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="Seconds before the second try; each further wait is twice as long.",
-            rich_help_panel=TIMES,
-        ),
-    ] = 0.2,
-    json: Annotated[
-        bool,
-        typer.Option(
-            "--json",
-            help="Say where everything is as one line of JSON.",
-            rich_help_panel=LISTEN,
-        ),
-    ] = False,
+    host: Host = "127.0.0.1",
+    port: Port = 8090,
+    state: State = None,
+    seed: Seed = 0,
+    secret: Secret = LOCAL_SECRET,
+    token: Token = LOCAL_KEY,
+    fastest: Fastest = 0.5,
+    slowest: Slowest = 2.0,
+    attempts: Attempts = 5,
+    backoff: Backoff = 0.2,
+    json: Json = False,
     **faults: object,
 ) -> None:
     """A local Runflow: its API, runs that end by themselves, signed callbacks, and faults by seed.

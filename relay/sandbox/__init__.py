@@ -6,8 +6,8 @@ from Runflow's public documents; where they disagree (the spelling of "cancelled
 callbacks, the output of a failed run) it does both, by seed.
 
 Start with `Sandbox`; `Faults` and `Retries` say how it misbehaves; `Sandbox.runs` gives the truth to compare
-with. Inside, in the order of a run's way: `orders` (what is asked for), `faults` and `fate` (what goes wrong
-with it), `state` (runs and their moves), `book` (all of them) and `shelf` (where they are kept), `lives` (who
+with. Inside, in the order of a run's way: `orders` (what is asked for), `faults`, `fate` and `chance` (what
+goes wrong with it), `state` (runs and their moves), `book` (all of them) and `shelf` (where they are kept), `lives` (who
 waits and when), `outputs` and `links` (what runs give), `callbacks` and `sender` (what is said of them),
 `search` and `views` (how they are found and shown), `weather` (what goes wrong with a call) and `api` (what
 answers), `truth`, `service` (the whole) and `greeting` (what it says of itself).

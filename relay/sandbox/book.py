@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from relay.sandbox.fate import batch_fate, child_fate, fate, stream
+from relay.sandbox.chance import batch_fate, child_fate, fate, stream
 from relay.sandbox.faults import Faults
 from relay.sandbox.orders import BatchOrder, Order
 from relay.sandbox.shelf import Shelf, ShelfError
@@ -86,17 +86,17 @@ class Book:
             self.secrets = await shelf.load("secret", Secret)
             rows = await shelf.load("batch", _BatchRow)
             replays = await shelf.load("replay", Replay)
+            if settings and self.faults == Faults():
+                self.faults = Faults().changed(settings[0].faults)
         except ValueError as error:
             raise ShelfError(f"the state cannot be read: {error}") from None
+        if settings:
+            self.seed, self.calls = settings[0].seed, settings[0].calls
         self.replays = {each.key: each for each in replays}
         for row in rows:
             row.batch.runs = [self.runs[number - 1] for number in row.numbers]
             self.batches.append(row.batch)
         self._by_id = {str(each.id): each for each in self.subjects()}
-        if settings:
-            self.seed, self.calls = settings[0].seed, settings[0].calls
-            if self.faults == Faults():
-                self.faults = Faults().changed(settings[0].faults)
         self._shelf = shelf
         self.note_settings()
 

@@ -14,7 +14,8 @@ import hmac
 from datetime import datetime
 from typing import Final
 
-from relay.sandbox.fate import Copy, Outcome, stream
+from relay.sandbox.chance import stream
+from relay.sandbox.fate import Copy, Outcome
 from relay.sandbox.links import signed
 from relay.sandbox.state import Batch, Delivery, Run, Secret, Subject
 from relay.sandbox.wire import dump, offset_time, uuid7

@@ -2,7 +2,7 @@
 
 Owns `Faults`, its limits, and how one is changed while the sandbox runs. The command's flags, the
 documentation's table and ``PATCH /sandbox/faults`` are all read from these fields. What follows from them
-for a run is `relay.sandbox.fate`'s, for a call of the API `relay.sandbox.weather`'s.
+for a run is `relay.sandbox.chance`'s, for a call of the API `relay.sandbox.weather`'s.
 """
 
 from collections.abc import Mapping

@@ -27,7 +27,7 @@ _OVERTAKEN_S_MAX: Final = 2.0
 
 
 class Lives:
-    """Everything that is under way. `open` begins it, the stack that it is given ends it."""
+    """Everything that is under way. `open` and `begin` start it, the stack that is given ends it."""
 
     def __init__(
         self,
@@ -50,17 +50,23 @@ class Lives:
         self._passed = asyncio.Event()
 
     async def open(
-        self, opening: AsyncExitStack, *, base: str, on_end: Callable[[], None]
+        self, opening: AsyncExitStack, *, on_end: Callable[[], None]
     ) -> None:
-        """Begin, and take up what was under way when the state was left.
+        """Make ready.
 
         Args:
             opening: Its closing ends every life at once.
-            base: The sandbox's address.
             on_end: Is called when a defect has ended all of them, or they are closed.
         """
-        self._base = base
         self._crew = await _open_crew(opening, on_end)
+
+    def begin(self, base: str) -> None:
+        """Take up what was under way when the state was left.
+
+        Args:
+            base: The sandbox's address, which stands in links.
+        """
+        self._base = base
         for run in self._book.runs:
             if not run.settled:
                 self.live(run)

@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 import aiohttp
 from yarl import URL
 
+from relay.sandbox.chance import stream
 from relay.sandbox.clock import pause
-from relay.sandbox.fate import stream
 from relay.sandbox.state import Attempt, Delivery, Subject
 from relay.sandbox.wire import uuid7
 

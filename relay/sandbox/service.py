@@ -226,7 +226,8 @@ class Sandbox:
         runner = web.AppRunner(
             api.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S
         )
-        # closed after the lives, so that nothing that still answers finds them gone
+        await lives.open(opening, on_end=self.over.set)
+        # closed before the lives: what still answers may launch one
         opening.push_async_callback(runner.cleanup)
         await runner.setup()
         site = web.TCPSite(runner, self._host, self._port)
@@ -234,7 +235,7 @@ class Sandbox:
         port: int = runner.addresses[0][1]
         host = f"[{self._host}]" if ":" in self._host else self._host
         self._url = context.base = f"http://{host}:{port}"
-        await lives.open(opening, base=self._url, on_end=self.over.set)
+        lives.begin(self._url)  # no request has been taken since the start
 
 
 def _client() -> aiohttp.ClientSession:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from relay.sandbox.fate import Fate, Outcome, stream
+from relay.sandbox.chance import stream
+from relay.sandbox.fate import Fate, Outcome
 from relay.sandbox.orders import Order
 from relay.sandbox.outputs import Failure, Result, result
 from relay.sandbox.wire import Raw, uuid7

@@ -7,7 +7,7 @@ this kind of call) was asked before. So the same requests meet the same weather,
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relay.sandbox.fate import stream
+from relay.sandbox.chance import stream
 from relay.sandbox.faults import Faults
 
 __all__ = ["CALM", "Mishap", "Weather", "weather"]

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from relay.sandbox import Faults, Retries
-from relay.sandbox.fate import Fate, Outcome, fate
+from relay.sandbox.chance import fate
+from relay.sandbox.fate import Fate, Outcome
 from relay.sandbox.faults import PARTIAL_FIELDS
 
 EVERYTHING = Faults(

@@ -36,6 +36,24 @@ def test_the_same_call_meets_the_same_weather() -> None:
     }
 
 
+async def test_the_same_calls_get_the_same_answers_whatever_else_is_asked() -> None:
+    faults = Faults(api_429=0.2, api_5xx=0.2, api_html=0.1)
+    seen = []
+    for others in (0, 3):
+        async with calling() as call:
+            first, second = await call.ended(2)
+            call.sandbox.faults = faults
+            statuses = []
+            for _ in range(15):
+                for _ in range(others):
+                    await call("GET", f"/v1/runs/{second['id']}")
+                answer = await call("GET", f"/v1/runs/{first['id']}")
+                statuses.append((answer.status, answer.headers["Content-Type"]))
+            seen.append(statuses)
+    assert seen[0] == seen[1]
+    assert len(set(seen[0])) > 2
+
+
 def test_shares_are_as_asked_for() -> None:
     faults = Faults(api_429=0.2, api_5xx=0.1)
     met = [weather(1, 1, n, faults).mishap for n in range(2000)]

@@ -30,6 +30,12 @@ _SCOPES = (
     *("callback-secrets:create", "callback-secrets:read", "callback-secrets:edit"),
 )
 
+_WAIT = Param(
+    name="timeout_s",
+    what="For how long at most; 60 seconds where it is left out.",
+    schema={"type": "number", "minimum": 0, "maximum": SETTLE_S_MAX},
+)
+
 
 class Own:
     """Answers what Runflow does not, and what needs no run."""
@@ -89,11 +95,6 @@ class Own:
         )
 
     def _control(self) -> tuple[Route, ...]:
-        wait = Param(
-            name="timeout_s",
-            what="For how long at most; 60 seconds where it is left out.",
-            schema={"type": "number", "minimum": 0, "maximum": SETTLE_S_MAX},
-        )
         return (
             Route(
                 method="GET",
@@ -136,7 +137,7 @@ class Own:
                 handler=self.settle,
                 what="Wait until every run is over and every callback is heard or given up.",
                 answer="Settled",
-                params=(wait,),
+                params=(_WAIT,),
                 guarded=False,
             ),
         )

@@ -69,6 +69,9 @@ class Runs:
 
     def routes(self) -> tuple[Route, ...]:
         """What it answers."""
+        return (*self._making(), *self._reading(), *self._changing())
+
+    def _making(self) -> tuple[Route, ...]:
         return (
             Route(
                 method="POST",
@@ -88,6 +91,10 @@ class Runs:
                 body="CreateRun",
                 status=201,
             ),
+        )
+
+    def _reading(self) -> tuple[Route, ...]:
+        return (
             Route(
                 method="GET",
                 path="/v1/runs",
@@ -115,14 +122,6 @@ class Runs:
                 reads=True,
             ),
             Route(
-                method="PATCH",
-                path="/v1/runs/{id}",
-                handler=self.patch,
-                what="Change a run's record.",
-                answer="Run",
-                body="PatchRun",
-            ),
-            Route(
                 method="GET",
                 path="/v1/runs/{run_id}/logs",
                 handler=self.logs,
@@ -130,6 +129,18 @@ class Runs:
                 answer="Log",
                 many="page",
                 params=LIST_PARAMS,
+            ),
+        )
+
+    def _changing(self) -> tuple[Route, ...]:
+        return (
+            Route(
+                method="PATCH",
+                path="/v1/runs/{id}",
+                handler=self.patch,
+                what="Change a run's record.",
+                answer="Run",
+                body="PatchRun",
             ),
             Route(
                 method="POST",
