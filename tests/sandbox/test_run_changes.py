@@ -61,6 +61,25 @@ async def test_what_the_provider_gives_after_the_end_is_dropped() -> None:
     assert (told.outcome, told.output, told.earlier) == ("cancelled", None, ())
 
 
+async def test_a_patch_may_name_a_state_that_is_no_end_and_take_values_away(
+    receiver: "Receiver",
+) -> None:
+    async with calling(run_seconds=(0.2, 0.2)) as call:
+        (made,) = await call.create(callback_url=receiver.url)
+        got = await patch(
+            call,
+            made,
+            {"status_code": "running", "started_at": "2026-05-06", "cost": 0.1},
+        )
+        bare = await patch(call, made, {"cost": None, "started_at": None})
+        await call.sandbox.settled()
+        (told,) = call.sandbox.runs()
+    assert (got["status_code"], got["cost"]) == ("running", "0.1")
+    assert got["started_at"] == "2026-05-06T00:00:00Z"
+    assert (bare["cost"], bare["started_at"]) == (None, None)
+    assert (told.outcome, len(receiver.bodies)) == ("succeeded", 1)
+
+
 async def test_a_run_that_is_over_does_not_go_on() -> None:
     async with calling() as call:
         (made,) = await call.ended()

@@ -53,8 +53,8 @@ ITEM_KINDS: Final[dict[str, Kind]] = {
 
 def run_record(run: Run) -> Record:
     """A run as it can be asked for; one that is still shown as running is asked for as such."""
-    over = run.over and run.stale_left <= 0
-    failure = run.failure if over else None
+    stale = run.over and run.stale_left > 0
+    failure = run.failure if not stale else None
     target = fixed_id(f"{run.kind} {run.target}")
     return {
         "id": str(run.id),
@@ -62,7 +62,7 @@ def run_record(run: Run) -> Record:
         "comfyui_workflow_id": target if run.kind == "comfyui" else None,
         "target_type": run.kind,
         "org_id": ORG,
-        "status_code": "running" if run.over and not over else run.status,
+        "status_code": "running" if stale else run.status,
         "source_code": "api",
         "batch_id": None if run.batch_id is None else str(run.batch_id),
         "client_ref": run.order.client_ref,
@@ -74,9 +74,9 @@ def run_record(run: Run) -> Record:
         "failure_stage_code": failure.stage if failure else None,
         "created_at": run.created_at,
         "started_at": run.started_at,
-        "completed_at": run.completed_at if over else None,
-        "duration_ms": _number(run.duration_ms if over else None),
-        "cost": _number(run.cost if over else None),
+        "completed_at": run.completed_at if not stale else None,
+        "duration_ms": _number(run.duration_ms if not stale else None),
+        "cost": _number(run.cost if not stale else None),
         "nodes_total": _number(run.nodes_total),
         "nodes_completed": _number(run.nodes_completed),
     }

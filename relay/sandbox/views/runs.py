@@ -77,9 +77,9 @@ def run_detail(
 
 
 def _common(run: Run, showing: Showing, *, stale: bool) -> dict[str, object]:
-    over = run.over and not stale
-    failure = run.failure if over else None
-    output = run.output if over else None
+    stale = stale and run.over
+    failure = run.failure if not stale else None
+    output = run.output if not stale else None
     return {
         "id": str(run.id),
         "flow_id": None,
@@ -88,15 +88,15 @@ def _common(run: Run, showing: Showing, *, stale: bool) -> dict[str, object]:
         "target_type": run.kind,
         "target_version": None,
         "org_id": ORG,
-        "status_code": "running" if run.over and stale else run.status,
+        "status_code": "running" if stale else run.status,
         "source_code": "api",
         "input": run.order.input,
         "output": signed(
             output, base=showing.base, at=showing.at, life_s=run.fate.link_s
         ),
         "context": None,
-        "duration_ms": run.duration_ms if over else None,
-        "cost": run.cost if over else None,
+        "duration_ms": run.duration_ms if not stale else None,
+        "cost": run.cost if not stale else None,
         "cost_breakdown": None,
         "nodes_total": run.nodes_total,
         "nodes_completed": run.nodes_completed,
@@ -109,7 +109,7 @@ def _common(run: Run, showing: Showing, *, stale: bool) -> dict[str, object]:
         "created_by": PERSON,
         "created_at": z_time(run.created_at),
         "started_at": z_time(run.started_at),
-        "completed_at": z_time(run.completed_at if over else None),
+        "completed_at": z_time(run.completed_at if not stale else None),
         "callback_url": run.callback_url,
         "metadata": run.order.metadata,
         "has_logs": bool(run.logs),
