@@ -81,6 +81,7 @@ profile: $(VENV)/.test ## where the time of an acknowledgement goes
 docs: $(VENV)/.test ## write the generated pages anew
 	$(BIN)/python docs/generate_settings.py
 	$(BIN)/python docs/generate_metrics.py
+	$(BIN)/python docs/generate_sandbox.py
 
 clean: ## forget the environment and what tests left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov var

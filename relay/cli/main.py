@@ -24,9 +24,9 @@ app.command("check", short_help="List every mistake of the configuration.")(
 app.command("ledger", short_help="Show what was received and what became of it.")(
     inspect.ledger
 )
-app.command("sandbox", short_help="Serve a local Runflow to develop against.")(
-    sandbox.sandbox
-)
+app.command(
+    "sandbox", short_help="Serve a local Runflow to develop against.", cls=sandbox.Help
+)(sandbox.sandbox)
 app.command("demo", short_help="Show it all at work, and compare what arrived.")(
     demo.demo
 )

@@ -1,100 +1,33 @@
-"""Callbacks: what is said when a run ends, signed, and tried until it is heard.
+"""Callbacks: what is said when a run or batch ends, frozen and signed.
 
-Owns the payload's form, the signature, and the retries. Which tries are lost and what a
-payload lacks is the run's fate and only obeyed here. Knows nothing of the API's routes.
+Owns the payload's form, the signature, and the making of deliveries. What a payload lacks or gets wrong is
+the run's fate and only obeyed here. How deliveries are sent is `relay.sandbox.sender`'s.
 
-Any non-2xx answer, a time-out or a failed connection is tried again, with exponential
-waits and "a few attempts" (concepts/callbacks gives no numbers; those here are ours).
+The form is that of concepts/callbacks: field order, ``+00:00``, ``run.completed`` with ``succeeded``. A
+batch has ``batch_id`` in the place of ``run_id`` and an output that counts; what its ``items`` hold, the
+names of its events but ``batch.succeeded`` and the place of ``client_ref`` are not documented and our
+reading.
 """
 
-import asyncio
 import hashlib
 import hmac
-import io
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Final
 
-import aiohttp
-from yarl import URL
-
-from relay.sandbox.clock import pause
-from relay.sandbox.faults import Copy, stream
-from relay.sandbox.state import Attempt, Delivery, Run
+from relay.sandbox.chance import stream
+from relay.sandbox.fate import Copy, Outcome
+from relay.sandbox.links import signed
+from relay.sandbox.state import Batch, Delivery, Run, Secret, Subject
 from relay.sandbox.wire import dump, offset_time, uuid7
 
-__all__ = ["RETRIES", "Retries", "Sender", "payload", "sign"]
+__all__ = ["Signers", "batch_output", "freeze", "payload", "sign"]
 
-#: How much of a receiver's answer is kept, in bytes.
-EXCERPT_BYTES_MAX = 4096
+#: The secret that is current, and the one before it; None where there is none.
+Signers = tuple[Secret | None, Secret | None]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retries:
-    """How often and how patiently a callback is tried.
-
-    Attributes:
-        max_attempts: Tries in all, the first included.
-        base_s: The wait after the first try, in seconds.
-        factor: What each further wait is multiplied by, 1 to 100.
-        delay_s_max: No wait is longer, in seconds.
-        timeout_s: How long a receiver may take, in seconds.
-    """
-
-    max_attempts: int = 5
-    base_s: float = 0.2
-    factor: float = 2.0
-    delay_s_max: float = 30.0
-    timeout_s: float = 5.0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be obeyed.
-
-        Raises:
-            ValueError: There would be no try, or no end, or a wait below zero.
-        """
-        if self.max_attempts < 1 or self.base_s < 0 or not 1 <= self.factor <= 100:
-            raise ValueError("max_attempts >= 1, base_s >= 0, factor from 1 to 100")
-        if self.delay_s_max < 0 or self.timeout_s <= 0:
-            raise ValueError("delay_s_max >= 0, timeout_s > 0")
-
-    def delay_s(self, attempts: int) -> float:
-        """Seconds to wait after so many tries (from 1)."""
-        steps = min(attempts - 1, 64)  # the cap is long reached; no overflow
-        return min(self.delay_s_max, self.base_s * self.factor**steps)
-
-
-RETRIES = Retries()
-
-
-def payload(run: Run, *, client_ref: bool) -> bytes:
-    """The body of a finished run's callback, in the documents' field order.
-
-    Args:
-        run: Over, so that it has a moment of completion.
-        client_ref: Whether this copy names it; its place is not documented, here last.
-    """
-    if run.completed_at is None or run.outcome is None:
-        raise ValueError(f"run {run.id} is not over")
-    fields: dict[str, object] = {
-        "event": run.outcome.event,
-        "run_id": str(run.id),
-        "status": run.status,
-        "output": run.output,
-        "duration_ms": run.duration_ms,
-        "created_at": offset_time(run.created_at),
-        "completed_at": offset_time(run.completed_at),
-        "metadata": run.order.metadata,
-    }
-    if client_ref:
-        fields["client_ref"] = run.order.client_ref
-    flaw = run.fate.flaw
-    if flaw is not None and flaw.absent:
-        del fields[flaw.field]
-    elif flaw is not None:
-        fields[flaw.field] = None
-    return dump(fields).encode()
+#: What signs where a callback is signed with a secret that nobody knows.
+_UNKNOWN_SECRET: Final = "whsec_of-nobody"  # noqa: S105 - it is nobody's
+_PLAIN: Final = Copy(client_ref="absent")
 
 
 def sign(body: bytes, secret: str) -> str:
@@ -105,115 +38,140 @@ def sign(body: bytes, secret: str) -> str:
     return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What came of sending: a status and the beginning of a body, or an error."""
+def payload(
+    subject: Subject, copy: Copy | None = None, *, base: str, at: datetime | None = None
+) -> bytes:
+    """The body of a callback.
 
-    status: int | None
-    body: str | None
-    error: str | None
+    Args:
+        subject: Over, so that it has a moment of completion.
+        copy: Which of the fate's copies; None is the plain truth, asked for by hand.
+        base: The sandbox's address, which stands in links.
+        at: The moment for which links are signed; None is that of the end.
+
+    Raises:
+        ValueError: It is not over.
+    """
+    if subject.completed_at is None or subject.outcome is None:
+        raise ValueError(f"{subject.id} is not over")
+    said = copy.outcome if copy and copy.outcome else subject.outcome
+    key = "batch" if isinstance(subject, Batch) else "run"
+    fields: dict[str, object] = {
+        "event": f"{key}.{_event(said, key)}",
+        f"{key}_id": str(subject.id),
+        "status": subject.fate.status(said)
+        if said is not subject.outcome
+        else subject.status,
+        "output": _output(subject, said, base=base, at=at or subject.completed_at),
+        "duration_ms": subject.duration_ms,
+        "created_at": offset_time(subject.created_at),
+        "completed_at": offset_time(subject.completed_at),
+        "metadata": _metadata(subject),
+    }
+    if isinstance(subject, Run):
+        fields |= _client_ref(subject, copy)
+    flaw = subject.fate.flaw if copy else None
+    if flaw is not None and flaw.absent:
+        del fields[flaw.field]
+    elif flaw is not None:
+        fields[flaw.field] = None
+    return dump(fields).encode()
 
 
-class Sender:
-    """Sends the callbacks of finished runs, a bounded number at a time."""
+def freeze(
+    subject: Subject,
+    index: int | None,
+    *,
+    signers: Signers,
+    base: str,
+    at: datetime,
+) -> Delivery:
+    """A new delivery: its bytes and its signature never change again.
 
-    def __init__(
-        self,
-        *,
-        client: aiohttp.ClientSession,
-        secret: str | None,
-        retries: Retries,
-        concurrency: int,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._client = client
-        self._secret = secret
-        self._retries = retries
-        self._room = asyncio.Semaphore(concurrency)
-        self._now = now
+    Args:
+        subject: Whose callback it is.
+        index: Which copy of its fate; None for one that was asked for by hand, which is built from what
+            is so now, without any fault.
+        signers: The secrets that may sign it.
+        base: The sandbox's address, which stands in links.
+        at: The moment.
+    """
+    copies = _copies(subject)
+    copy = None if index is None else copies[index]
+    by_hand = sum(sent.copy is None for sent in subject.deliveries)
+    place = f"redelivery {by_hand}" if index is None else f"delivery {index}"
+    body = payload(subject, copy, base=base, at=at if index is None else None)
+    secret, key = _signer(copy or _PLAIN, signers)
+    return Delivery(
+        id=uuid7(at, stream(subject.seed, subject.place, place)),
+        copy=index,
+        body=body,
+        signature=None if key is None else sign(body, key),
+        secret_id=None if secret is None else secret.id,
+        created_at=at,
+        outcome=(copy and copy.outcome) or subject.outcome,
+        dropped=copy.dropped if copy else frozenset(),
+    )
 
-    async def send(self, run: Run) -> None:
-        """Send each copy of the run's callback, one after another, to its end."""
-        url = run.order.callback_url
-        if url is None:
-            return
-        dice = stream(run.seed, run.number, "deliveries")
-        for copy in run.fate.copies:
-            at = self._now()
-            delivery = Delivery(
-                id=uuid7(at, dice),
-                body=payload(run, client_ref=copy.client_ref),
-                created_at=at,
-            )
-            run.deliveries.append(delivery)
-            await self._deliver(delivery, URL(url), copy, dice)
 
-    async def _deliver(
-        self, delivery: Delivery, url: URL, copy: Copy, dice: random.Random
-    ) -> None:
-        for number in range(1, self._retries.max_attempts + 1):
-            attempt = await self._attempt(delivery, url, copy, number, dice)
-            delivery.attempts.append(attempt)
-            delivery.next_attempt_at = None
-            if attempt.accepted or number == self._retries.max_attempts:
-                break
-            wait_s = self._retries.delay_s(number)
-            delivery.next_attempt_at = self._now() + timedelta(seconds=wait_s)
-            await pause(wait_s)
-        delivery.state = "succeeded" if delivery.attempts[-1].accepted else "failed"
-        delivery.completed_at = self._now()
+def _copies(subject: Subject) -> tuple[Copy, ...]:
+    revision = subject.fate.revision
+    return subject.fate.copies + (revision.copies if revision else ())
 
-    async def _attempt(
-        self,
-        delivery: Delivery,
-        url: URL,
-        copy: Copy,
-        number: int,
-        dice: random.Random,
-    ) -> Attempt:
-        at = self._now()
-        begun = asyncio.get_running_loop().time()
-        dropped = number in copy.dropped
-        attempt_id, request_id = uuid7(at, dice), uuid7(at, dice)
-        if dropped:
-            answer = _Answer(None, None, "lost on the way (fault: drop)")
-        else:
-            async with self._room:
-                answer = await self._post(url, delivery.body, str(request_id))
-        took_s = asyncio.get_running_loop().time() - begun
-        return Attempt(
-            id=attempt_id,
-            number=number,
-            status_code=answer.status,
-            response_body=answer.body,
-            response_time_ms=None if answer.error else round(took_s * 1000),
-            error_message=answer.error,
-            created_at=at,
-            dropped=dropped,
-        )
 
-    async def _post(self, url: URL, body: bytes, request_id: str) -> _Answer:
-        headers = {
-            "Content-Type": "application/json",
-            # format and lifetime are undocumented: a new one each try is the harder case
-            "Runflow-Request-Id": request_id,
-        }
-        if self._secret is not None:
-            headers["Runflow-Signature"] = sign(body, self._secret)
-        try:
-            async with (
-                asyncio.timeout(self._retries.timeout_s),
-                self._client.post(
-                    url,
-                    data=io.BytesIO(body),  # bytes over 1 MiB draw a warning
-                    headers=headers,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                excerpt = await response.content.read(EXCERPT_BYTES_MAX)
-                return _Answer(response.status, excerpt.decode(errors="replace"), None)
-        except TimeoutError:
-            return _Answer(None, None, f"no answer within {self._retries.timeout_s} s")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            # ValueError: a host name that cannot be encoded fails only when dialled
-            return _Answer(None, None, f"{type(error).__name__}: {error}")
+def _event(outcome: Outcome, key: str) -> str:
+    """The last word of ``event``: a run's success is ``completed``, two l's always."""
+    return (
+        "completed" if (key, outcome) == ("run", Outcome.SUCCEEDED) else outcome.value
+    )
+
+
+def _output(subject: Subject, said: Outcome, *, base: str, at: datetime) -> object:
+    if isinstance(subject, Batch):
+        return batch_output(subject)
+    true = said is subject.outcome
+    text = subject.output if true else subject.result_of(said, "told").output
+    return signed(text, base=base, at=at, life_s=subject.fate.link_s)
+
+
+def batch_output(batch: Batch) -> dict[str, object]:
+    """What a finished batch gives: its items and how many ended in which way."""
+    return {
+        "items": [
+            {
+                "sequence_index": index,
+                "run_id": str(run.id),
+                "status": run.status,
+                "client_ref": run.order.client_ref,
+            }
+            for index, run in enumerate(batch.runs)
+        ],
+        "succeeded": batch.count(Outcome.SUCCEEDED, Outcome.PARTIAL_SUCCEEDED),
+        "failed": batch.count(Outcome.FAILED),
+        "cancelled": batch.count(Outcome.CANCELLED),
+        "total": len(batch.runs),
+    }
+
+
+def _metadata(subject: Subject) -> object:
+    return subject.metadata if isinstance(subject, Batch) else subject.order.metadata
+
+
+def _client_ref(run: Run, copy: Copy | None) -> dict[str, object]:
+    given = run.order.client_ref
+    if copy is None or copy.client_ref == "absent":
+        return {}
+    if copy.client_ref == "other":
+        return {"client_ref": f"{given or 'none'}-other"[-255:]}
+    return {"client_ref": given}
+
+
+def _signer(copy: Copy, signers: Signers) -> tuple[Secret | None, str | None]:
+    current, before = signers
+    if current is None:
+        return None, None
+    if copy.key == "wrong":
+        return current, _UNKNOWN_SECRET
+    if copy.key == "old" and before is not None:
+        return before, before.plain
+    return current, current.plain

@@ -1,39 +1,39 @@
 """The sandbox as a whole: put together, started, and stopped at once.
 
-Owns the listener, the HTTP client and the tasks, one for each run under way, and the
-order in which they open and close. What the parts do is theirs.
+Owns the listener, the HTTP client and the state's file, and the order in which they open and close. What the
+parts do is theirs.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
 from aiohttp import web
 
-from relay.sandbox.callbacks import RETRIES, Retries, Sender
-from relay.sandbox.clock import pause, utc_now
+from relay.sandbox.api.application import Api
+from relay.sandbox.api.context import Context
+from relay.sandbox.book import RUNS_MAX, Book
+from relay.sandbox.clock import utc_now
 from relay.sandbox.faults import NO_FAULTS, Faults
-from relay.sandbox.server import Api
-from relay.sandbox.state import RUNS_MAX, Book, Run, Truth
-from relay.sandbox.wire import dump
+from relay.sandbox.lives import Lives
+from relay.sandbox.sender import RETRIES, Retries, Sender
+from relay.sandbox.shelf import Shelf
+from relay.sandbox.state import Subject
+from relay.sandbox.truth import BatchTruth, Truth, truth_of, truth_of_batch
 
-__all__ = ["LOCAL_KEY", "Sandbox", "run"]
+__all__ = ["LOCAL_KEY", "Sandbox"]
 
 #: The bearer token of a sandbox that was given none; it guards nothing.
 LOCAL_KEY: Final = "rf_live_sandbox"
+#: The version that Runflow's own document has.
+_API_VERSION: Final = "0.1.0"
 #: How long requests under way may hold up a stop, in seconds.
 _SHUTDOWN_S: Final = 0.5
-#: How a run's time is shared out between ``queued``, ``dispatching`` and ``running``.
-_QUEUED, _DISPATCHING, _RUNNING = 0.1, 0.1, 0.8
-_EXAMPLE: Final = {
-    "input": {},
-    "client_ref": "order-1",
-    "callback_url": "http://127.0.0.1:8080/callbacks/acme",
-}
 
 
 class Sandbox:
@@ -42,20 +42,22 @@ class Sandbox:
     Args:
         host: The address to listen on.
         port: The port; 0 picks one that is free.
-        secret: What callbacks are signed with, a ``whsec_…`` text; None leaves them
-            unsigned, as in an organisation without a secret.
+        secret: What callbacks are signed with, a ``whsec_…`` text; None leaves them unsigned, as in an
+            organisation without a secret. Where a state file has secrets, those hold.
         token: The bearer token that requests must carry.
-        seed: Outcomes and faults follow from it and a run's number, never from time.
+        seed: Outcomes and faults follow from it and a run's number, never from time. A state file keeps the
+            seed that it began with.
         faults: What goes wrong, and how runs end.
         run_seconds: The shortest and the longest time that a run takes.
         retry: How callbacks are tried.
         concurrency: How many callbacks are on the wire at once.
         runs_max: How many runs it makes before it answers 503; none is forgotten.
+        state: A file in which everything is kept, so that it can begin again where it stopped; None keeps
+            nothing.
         now: The wall clock, in UTC.
 
     Raises:
-        ValueError: `run_seconds` is no range, `concurrency` is below 1, or the secret is
-            empty.
+        ValueError: `run_seconds` is no range, `concurrency` is below 1, or the secret is empty.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Sandbox:
         retry: Retries = RETRIES,
         concurrency: int = 32,
         runs_max: int = RUNS_MAX,
+        state: Path | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         if not 0 <= run_seconds[0] <= run_seconds[1]:
@@ -81,8 +84,9 @@ class Sandbox:
             raise ValueError("concurrency is at least 1")
         if secret is not None and not secret:
             raise ValueError("the secret is empty; for unsigned callbacks give None")
-        self.secret = secret
         self.token = token
+        self.state = state
+        self._first_secret = secret
         self._host = host
         self._port = port
         self._run_seconds = run_seconds
@@ -94,8 +98,7 @@ class Sandbox:
         )
         self._url: str | None = None
         self._resources = AsyncExitStack()
-        self._lives: asyncio.TaskGroup | None = None
-        self._sender: Sender | None = None
+        self._lives: Lives | None = None
         #: Set by whoever wants `run` to end; also when a defect has ended the runs, which
         #: `stop` then raises.
         self.over = asyncio.Event()
@@ -123,85 +126,116 @@ class Sandbox:
             raise RuntimeError("the sandbox has not been started")
         return self._url
 
+    @property
+    def secret(self) -> str | None:
+        """What signs callbacks now; None where they are unsigned."""
+        current, _ = self._book.signers()
+        return self._first_secret if current is None else current.plain
+
+    @property
+    def seed(self) -> int:
+        """What outcomes and faults follow from; the state file's, where it has one."""
+        return self._book.seed
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong now."""
+        return self._book.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._book.faults = faults
+        self._book.note_settings()
+
     def runs(self) -> list[Truth]:
         """What is true of every run, in the order of creation; to compare with."""
-        return self._book.truths()
+        base = self._url or ""
+        return [truth_of(run, base=base) for run in self._book.runs]
+
+    def batches(self) -> list[BatchTruth]:
+        """What is true of every batch, in the order of creation; to compare with."""
+        return [truth_of_batch(batch) for batch in self._book.batches]
 
     async def settled(self) -> None:
-        """Wait until every run is over and its callback is heard or given up."""
-        await self._book.settled()
+        """Wait until every run is over and its callbacks are heard or given up."""
+        if self._lives is not None:
+            await self._lives.settled()
 
     async def start(self) -> None:
-        """Begin to listen.
+        """Begin to listen, and take up what the state file says was under way.
 
         Raises:
             OSError: The address cannot be had.
-            RuntimeError: It was started before; one that has stopped stays stopped.
+            RuntimeError: It was started before; one that has stopped stays stopped. Or the state file cannot
+                be used (`ShelfError`).
         """
-        if self._sender is not None:
+        if self._lives is not None:
             raise RuntimeError("a sandbox is started once")
         async with AsyncExitStack() as opening:
+            await self._take_up(opening)
             client = await opening.enter_async_context(_client())
-            self._sender = Sender(
+            sender = Sender(
                 client=client,
-                secret=self.secret,
                 retries=self._retry,
                 concurrency=self._concurrency,
                 now=self._now,
+                changed=self._changed,
             )
-            self._lives = await _open_crew(opening, self.over.set)
-            self._url = await self._listen(opening)
+            self._lives = Lives(
+                book=self._book,
+                sender=sender,
+                run_seconds=self._run_seconds,
+                now=self._now,
+            )
+            await self._listen(opening, self._lives)
             self._resources = opening.pop_all()
 
     async def stop(self) -> None:
         """Stop listening and drop what is under way, at once; a second stop is nothing.
+
+        What is dropped goes on when the same state file is started again.
 
         Raises:
             ExceptionGroup: A run had died of a defect of the sandbox.
         """
         await self._resources.aclose()
 
-    async def _listen(self, opening: AsyncExitStack) -> str:
-        api = Api(
+    async def _take_up(self, opening: AsyncExitStack) -> None:
+        if self.state is not None:
+            shelf = await Shelf(self.state).open()
+            opening.push_async_callback(shelf.close)
+            await self._book.load(shelf)
+        if self._first_secret is not None and not self._book.secrets:
+            self._book.add_secret(
+                self._first_secret, "the sandbox's first", self._now(), current=True
+            )
+        await self._book.kept()
+
+    async def _changed(self, subject: Subject) -> None:
+        self._book.note(subject)
+        await self._book.kept()
+
+    async def _listen(self, opening: AsyncExitStack, lives: Lives) -> None:
+        context = Context(
             book=self._book,
-            token=self.token,
-            signed=self.secret is not None,
-            tries_max=self._retry.max_attempts,
-            launch=self._launch,
+            lives=lives,
             now=self._now,
+            tries_max=self._retry.max_attempts,
         )
+        api = Api(context, token=self.token, version=_API_VERSION)
         runner = web.AppRunner(
             api.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S
         )
+        await lives.open(opening, on_end=self.over.set)
+        # closed before the lives: what still answers may launch one
         opening.push_async_callback(runner.cleanup)
         await runner.setup()
-        await web.TCPSite(runner, self._host, self._port).start()
+        site = web.TCPSite(runner, self._host, self._port)
+        await site.start()
         port: int = runner.addresses[0][1]
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{port}"
-
-    def _launch(self, run: Run) -> None:
-        if self._lives is None or self._sender is None:
-            raise RuntimeError("the sandbox has not been started")
-        self._lives.create_task(self._live(run, self._sender), name=f"run {run.id}")
-
-    async def _live(self, run: Run, sender: Sender) -> None:
-        try:
-            await self._course(run, sender)
-        finally:
-            # cut short by a stop, it is settled too: nobody waits for what cannot come
-            self._book.settle(run)
-
-    async def _course(self, run: Run, sender: Sender) -> None:
-        shortest_s, longest_s = self._run_seconds
-        length_s = shortest_s + (longest_s - shortest_s) * run.fate.span
-        await pause(length_s * _QUEUED)
-        run.dispatch()
-        await pause(length_s * _DISPATCHING)
-        run.begin(self._now())
-        await pause(length_s * _RUNNING)
-        run.finish(self._now())
-        await sender.send(run)
+        self._url = context.base = f"http://{host}:{port}"
+        lives.begin(self._url)  # no request has been taken since the start
 
 
 def _client() -> aiohttp.ClientSession:
@@ -212,67 +246,4 @@ def _client() -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "runflow-sandbox"},
         timeout=aiohttp.ClientTimeout(total=None),  # the sender has a limit of its own
-    )
-
-
-async def _open_crew(
-    opening: AsyncExitStack, on_end: Callable[[], None]
-) -> asyncio.TaskGroup:
-    """A task group that lives until the stack closes and is then cancelled.
-
-    A group must be left by the task that entered it, and a sandbox may be started and
-    stopped by different ones: so the group has a task of its own, which the stack owns.
-    """
-    entered: asyncio.Future[asyncio.TaskGroup]
-    entered = asyncio.get_running_loop().create_future()
-
-    async def hold() -> None:
-        async with asyncio.TaskGroup() as crew:
-            entered.set_result(crew)
-            await asyncio.Event().wait()
-
-    holder = asyncio.get_running_loop().create_task(hold(), name="sandbox runs")
-    holder.add_done_callback(lambda _: on_end())
-
-    async def close() -> None:
-        holder.cancel()
-        await asyncio.wait({holder})
-        if not holder.cancelled():
-            holder.result()
-
-    opening.push_async_callback(close)
-    return await entered
-
-
-async def run(sandbox: Sandbox, *, announce: Callable[[str], None]) -> None:
-    """Serve until `sandbox.over` is set (or the task cancelled); say first how to use it.
-
-    Args:
-        sandbox: Not yet started.
-        announce: Is given a few lines for people, one call for each.
-
-    Raises:
-        OSError: The address cannot be had.
-        ExceptionGroup: A defect of the sandbox ended its runs.
-    """
-    async with sandbox:
-        for line in _greeting(sandbox):
-            announce(line)
-        await sandbox.over.wait()
-
-
-def _greeting(sandbox: Sandbox) -> tuple[str, ...]:
-    signing = (
-        f"signed with {sandbox.secret}" if sandbox.secret else "unsigned (no secret)"
-    )
-    return (
-        f"A local Runflow listens on {sandbox.url}",
-        f"  token      {sandbox.token}",
-        f"  callbacks  {signing}",
-        f"  the truth  {sandbox.url}/sandbox/runs",
-        "Dispatch a run:",
-        f"  curl -X POST {sandbox.url}/v1/models/runflow/tag-removal/runs \\",
-        f"    -H 'Authorization: Bearer {sandbox.token}' \\",
-        "    -H 'Content-Type: application/json' \\",
-        f"    -d '{dump(_EXAMPLE)}'",
     )

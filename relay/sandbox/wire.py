@@ -8,11 +8,12 @@ escape) is carried as `Raw` and never goes through a number or a string again.
 import json
 import random
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from json.encoder import encode_basestring
 
-__all__ = ["Raw", "dump", "offset_time", "uuid7", "z_time"]
+__all__ = ["Raw", "dump", "exact", "offset_time", "uuid7", "z_time"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -26,14 +27,18 @@ class Raw:
 
 def dump(value: object) -> str:
     """The JSON text of a value: compact, in the order given, non-ASCII as it is."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if value is None:
+        return "null"
     if isinstance(value, Raw):
         return value.text
-    if isinstance(value, Mapping):
-        pairs = (f"{json.dumps(name)}:{dump(item)}" for name, item in value.items())
+    if isinstance(value, dict):
+        pairs = (f"{encode_basestring(k)}:{dump(item)}" for k, item in value.items())
         return "{" + ",".join(pairs) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ",".join(dump(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([dump(item) for item in value]) + "]"
+    return json.dumps(value)
 
 
 def z_time(moment: datetime | None) -> str | None:
@@ -55,3 +60,10 @@ def uuid7(moment: datetime, dice: random.Random) -> uuid.UUID:
     high = (milliseconds << 16) | (0x7 << 12) | dice.getrandbits(12)
     low = (0b10 << 62) | dice.getrandbits(62)
     return uuid.UUID(int=(high << 64) | low)
+
+
+def exact(value: str | Decimal | datetime) -> str:
+    """A value as text that sorts as the value does, among values of its kind from zero up."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{value:040.10f}" if isinstance(value, Decimal) else value

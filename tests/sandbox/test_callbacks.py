@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from relay.sandbox import Faults, Retries
+from relay.sandbox.book import Book
 from relay.sandbox.callbacks import payload as written
 from relay.sandbox.orders import read_order
-from relay.sandbox.state import Book
 
 if TYPE_CHECKING:
     # a conftest is no module to import from: only its types are
@@ -120,9 +120,9 @@ async def test_metadata_is_sent_back_byte_for_byte(
 
 def test_a_run_that_goes_on_has_no_payload(upstream: "Upstream") -> None:
     book = Book(seed=1, faults=Faults(), tries_max=1, runs_max=1)
-    going_on = book.open(read_order(b'{"input":{}}'), model="a/b", at=upstream.noon)
+    going_on = book.open(read_order(b'{"input":{}}'), target="a/b", at=upstream.noon)
     with pytest.raises(ValueError, match="not over"):
-        written(going_on, client_ref=True)
+        written(going_on, base="")
 
 
 async def test_a_body_of_megabytes_is_sent_whole(

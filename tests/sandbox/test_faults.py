@@ -5,7 +5,9 @@ import json
 import pytest
 
 from relay.sandbox import Faults, Retries
-from relay.sandbox.faults import Fate, Flaw, Outcome, fate
+from relay.sandbox.chance import fate
+from relay.sandbox.fate import Fate, Outcome
+from relay.sandbox.faults import PARTIAL_FIELDS
 
 EVERYTHING = Faults(
     drop=0.3, double=0.2, partial=0.1, failed=0.1, cancelled=0.2, partial_succeeded=0.1
@@ -26,7 +28,7 @@ def test_another_seed_gives_other_fates() -> None:
 
 def test_one_fault_more_does_not_change_the_outcomes() -> None:
     calm = Faults(failed=0.1, cancelled=0.2, partial_succeeded=0.1)
-    assert [f.status for f in fates(calm)] == [f.status for f in fates(EVERYTHING)]
+    assert [f.outcome for f in fates(calm)] == [f.outcome for f in fates(EVERYTHING)]
 
 
 def test_shares_are_as_asked_for() -> None:
@@ -66,7 +68,7 @@ def test_a_single_try_is_never_dropped() -> None:
 
 
 def test_a_cancelled_run_is_spelt_both_ways() -> None:
-    statuses = {f.status for f in fates(Faults(cancelled=1.0), count=50)}
+    statuses = {f.cancelled for f in fates(Faults(cancelled=1.0), count=50)}
     assert {"cancelled", "canceled"} == statuses
 
 
@@ -77,11 +79,12 @@ def test_a_spelling_can_be_chosen(spelling: str) -> None:
         if spelling == "cancelled"
         else Faults(cancelled=1.0, spelling="canceled")
     )
-    assert {spelling} == {f.status for f in fates(faults, count=50)}
+    assert {spelling} == {f.status(f.outcome) for f in fates(faults, count=50)}
 
 
 def test_client_ref_is_in_some_copies_and_not_in_others() -> None:
-    assert {True, False} == {f.copies[0].client_ref for f in fates(Faults(), count=50)}
+    named = {f.copies[0].client_ref for f in fates(Faults(), count=50)}
+    assert named == {"named", "absent"}
 
 
 def test_the_second_copy_may_be_the_same_or_built_afresh() -> None:
@@ -90,7 +93,11 @@ def test_the_second_copy_may_be_the_same_or_built_afresh() -> None:
 
 
 def test_every_flaw_occurs() -> None:
-    assert set(Flaw) == {f.flaw for f in fates(Faults(partial=1.0), count=200)}
+    asked = Faults(partial=1.0, partial_fields=",".join(PARTIAL_FIELDS))
+    flaws = {(f.flaw.field, f.flaw.absent) for f in fates(asked, count=300) if f.flaw}
+    assert flaws == {
+        (name, absent) for name in PARTIAL_FIELDS for absent in (True, False)
+    }
 
 
 def test_a_null_output_is_no_flaw_of_a_run_that_did_not_succeed() -> None:
