@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.core.identity import Kind, Outcome, RunKey, event_id
+from relay.core.likeness import same_output
 
 __all__ = ["Expected", "Heard", "differences"]
 
@@ -51,7 +52,7 @@ def differences(
             found.append(f"{sink} never heard that run {run.run_id} {run.outcome}")
         elif event.outcome != run.outcome or event.run_id != run.run_id:
             found.append(f"{sink} heard something else of run {run.run_id}")
-        elif event.output != (run.output or "null"):
+        elif not same_output(event.output.encode(), (run.output or "null").encode()):
             found.append(f"{sink} got another output of run {run.run_id}")
     found += [f"{sink} heard of event {name}, which is not true" for name in got]
     if len(found) > SHOWN_MAX:

@@ -19,14 +19,13 @@ def draw(counts: Counts, *, runs: int) -> RenderableType:
     bars.add_column(width=16)
     bars.add_column(justify="right", no_wrap=True)
     bars.add_column(no_wrap=True)
-    due = runs - source.waiting
     lines = [
         ("dispatched", counts.dispatched, runs, "at the sandbox"),
         ("ended there", counts.ended, runs, _tries(counts)),
-        ("recorded", source.first, runs, f"{source.duplicate} duplicates"),
-        ("events", source.events, runs, f"{source.waiting} wait: partial callbacks"),
+        ("called back", source.first, runs, f"{source.duplicate} duplicates"),
+        ("events", source.events, runs, _asked(source, counts)),
         *(
-            (f"-> {name}", line.delivered, due, _remark(name, line, counts))
+            (f"-> {name}", line.delivered, runs, _remark(name, line, counts))
             for name, line in counts.ledger.destinations.items()
         ),
     ]
@@ -42,6 +41,12 @@ def draw(counts: Counts, *, runs: int) -> RenderableType:
 
 def _tries(counts: Counts) -> str:
     return f"{counts.tries} tries to call back, {counts.tries_lost} lost"
+
+
+def _asked(source: SourceCounts, counts: Counts) -> str:
+    if source.waiting:
+        return f"{source.waiting} wait for the API's answer"
+    return f"{counts.partial} callbacks were partial, {counts.lost} never came"
 
 
 def _remark(name: str, line: DestinationCounts, counts: Counts) -> str:

@@ -110,7 +110,7 @@ async def _work(stage: Stage) -> None:
     await stage.dispatch()
     await stage.sandbox.settled()
     waiting = asyncio.Event()
-    while any(line.pending for line in (await stage.ledger()).destinations.values()):
+    while not await stage.is_over():
         try:
             async with asyncio.timeout(0.1):
                 await waiting.wait()
@@ -145,9 +145,9 @@ def _conclude(
     sinks = "endpoint, file and topic" if options.kafka else "endpoint and file"
     shown = _shortest(options.directory)
     console.print(
-        f"\nEvery whole callback is one event at {sinks}:\n"
-        "the id, outcome and output are those of its run.\n"
-        "Runs whose callback was partial wait: the relay never guesses.\n",
+        f"\nEvery run is one event at {sinks}:\n"
+        "its id, outcome and output are the run's own, whether the callback came\n"
+        "whole, twice, in part, or never.\n",
         style="green",
     )
     for label, what in (
