@@ -199,6 +199,7 @@ def _options(source: Source, *, asked: bool) -> InquirerOptions:
             deadline=source.api.give_up_after.us,
             on_unconfirmed=source.on_unconfirmed,
             redeliver=source.sweep.redeliver,
+            grace=source.sweep.grace.us,
             watch_every=source.sweep.every.us,
         ),
         gate=GatePolicy(probe_last_s=PROBE_LAST_S),

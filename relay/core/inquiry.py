@@ -16,6 +16,7 @@ import msgspec
 
 from relay.core.delivery import HOUR, SECOND
 from relay.core.identity import Outcome, RunKey
+from relay.core.moment import moment_us
 from relay.core.route import Router
 from relay.core.snapshot import Snapshot
 from relay.core.truth import OnUnconfirmed
@@ -25,6 +26,7 @@ __all__ = [
     "AskPolicy",
     "Asked",
     "Conclude",
+    "Ended",
     "GiveUp",
     "Heard",
     "Inquiry",
@@ -137,6 +139,13 @@ class Postpone(msgspec.Struct, frozen=True):
     due_at: int
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """What was watched has just ended: its callback may be on its way until then."""
+
+    outcome: Outcome
+    due_at: int
+
+
 class GiveUp(msgspec.Struct, frozen=True):
     """The deadline has passed: publish unconfirmed or hold, and ask again then."""
 
@@ -151,7 +160,7 @@ class Release(msgspec.Struct, frozen=True):
     """It was not asked at all (the process stops, the API went away): as if it had never been claimed."""
 
 
-Move = Conclude | Postpone | GiveUp | Let
+Move = Conclude | Postpone | Ended | GiveUp | Let
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +175,8 @@ class AskPolicy:
     #: Whether the upstream is asked to send a callback that never came once more, before it is asked how
     #: the run ended.
     redeliver: bool = False
+    #: How long the callback of a run that has ended may be on its way.
+    grace: int = 300 * SECOND
     #: How soon a run that goes on is looked at again, at first.
     watch_every: int = 30 * SECOND
     #: How long a run that goes on is watched.
@@ -175,7 +186,7 @@ class AskPolicy:
 def next_move(inquiry: Inquiry, heard: Heard, policy: AskPolicy, *, now: int) -> Move:
     """Decide what follows an answer, or the lack of one, at ``now``."""
     if isinstance(heard, Told):
-        return Conclude(heard.snapshot)
+        return _told(inquiry, heard.snapshot, policy, now)
     if not policy.asks:
         waiting = inquiry.state is InquiryState.WAITING
         return GiveUp(now) if waiting else Let()
@@ -186,6 +197,16 @@ def next_move(inquiry: Inquiry, heard: Heard, policy: AskPolicy, *, now: int) ->
             return _watching(inquiry, heard, policy, now)
         case InquiryState.HELD | InquiryState.DOUBTFUL:
             return _hours_later(inquiry, heard, now)
+
+
+def _told(inquiry: Inquiry, snapshot: Snapshot, policy: AskPolicy, now: int) -> Move:
+    if inquiry.state is not InquiryState.WATCHED or inquiry.outcome is not None:
+        return Conclude(snapshot)
+    ended = moment_us(snapshot.wire.completed_at)
+    late = now if ended is None else min(ended, now) + policy.grace
+    if late > now or policy.redeliver:
+        return Ended(snapshot.outcome, max(late, now))
+    return Conclude(snapshot)
 
 
 def wants_redelivery(inquiry: Inquiry, policy: AskPolicy) -> bool:
@@ -259,7 +280,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     #: What an event is built from; None where no answer was believed.
     document: bytes | None = None
     #: What becomes of the inquiry without one.
-    move: Postpone | GiveUp | Let | Release = Release()
+    move: Postpone | Ended | GiveUp | Let | Release = Release()
     on_unconfirmed: OnUnconfirmed = "publish"
     #: The routes in force.
     router: Router

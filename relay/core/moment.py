@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-__all__ = ["read_moment", "text_of"]
+__all__ = ["moment_us", "read_moment", "text_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # Callbacks write Python's isoformat() (`+00:00`, no fraction or six digits), their samples three
@@ -58,6 +58,15 @@ def _any(text: str) -> str | None:
         return None
     # isoformat() keeps the four-digit year that strftime("%Y") loses below 1000.
     return f"{moment.replace(tzinfo=None).isoformat()}.{digits}Z"
+
+
+def moment_us(text: object) -> int | None:
+    """A moment as wall microseconds; None for what is none, and 0 for what lies before the epoch."""
+    found = read_moment(text)
+    if found is None:
+        return None
+    moment = datetime.fromisoformat(f"{found[:-1]}+00:00") - _EPOCH
+    return max(0, moment // timedelta(microseconds=1))
 
 
 def text_of(moment_us: int) -> str:

@@ -17,7 +17,7 @@ from msgspec import Raw
 from relay.core.callback import Reading, Unreadable, read
 from relay.core.callback.reader import is_usable_ref, outcome_of
 from relay.core.callback.wire import NULL, Wire, decode, text
-from relay.core.identity import Kind, RunKey, canonical
+from relay.core.identity import Kind, Outcome, RunKey, canonical
 from relay.core.moment import read_moment
 
 __all__ = ["Snapshot", "Unfinished", "WrongAnswer", "document", "read_answer"]
@@ -67,6 +67,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that says how a run or batch ended."""
 
     key: RunKey
+    outcome: Outcome
     wire: Wire
 
 
@@ -115,9 +116,10 @@ def _judged(wire: Wire, key: RunKey) -> Snapshot | Unfinished | WrongAnswer:
         return WrongAnswer("no_status")
     word = status.strip().lower()
     ended = read_moment(wire.completed_at) is not None
-    if outcome_of(word, ended=ended) is None:
+    outcome = outcome_of(word, ended=ended)
+    if outcome is None:
         return Unfinished(status)
-    return Snapshot(key=key, wire=wire)
+    return Snapshot(key=key, outcome=outcome, wire=wire)
 
 
 def document(

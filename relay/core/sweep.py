@@ -9,7 +9,6 @@ seen, and one that ends meanwhile is found open and watched until its end.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from relay.core.callback.reader import outcome_of
 from relay.core.delivery import SECOND
 from relay.core.identity import Kind, Outcome, RunKey, UnusableIdError
 from relay.core.inquiry import Sighting
-from relay.core.moment import read_moment
+from relay.core.moment import moment_us
 
 __all__ = ["Listed", "SweepPolicy", "is_under", "listed", "sighted", "since"]
 
@@ -70,12 +69,12 @@ def listed(row: object) -> Listed | None:
     named = row.get("id")
     if not isinstance(named, str):
         return None
-    completed_at = _moment_us(row.get("completed_at"))
+    completed_at = moment_us(row.get("completed_at"))
     status = _text(row.get("status_code")) or _text(row.get("status")) or ""
     return Listed(
         id=named,
         outcome=outcome_of(status.strip().lower(), ended=completed_at is not None),
-        created_at=_moment_us(row.get("created_at")),
+        created_at=moment_us(row.get("created_at")),
         completed_at=completed_at,
         callback_url=_text(row.get("callback_url")),
         batch_id=_text(row.get("batch_id")),
@@ -125,12 +124,3 @@ def is_under(url: str | None, base: str) -> bool:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _moment_us(value: object) -> int | None:
-    """A moment as wall microseconds; None for what is none."""
-    text = read_moment(value)
-    if text is None:
-        return None
-    seconds = datetime.fromisoformat(f"{text[:-1]}+00:00").timestamp()
-    return round(seconds) * SECOND + int(text[20:26]) if seconds >= 0 else 0

@@ -22,6 +22,7 @@ from relay.core.inquiry import (
     Asked,
     AskPolicy,
     Conclude,
+    Ended,
     GiveUp,
     Heard,
     Inquiry,
@@ -311,7 +312,7 @@ class Inquirer:
         *,
         asked: Asked | None = None,
         told: bytes | None = None,
-        move: Postpone | GiveUp | Let | Release = _UNTOUCHED,
+        move: Postpone | Ended | GiveUp | Let | Release = _UNTOUCHED,
     ) -> Lesson:
         """What an ask came to; nothing at all, unless told otherwise."""
         return Lesson(

@@ -15,6 +15,7 @@ from relay.core.callback import Reading, Unreadable, read
 from relay.core.errors import UnstorableError
 from relay.core.identity import RunKey
 from relay.core.inquiry import (
+    Ended,
     GiveUp,
     InquiryState,
     Lesson,
@@ -153,20 +154,9 @@ class Learner:
         row.told = True
         if lesson.document is not None:
             return self._believe(row, lesson, lesson.document) or nothing
-        match lesson.move:
-            case GiveUp(due_at=due_at):
-                return self._give_up(row, lesson, due_at) or nothing
-            case Postpone(due_at=due_at):
-                row.inquiry = msgspec.structs.replace(
-                    row.inquiry, due_at=due_at, asks=row.inquiry.asks + 1
-                )
-            case Let():
-                held = row.inquiry.state is InquiryState.HELD
-                row.inquiry = (
-                    msgspec.structs.replace(row.inquiry, due_at=NEVER) if held else None
-                )
-            case Release():
-                pass
+        if isinstance(lesson.move, GiveUp):
+            return self._give_up(row, lesson, lesson.move.due_at) or nothing
+        row.inquiry = _moved(row.inquiry, lesson.move)
         return nothing
 
     def _remember(self, row: RunRow, lesson: Lesson) -> None:
@@ -290,6 +280,27 @@ class Learner:
             opened_at=sighting.at,
             due_at=sighting.due_at,
         )
+
+
+def _moved(
+    inquiry: InquiryRow, move: Postpone | Ended | Let | Release
+) -> InquiryRow | None:
+    """The inquiry as an ask without an answer leaves it; None where it is at its end."""
+    match move:
+        case Postpone(due_at=due_at):
+            return msgspec.structs.replace(
+                inquiry, due_at=due_at, asks=inquiry.asks + 1
+            )
+        case Ended(outcome=outcome, due_at=due_at):
+            return msgspec.structs.replace(
+                inquiry, outcome=outcome, due_at=due_at, asks=0
+            )
+        case Let():
+            if inquiry.state is InquiryState.HELD:
+                return msgspec.structs.replace(inquiry, due_at=NEVER)
+            return None
+        case Release():
+            return inquiry
 
 
 def count_waiting(counts: Counter[str], before: Known, after: Known) -> None:

@@ -1,5 +1,8 @@
 """When the upstream is asked again, and when no longer: every course, with time in the test's hands."""
 
+import json
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +14,7 @@ from relay.core.inquiry import (
     WATCH_MAX,
     AskPolicy,
     Conclude,
+    Ended,
     GiveUp,
     Heard,
     Inquiry,
@@ -20,7 +24,9 @@ from relay.core.inquiry import (
     Silent,
     Told,
     Unended,
+    after_redelivery,
     next_move,
+    wants_redelivery,
 )
 from relay.core.snapshot import Snapshot, read_answer
 from tests.fakes import NOW_US
@@ -55,12 +61,56 @@ def move(
     return next_move(one, heard, policy, now=NOW_US + after)
 
 
+def told(completed_at: str | None = None) -> Snapshot:
+    said = {"id": "run_1", "status_code": "failed", "completed_at": completed_at}
+    snapshot = read_answer(json.dumps(said).encode(), KEY)
+    assert isinstance(snapshot, Snapshot)
+    return snapshot
+
+
 @pytest.mark.parametrize("state", InquiryState)
 def test_an_answer_ends_every_inquiry(state: InquiryState) -> None:
-    body = b'{"id":"run_1","status_code":"failed"}'
-    snapshot = read_answer(body, KEY)
-    assert isinstance(snapshot, Snapshot)
-    assert move(inquiry(state), Told(snapshot), after=10**15) == Conclude(snapshot)
+    assert move(inquiry(state), Told(told()), after=10**15) == Conclude(told())
+
+
+def watched(outcome: Outcome | None = None, *, asks: int = 0) -> Inquiry:
+    one = inquiry(InquiryState.WATCHED, asks=asks)
+    return msgspec.structs.replace(one, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    "completed_at,due",
+    [
+        ("2026-03-01T11:59:00Z", -60 * SECOND),
+        # By a clock that is ahead of ours.
+        ("2026-03-01T12:59:00Z", 0),
+    ],
+)
+def test_what_has_just_ended_waits_for_its_callback(
+    completed_at: str, due: int
+) -> None:
+    found = move(watched(), Told(told(completed_at)))
+    assert found == Ended(Outcome.FAILED, NOW_US + due + POLICY.grace)
+
+
+def test_what_ended_long_ago_or_nobody_says_when_waits_for_nothing() -> None:
+    for answer in (told("2026-03-01T11:00:00Z"), told()):
+        assert move(watched(), Told(answer)) == Conclude(answer)
+
+
+def test_where_redelivery_is_wanted_it_comes_before_the_answer() -> None:
+    """Of what has ended, and once."""
+    policy = AskPolicy(redeliver=True)
+    old = told("2026-03-01T11:00:00Z")
+    assert move(watched(), Told(old), policy=policy) == Ended(Outcome.FAILED, NOW_US)
+    assert wants_redelivery(watched(Outcome.FAILED), policy)
+    assert not wants_redelivery(watched(), policy)
+    assert not wants_redelivery(watched(Outcome.FAILED, asks=1), policy)
+    assert not wants_redelivery(watched(Outcome.FAILED), POLICY)
+    assert move(watched(Outcome.FAILED, asks=1), Told(old), policy=policy) == Conclude(
+        old
+    )
+    assert after_redelivery(now=NOW_US).due_at > NOW_US
 
 
 @pytest.mark.parametrize("heard", SILENCES)

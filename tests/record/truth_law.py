@@ -8,6 +8,7 @@ import pytest
 from relay.core.identity import Kind, Outcome, RunKey, event_id
 from relay.core.inquiry import (
     Asked,
+    Ended,
     GiveUp,
     Inquiry,
     InquiryState,
@@ -54,7 +55,7 @@ def lesson(
     inquiry: Inquiry,
     document: bytes | None = None,
     *,
-    move: Postpone | GiveUp | Let | None = None,
+    move: Postpone | Ended | GiveUp | Let | None = None,
     on_unconfirmed: str = "publish",
     answer: str = "told",
 ) -> Lesson:
@@ -453,6 +454,19 @@ class TruthLaw:
         assert revisions(await learn(harness, end)) == [None]
         counts = (await harness.audit()).sources["acme"]
         assert (counts.held, counts.events) == (1, 1)
+
+    async def test_a_watched_run_that_has_just_ended_waits_for_its_callback(
+        self, harness: StoreHarness
+    ) -> None:
+        await harness.store.watch("acme", [sighting(outcome=None)])
+        [inquiry] = await ask(harness)
+        later = NOW_US + 300_000_000
+        await learn(harness, lesson(inquiry, move=Ended(Outcome.FAILED, later)))
+        assert await ask(harness) == []
+        harness.clock.advance(seconds=300)
+        [again] = await ask(harness)
+        assert (again.outcome, again.asks) == (Outcome.FAILED, 0)
+        assert again.state is InquiryState.WATCHED
 
     async def test_how_far_a_sweep_got_survives_and_never_goes_back(
         self, harness: StoreHarness
