@@ -225,18 +225,14 @@ class Sweeper:
     async def _sightings(self, runs: Sequence[Listed]) -> list[Sighting]:
         now, found = self._clock.now_us(), []
         for run in runs:
-            sighting = sighted(self.source, run, Kind.RUN, self._policy, now=now)
-            if (
-                sighting is None
-                and run.batch_id is not None
-                and run.callback_url is None
-            ):
+            kind, one = Kind.RUN, run
+            if run.batch_id is not None and run.callback_url is None:
                 # A batch calls back once for all of its runs.
                 batch = await self._batch(run.batch_id)
-                if batch is not None:
-                    sighting = sighted(
-                        self.source, batch, Kind.BATCH, self._policy, now=now
-                    )
+                if batch is None:
+                    continue
+                kind, one = Kind.BATCH, batch
+            sighting = sighted(self.source, one, kind, self._policy, now=now)
             if sighting is not None:
                 found.append(sighting)
         return list({sighting.key: sighting for sighting in found}.values())

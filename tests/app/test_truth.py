@@ -160,6 +160,28 @@ async def test_a_callback_that_never_comes_ends_in_the_same_event(
         assert ledger.sources["acme"].receipts == 0
 
 
+@pytest.mark.parametrize("faults", [Faults(), Faults(lose=1.0), Faults(partial=1.0)])
+async def test_a_batch_is_one_event_and_its_runs_are_none(
+    tmp_path: Path, faults: Faults
+) -> None:
+    """However its callback fares; a batch and its runs never collide."""
+    async with place(tmp_path, faults) as it:
+        callback = f"http://127.0.0.1:{it.service.public.port}/callbacks/acme"
+        headers = {"Authorization": f"Bearer {it.sandbox.token}"}
+        order = {"input": [{}, {}, {}], "callback_url": callback}
+        url = f"{it.sandbox.url}/v1/models/acme/demo/batches"
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.post(url, json=order, raise_for_status=True) as answer,
+        ):
+            batch = (await answer.json())["id"]
+        [event] = await it.until(bool)
+        assert (event["subject"], event["data"]["kind"]) == (batch, "batch")
+        assert event["type"].startswith("io.runflow.batch.")
+        assert event["data"]["output"]["total"] == 3
+        assert (await it.audit()).sources["acme"].events == 1
+
+
 async def test_a_callback_that_was_lost_can_be_asked_for_once_more(
     tmp_path: Path,
 ) -> None:

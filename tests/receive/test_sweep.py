@@ -251,6 +251,17 @@ async def test_the_children_of_a_batch_are_left_to_their_batch(office: Office) -
     assert office.list.asked_batches.count("batch_1") == 1
 
 
+async def test_the_children_of_a_batch_are_left_to_it_also_where_every_run_is_ours(
+    office: Office,
+) -> None:
+    office.policy = SweepPolicy(reach=60 * MINUTE)
+    office.list.batches["batch_1"] = {"id": "batch_1", "status_code": "running"}
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    office.list.runs = [{**run(n), **child} for n in range(1, 4)]
+    await office.sweep()
+    assert await office.watched() == ["batch_1"]
+
+
 async def test_the_sweeper_goes_on_after_a_failure_and_stops_at_once(
     office: Office,
 ) -> None:
