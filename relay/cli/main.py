@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import demo, inspect, sandbox, serve
+from relay.cli import demo, explain, inspect, sandbox, serve
 
 __all__ = ["main"]
 
@@ -23,6 +23,9 @@ app.command("check", short_help="List every mistake of the configuration.")(
 )
 app.command("ledger", short_help="Show what was received and what became of it.")(
     inspect.ledger
+)
+app.command("explain", short_help="Show where a run is, and what is waited for.")(
+    explain.explain
 )
 app.command("sandbox", short_help="Serve a local Runflow to develop against.")(
     sandbox.sandbox
