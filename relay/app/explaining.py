@@ -5,7 +5,6 @@ configuration has to do with what comes next. Reads only. Knows nothing of termi
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -107,7 +106,6 @@ class Explainer:
             account,
             hidden=findings.quarantined if findings.by == "id" else (),
             plan=self._plan(key.source),
-            setting=self._setting(key.source),
             now=self.clock.now_us(),
             excerpts=self.excerpts,
         )
@@ -127,7 +125,7 @@ class Explainer:
         return tuple(
             missing_words(
                 account,
-                setting=self._setting(source.name),
+                plan=self._plan(source.name),
                 base=base,
                 now=self.clock.now_us(),
             )
@@ -161,19 +159,13 @@ class Explainer:
         if self.settings is None:
             return None
         ages = {one.name: one.max_age.us for one in self.settings.destinations}
-        for source in self.settings.sources:
+        for number, source in enumerate(self.settings.sources):
             if source.name == name:
                 return Plan(
+                    setting=f"sources[{number}]",
                     asks=source.api.token is not None and source.enrich != "never",
                     deadline=source.api.give_up_after.us,
                     on_unconfirmed=source.on_unconfirmed,
                     max_age=ages,
                 )
         return Plan(asks=False, deadline=0, on_unconfirmed="hold", max_age=ages)
-
-    def _setting(self, name: str) -> str | None:
-        sources: Sequence[Source] = (
-            () if self.settings is None else self.settings.sources
-        )
-        places = [n for n, source in enumerate(sources) if source.name == name]
-        return f"sources[{places[0]}]" if places else None

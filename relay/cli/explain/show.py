@@ -3,6 +3,7 @@
 Owns the layout and the colours. What is said, and in which words, is decided in ``core``.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
@@ -46,6 +47,9 @@ _KINDS: Final = {
     "dead": "bold red",
 }
 _WIDEST: Final = 120
+#: Deliveries that are shown one by one.
+_PLACES_MAX: Final = 16
+_TRAILING: Final = re.compile(r" +$", re.MULTILINE)
 
 
 def show_whole(console: Console, explanation: Explanation) -> None:
@@ -58,9 +62,13 @@ def show_whole(console: Console, explanation: Explanation) -> None:
     console.print()
     state = Text(stands.state.upper(), style=_STATES[stands.state])
     _print(console, _grid([[state, Text(stands.sentence)]]))
-    if len(stands.places) > 1:
+    places = _telling(stands.places)
+    if len(places) > 1:
         console.print()
-        _print(console, _places(stands.places))
+        _print(console, _places(places[:_PLACES_MAX]))
+        if len(places) > _PLACES_MAX:
+            more = len(places) - _PLACES_MAX
+            _print(console, Text(f"  and {more} more: --json has all", style="dim"))
     if explanation.upstream is not None:
         console.print()
         _print(console, _upstream(explanation.upstream))
@@ -114,6 +122,13 @@ def show_missing(console: Console, missing: Missing) -> None:
         _print(console, Text(" ".join(sentences)))
 
 
+def _telling(places: Sequence[Place]) -> list[Place]:
+    """Without what was delivered and has had a later revision since; what is open stands first."""
+    last = {place.destination: place for place in places}.values()
+    telling = [one for one in places if one.state != "delivered" or one in last]
+    return sorted(telling, key=lambda one: one.state in ("delivered", "dead"))
+
+
 def _places(places: Sequence[Place]) -> Table:
     return _grid(
         [
@@ -161,8 +176,11 @@ def _grid(rows: Sequence[Sequence[Text]]) -> Table:
 
 
 def _print(console: Console, shown: Text | Table | Padding) -> None:
-    # A line that is too long is not read.
-    console.print(shown, width=min(console.width, _WIDEST), overflow="fold")
+    """Draw without the spaces that fill a line up, which only make what is copied longer."""
+    with console.capture() as drawn:
+        # A line that is too long is not read.
+        console.print(shown, width=min(console.width, _WIDEST), overflow="fold")
+    console.file.write(_TRAILING.sub("", drawn.get()))
 
 
 def _day(entry: Entry) -> str:

@@ -13,8 +13,14 @@ import msgspec
 from relay.core.callback import Reading, read
 from relay.core.run import Known
 from relay.core.snapshot import Snapshot, Unfinished, document
-from relay.core.timeline.history import Account, CallbackDelivery, History, Unanswered
-from relay.core.timeline.words import ACCESS, answer_words, clock, length, plain
+from relay.core.timeline.history import (
+    Account,
+    CallbackDelivery,
+    History,
+    Plan,
+    Unanswered,
+)
+from relay.core.timeline.words import answer_words, clock, hint_words, length, plain
 from relay.core.truth import learn
 
 __all__ = [
@@ -78,8 +84,8 @@ def run_moments(account: Account) -> Iterator[_Moment]:
         yield _Moment(ended, f'ended{took}: "{plain(told.status_raw or "", 40)}"')
 
 
-def account_words(account: Account, *, setting: str | None) -> str:
-    """What the API says of the run itself; ``setting`` is where its source stands in the configuration."""
+def account_words(account: Account, *, plan: Plan | None) -> str:
+    """What the API says of the run itself."""
     match account.run:
         case Snapshot() as told:
             status = told.wire.status_code or told.wire.status or ""
@@ -87,13 +93,13 @@ def account_words(account: Account, *, setting: str | None) -> str:
         case Unfinished(status=status):
             return f'the run goes on: "{plain(status, 40)}"'
         case Unanswered() as silence:
-            return _silence_words(silence, setting)
+            return _silence_words(silence, plan)
 
 
-def callback_words(account: Account, *, setting: str | None, now: int) -> str:
+def callback_words(account: Account, *, plan: Plan | None, now: int) -> str:
     """What the API says of its callbacks."""
     if isinstance(account.callbacks, Unanswered):
-        return _silence_words(account.callbacks, setting)
+        return _silence_words(account.callbacks, plan)
     if not account.callbacks:
         if account.callback_url is None:
             return "none: the run has no callback_url"
@@ -186,13 +192,10 @@ def _read(run: Snapshot, *said: Reading) -> Reading | None:
     return found if isinstance(found, Reading) else None
 
 
-def _silence_words(silence: Unanswered, setting: str | None) -> str:
-    words = answer_words(silence.reason)
+def _silence_words(silence: Unanswered, plan: Plan | None) -> str:
     status = f", {silence.status}" if silence.status else ""
-    hint = ACCESS.get(silence.reason)
-    if hint is None or (setting is None and "{}" in hint):
-        return f"{words} ({silence.reason}{status})"
-    return f"{words} ({silence.reason}{status}) - {hint.format(setting)}"
+    words = f"{answer_words(silence.reason)} ({silence.reason}{status})"
+    return f"{words}{hint_words(silence.reason, plan)}"
 
 
 def _next(delivery: CallbackDelivery, now: int) -> str:

@@ -88,14 +88,13 @@ def explain(
     *,
     hidden: tuple[ReceiptRow, ...] = (),
     plan: Plan | None,
-    setting: str | None,
     now: int,
     excerpts: bool = False,
 ) -> Explanation:
     """Explain a run of which the store knows.
 
-    ``account`` is what the API says, None where there is no API to speak of; ``setting`` says where the
-    run's source stands in the configuration; ``hidden`` are callbacks in quarantine that name the run.
+    ``account`` is what the API says, None where there is no API to speak of; ``hidden`` are callbacks in
+    quarantine that name the run; ``plan`` is None where nobody knows the configuration.
     """
     key = history.key
     left_out = {_LEFT_OUT[name]: count for name, count in history.left_out.items()}
@@ -113,7 +112,7 @@ def explain(
             first_seen=history.first_seen,
         ),
         standing=standing(history, plan=plan, now=now),
-        upstream=None if account is None else _stated(account, setting, now),
+        upstream=None if account is None else _stated(account, plan, now),
         differences=tuple(differences(history, account)) if account else (),
         timeline=tuple(entries(history, account, hidden, excerpts=excerpts)),
         left_out=left_out,
@@ -173,7 +172,7 @@ def _place(place: Place) -> dict[str, object]:
     return {**msgspec.structs.asdict(place), **times}
 
 
-def _stated(account: Account, setting: str | None, now: int) -> Stated:
+def _stated(account: Account, plan: Plan | None, now: int) -> Stated:
     said = account.run
     run, status = "told", None
     if isinstance(said, Snapshot):
@@ -187,10 +186,10 @@ def _stated(account: Account, setting: str | None, now: int) -> Stated:
         at=account.at,
         run=run,
         status=status,
-        run_words=account_words(account, setting=setting),
+        run_words=account_words(account, plan=plan),
         callbacks=callbacks.reason if isinstance(callbacks, Unanswered) else "told",
         callback_url=account.callback_url,
-        callback_words=callback_words(account, setting=setting, now=now),
+        callback_words=callback_words(account, plan=plan, now=now),
     )
 
 

@@ -4,7 +4,7 @@ Owns making one entry of each row, and their order. Runflow's own times are by i
 by the relay's; what stands first at equal times is what comes first on the path.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from relay.core.run import Verdict
 from relay.core.timeline.account import run_moments
 from relay.core.timeline.history import (
     Account,
+    Attempt,
     CallbackDelivery,
     CallbackTry,
     Delivery,
@@ -213,12 +214,18 @@ def _made(event: EventRow) -> Entry:
 
 def _delivering(history: History, *, excerpts: bool) -> Iterator[Entry]:
     events = {event.number: event for event in history.events}
-    deliveries = {
-        one.number: (one, events[one.event])
-        for one in history.deliveries
-        if one.event in events
-    }
-    for delivery, event in deliveries.values():
+    tries: dict[int, list[Attempt]] = {}
+    for attempt in history.attempts:
+        tries.setdefault(attempt.delivery, []).append(attempt)
+    for delivery in history.deliveries:
+        event = events.get(delivery.event)
+        if event is None:
+            continue
+        made = tries.get(delivery.number, [])
+        final = _final(delivery, made)
+        for attempt in made:
+            if attempt is not final:
+                yield _failed(delivery, event, attempt, excerpts=excerpts)
         if delivery.generation > 1:
             yield Entry(
                 at=delivery.created_at,
@@ -227,32 +234,45 @@ def _delivering(history: History, *, excerpts: bool) -> Iterator[Entry]:
                 facts=_facts(delivery, event),
             )
         if delivery.settled_at is not None:
-            yield _settled(delivery, event, delivery.settled_at)
-    for attempt in history.attempts:
-        if attempt.delivery not in deliveries:
-            continue
-        delivery, event = deliveries[attempt.delivery]
-        detail = f" ({plain(attempt.detail, 120)})" if attempt.detail else ""
-        said = ""
-        if excerpts and attempt.excerpt:
-            text = attempt.excerpt.decode(errors="backslashreplace")
-            said = f'; it said "{plain(text, 500)}"'
-        yield Entry(
-            at=attempt.at,
-            kind="failed",
-            words=f"event {event.revision} to {delivery.destination}: {failure_words(attempt.reason)}"
-            f"{detail}, {length(attempt.duration_us)}{said}",
-            facts={
-                **_facts(delivery, event),
-                "reason": attempt.reason,
-                "status": attempt.status,
-                "detail": plain(attempt.detail, 500),
-                "duration_us": attempt.duration_us,
-            },
-        )
+            yield _settled(delivery, event, delivery.settled_at, final)
 
 
-def _settled(delivery: Delivery, event: EventRow, at: int) -> Entry:
+def _final(delivery: Delivery, made: Sequence[Attempt]) -> Attempt | None:
+    """The try that a dead delivery died of: one line says both."""
+    is_dead = delivery.state is State.DEAD
+    return made[-1] if made and is_dead and made[-1].reason == delivery.reason else None
+
+
+def _failed(
+    delivery: Delivery, event: EventRow, attempt: Attempt, *, excerpts: bool
+) -> Entry:
+    said = ""
+    if excerpts and attempt.excerpt:
+        text = attempt.excerpt.decode(errors="backslashreplace")
+        said = f'; it said "{plain(text, 500)}"'
+    return Entry(
+        at=attempt.at,
+        kind="failed",
+        words=f"event {event.revision} to {delivery.destination}: {failure_words(attempt.reason)}"
+        f"{_detail(attempt)}, {length(attempt.duration_us)}{said}",
+        facts={
+            **_facts(delivery, event),
+            "reason": attempt.reason,
+            "status": attempt.status,
+            "detail": plain(attempt.detail, 500),
+            "duration_us": attempt.duration_us,
+        },
+    )
+
+
+def _detail(attempt: Attempt | None) -> str:
+    return f" ({plain(attempt.detail, 120)})" if attempt and attempt.detail else ""
+
+
+def _settled(
+    delivery: Delivery, event: EventRow, at: int, final: Attempt | None
+) -> Entry:
+    facts = {**_facts(delivery, event), "status": delivery.status}
     if delivery.state is State.DELIVERED:
         status = f", answered {delivery.status}" if delivery.status else ""
         tries = f", try {delivery.failures + 1}" if delivery.failures else ""
@@ -260,14 +280,19 @@ def _settled(delivery: Delivery, event: EventRow, at: int) -> Entry:
             at=at,
             kind="delivered",
             words=f"event {event.revision} to {delivery.destination}{tries}{status}",
-            facts={**_facts(delivery, event), "status": delivery.status},
+            facts=facts,
         )
     reason = "discarded" if delivery.state is State.DISCARDED else delivery.reason
     return Entry(
         at=at,
         kind="dead",
-        words=f"event {event.revision} to {delivery.destination}: {failure_words(reason)}",
-        facts={**_facts(delivery, event), "reason": reason, "status": delivery.status},
+        words=f"event {event.revision} to {delivery.destination}: {failure_words(reason)}"
+        f"{_detail(final)}",
+        facts={
+            **facts,
+            "reason": reason,
+            "detail": plain(final.detail, 500) if final else None,
+        },
     )
 
 

@@ -214,6 +214,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 class Plan:
     """What the configuration has to do with what comes next. Times in microseconds."""
 
+    #: Where the run's source stands in the configuration, such as ``sources[0]``; None where it does not.
+    setting: str | None = None
     #: Whether the run's source is asked at all.
     asks: bool
     #: How long an opened outcome waits for the truth.

@@ -8,26 +8,26 @@ from collections.abc import Iterator
 
 from relay.core.snapshot import Snapshot, Unfinished
 from relay.core.timeline.account import account_words, callback_words
-from relay.core.timeline.history import Account, Unanswered
+from relay.core.timeline.history import Account, Plan, Unanswered
 from relay.core.timeline.words import plain
 
 __all__ = ["missing_words"]
 
 
 def missing_words(
-    account: Account, *, setting: str | None, base: str | None, now: int
+    account: Account, *, plan: Plan | None, base: str | None, now: int
 ) -> list[str]:
     """What the API says of a run that the store does not know, and what follows, a sentence each.
 
     ``base`` is the relay's own public URL, where one is configured.
     """
-    return list(_words(account, setting, base, now))
+    return list(_words(account, plan, base, now))
 
 
 def _words(
-    account: Account, setting: str | None, base: str | None, now: int
+    account: Account, plan: Plan | None, base: str | None, now: int
 ) -> Iterator[str]:
-    said = account_words(account, setting=setting)
+    said = account_words(account, plan=plan)
     if isinstance(account.run, Unanswered):
         if account.run.reason == "not_found":
             yield f"{account.source}: Runflow does not know it either, or not by this token."
@@ -45,7 +45,7 @@ def _words(
     if base is not None and not url.startswith(f"{base.rstrip('/')}/callbacks/"):
         yield f"Its callbacks go to {plain(url)}, which is not this relay ({base})."
         return
-    yield f"Its callbacks: {callback_words(account, setting=setting, now=now)}."
+    yield f"Its callbacks: {callback_words(account, plan=plan, now=now)}."
     yield _what_follows(account)
 
 

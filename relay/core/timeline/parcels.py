@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from relay.core.delivery import State
+from relay.core.delivery import HOUR, State
 from relay.core.timeline.history import Delivery, EventRow, Plan
 from relay.core.timeline.words import clock, failure_words, is_of_destination, length
 
@@ -25,6 +25,8 @@ _STATES: Final[dict[State, RunState]] = {
     State.DEAD: "dead",
     State.DISCARDED: "dead",
 }
+#: So near an end is spoken of, in microseconds.
+_NEAR: Final = 24 * HOUR
 _ORDINALS: Final = {1: "1st", 2: "2nd", 3: "3rd"}
 
 
@@ -152,10 +154,7 @@ def _untried(delivery: Delivery, now: int) -> tuple[str, str]:
 def _tried(
     delivery: Delivery, trying: str, plan: Plan | None, now: int
 ) -> tuple[str, str]:
-    ends = ""
-    if plan is not None:
-        end = delivery.created_at + plan.max_age[delivery.destination]
-        ends = f"; if it goes on failing it is dead after {clock(end, now)}"
+    ends = _ends(delivery, plan, now)
     if delivery.due_at > now:
         due = f"{trying} is due {_when(delivery.due_at, now)}"
         return "next_try", f"{due}{_last(delivery)}{ends}"
@@ -168,6 +167,16 @@ def _tried(
         )
         return "destination_down", words
     return "due", f"{trying} is due now{_last(delivery)}{ends}"
+
+
+def _ends(delivery: Delivery, plan: Plan | None, now: int) -> str:
+    """When it is given up, where that is near."""
+    if plan is None:
+        return ""
+    end = delivery.created_at + plan.max_age[delivery.destination]
+    if end - now > _NEAR:
+        return ""
+    return f"; if it goes on failing it is dead after {clock(end, now)}"
 
 
 def _last(delivery: Delivery) -> str:

@@ -13,6 +13,7 @@ from relay.core.timeline.history import History, PastAsk, Plan, Question
 from relay.core.timeline.words import (
     answer_words,
     clock,
+    hint_words,
     length,
     plain,
     reasons_words,
@@ -37,7 +38,7 @@ def asked(history: History, question: Question, plan: Plan | None, now: int) -> 
         head = f"Nobody is asked (no api.token, or enrich: never), and {why}"
     else:
         head = f"The API is asked how it ended, because {why}"
-    parts = [head, _so_far(history.asks, question, now), _next(question, now)]
+    parts = [head, _so_far(history.asks, question, plan, now), _next(question, now)]
     if not held and plan is not None:
         parts.append(_deadline(history, question, plan, now))
     if history.events:
@@ -45,14 +46,16 @@ def asked(history: History, question: Question, plan: Plan | None, now: int) -> 
     return _sentence(parts)
 
 
-def watched(history: History, question: Question, now: int) -> str:
+def watched(history: History, question: Question, plan: Plan | None, now: int) -> str:
     """A sweep has seen it."""
     head = (
         f"A sweep has seen another end than event {history.revision} says"
         if history.events
         else "A sweep has seen it, and no callback has come"
     )
-    return _sentence([head, _so_far(history.asks, question, now), _next(question, now)])
+    return _sentence(
+        [head, _so_far(history.asks, question, plan, now), _next(question, now)]
+    )
 
 
 def doubt(question: Question, now: int) -> str:
@@ -69,12 +72,14 @@ def _sentence(parts: Sequence[str]) -> str:
     return "; ".join(part for part in parts if part) + "."
 
 
-def _so_far(asks: Sequence[PastAsk], question: Question, now: int) -> str:
+def _so_far(
+    asks: Sequence[PastAsk], question: Question, plan: Plan | None, now: int
+) -> str:
     made = [ask for ask in asks if ask.at >= question.opened_at]
     if not made:
         return ""
     last = made[-1]
-    said = answer_words(last.answer)
+    said = f"{answer_words(last.answer)}{hint_words(last.answer, plan)}"
     if last.answer == "unended" and last.detail:
         said = f'it says "{plain(last.detail, 40)}"'
     at = clock(last.at, now)

@@ -56,7 +56,7 @@ def standing(history: History, *, plan: Plan | None, now: int) -> Standing:
             return Standing(
                 state="waiting",
                 reason="outcome_conflict" if history.events else "no_callback",
-                sentence=watched(history, question, now),
+                sentence=watched(history, question, plan, now),
                 places=places,
             )
         case InquiryState.DOUBTFUL:

@@ -11,6 +11,7 @@ from typing import Final
 from relay.core.delivery import HOUR, SECOND
 from relay.core.moment import text_of
 from relay.core.run import Verdict
+from relay.core.timeline.history import Plan
 
 __all__ = [
     "ACCESS",
@@ -23,6 +24,7 @@ __all__ = [
     "answer_words",
     "clock",
     "failure_words",
+    "hint_words",
     "is_of_destination",
     "joined",
     "length",
@@ -222,6 +224,15 @@ def is_of_destination(reason: str | None) -> bool:
 def answer_words(reason: str) -> str:
     """What the API answered; a word that nobody knows is shown as it is."""
     return ANSWERS.get(reason) or plain(reason)
+
+
+def hint_words(reason: str, plan: Plan | None) -> str:
+    """Which setting to look at, after a dash; nothing where no setting would help or none is known."""
+    hint = ACCESS.get(reason)
+    setting = None if plan is None else plan.setting
+    if hint is None or (setting is None and "{}" in hint):
+        return ""
+    return f" - {hint.format(setting)}"
 
 
 def reasons_words(reasons: tuple[str, ...]) -> str:
