@@ -11,6 +11,7 @@ import pytest
 
 from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
+from tests.record.history_law import HistoryLaw
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
 from tests.record.truth_law import TruthLaw
@@ -18,7 +19,7 @@ from tests.record.truth_law import TruthLaw
 __all__ = ["StoreLaw"]
 
 
-class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, CommitLaw):
+class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, HistoryLaw, CommitLaw):
     """Everything. Subclasses provide the fixture ``place``."""
 
     @pytest.fixture

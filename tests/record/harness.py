@@ -30,6 +30,7 @@ from relay.core.ports import (
     Settlement,
 )
 from relay.core.receipt import Receipt
+from relay.core.timeline import Findings
 from relay.record.codes import OUTCOME_CODES, VERDICTS
 from tests.fakes import (
     FakeClock,
@@ -170,6 +171,10 @@ class StoreHarness(ABC):
     @abstractmethod
     async def recount(self) -> Ledger:
         """The account as the rows have it."""
+
+    @abstractmethod
+    async def find(self, text: str, source: str | None) -> Findings:
+        """What a reader of the store finds, while it is served."""
 
     @abstractmethod
     async def vanish(self) -> None:

@@ -6,7 +6,7 @@ that decides about revisions. Knows nothing of how the API was asked.
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never, cast
 
 import msgspec
 
@@ -66,8 +66,6 @@ def run_moments(account: Account) -> Iterator[_Moment]:
             yield _Moment(account.created_at, "created")
         return
     told = _read(account.run)
-    if told is None:
-        return
     created, started = _micros(told.created_at), _micros(told.started_at)
     ended = _micros(told.completed_at)
     if created is not None:
@@ -94,6 +92,8 @@ def account_words(account: Account, *, plan: Plan | None) -> str:
             return f'the run goes on: "{plain(status, 40)}"'
         case Unanswered() as silence:
             return _silence_words(silence, plan)
+        case _:
+            assert_never(account.run)
 
 
 def callback_words(account: Account, *, plan: Plan | None, now: int) -> str:
@@ -128,8 +128,6 @@ def differences(history: History, account: Account) -> list[Difference]:
     if not isinstance(account.run, Snapshot):
         return []
     told = _read(account.run, last)
-    if told is None or told.outcome is None:
-        return []
     known = Known(
         client_ref=history.client_ref,
         outcome=history.outcome,
@@ -187,9 +185,10 @@ def _size(reading: Reading, name: str) -> str:
     return f"{len(value):,} B" if isinstance(value, bytes) else "some"
 
 
-def _read(run: Snapshot, *said: Reading) -> Reading | None:
+def _read(run: Snapshot, *said: Reading) -> Reading:
     found = read(document(run, said, enriched=True), source=run.key.source, require=())
-    return found if isinstance(found, Reading) else None
+    # What is made of an answer that was believed can be read.
+    return cast("Reading", found)
 
 
 def _silence_words(silence: Unanswered, plan: Plan | None) -> str:

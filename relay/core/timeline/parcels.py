@@ -5,7 +5,7 @@ this moment is in the memory of the relay that serves it, and is inferred here f
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 import msgspec
 
@@ -97,9 +97,11 @@ def _why(
         case State.DISCARDED:
             return "discarded", f"an operator discarded it{_at(delivery, now)}"
         case State.HELD:
-            return "held", "held until an operator resumes the destination"
+            return "held", "until an operator resumes the destination"
         case State.PENDING:
             return _pending(delivery, others, plan, now)
+        case _:
+            assert_never(delivery.state)
 
 
 def _delivered(delivery: Delivery, now: int) -> str:

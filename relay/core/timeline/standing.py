@@ -5,6 +5,7 @@ asking is passed in, and so is what the configuration has to do with it.
 """
 
 from collections.abc import Sequence
+from typing import assert_never
 
 import msgspec
 
@@ -63,6 +64,8 @@ def standing(history: History, *, plan: Plan | None, now: int) -> Standing:
             found = _sent(history, places, now) if history.events else _nothing(history)
             sentence = f"{found.sentence[:-1]}; {doubt(question, now)}."
             return msgspec.structs.replace(found, sentence=sentence)
+        case _:
+            assert_never(question.state)
 
 
 def hidden_standing(findings: Findings, now: int) -> Standing:
@@ -161,12 +164,10 @@ def _on_their_way(history: History, found: Sequence[Place]) -> str:
         for place in found[:_NAMED_MAX]
     ]
     if len(found) == 1:
-        verb = "is held" if found[0].state == "held" else "is on its way"
+        verb = "is held for" if found[0].state == "held" else "is on its way to"
         place = found[0]
         name = _named(outcomes[place.revision])
-        return (
-            f"{name[0].upper()}{name[1:]} {verb} to {place.destination}: {place.words}"
-        )
+        return f"{name[0].upper()}{name[1:]} {verb} {place.destination}: {place.words}"
     more = len(found) - _NAMED_MAX
     if more > 0:
         clauses.append(f"and {more} more")
