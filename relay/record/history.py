@@ -26,6 +26,7 @@ from relay.record.codes import OUTCOMES, VERDICTS
 
 __all__ = [
     "BOUNDS",
+    "COUNTED_MAX",
     "LISTED_MAX",
     "event_bytes",
     "history",
@@ -36,6 +37,8 @@ __all__ = [
 
 #: Runs that are listed under one ``client_ref``.
 LISTED_MAX: Final = 20
+#: And so far they are counted: some customers give every run the same one.
+COUNTED_MAX: Final = 10_000
 #: Of each kind of row, how many of the first and of the last are read.
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     "read_past_receipts": (20, 30),

@@ -49,6 +49,8 @@ _KINDS: Final = {
 _WIDEST: Final = 120
 #: Deliveries that are shown one by one.
 _PLACES_MAX: Final = 16
+#: Stores count no further than this.
+_VERY_MANY: Final = 10_000
 _TRAILING: Final = re.compile(r" +$", re.MULTILINE)
 
 
@@ -96,7 +98,8 @@ def show_list(
     is_ref = findings.by == "client_ref"
     what = "the client_ref of" if is_ref else "the id of"
     order = ", newest first" if is_ref else ""
-    _print(console, Text(f"{plain(text, 255)} is {what} {count} runs{order}:"))
+    about = "at least " if count >= _VERY_MANY else ""
+    _print(console, Text(f"{plain(text, 255)} is {what} {about}{count:,} runs{order}:"))
     console.print()
     rows = [
         [
@@ -109,7 +112,7 @@ def show_list(
     ]
     _print(console, _grid(rows))
     if findings.more:
-        _print(console, Text(f"and {findings.more:,} more, older", style="dim"))
+        _print(console, Text(f"and {about}{findings.more:,} more, older", style="dim"))
     console.print()
     pick = "relay explain RUN_ID" if is_ref else "relay explain RUN_ID --source NAME"
     _print(console, Text(f"Pick one: {pick}"))

@@ -157,7 +157,8 @@ class Findings:
 
     by: FoundBy | None = None
     histories: tuple[History, ...] = ()
-    #: Further runs of the same ``client_ref``, older than all of these.
+    #: Further runs of the same ``client_ref``, older than all of these; at least so many, where they
+    #: are very many.
     more: int = 0
     #: Signed callbacks in quarantine that name the words as an id.
     quarantined: tuple[ReceiptRow, ...] = ()

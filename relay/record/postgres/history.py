@@ -13,6 +13,7 @@ from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.timeline import Findings, FoundBy, History
 from relay.record.history import (
     BOUNDS,
+    COUNTED_MAX,
     LISTED_MAX,
     event_bytes,
     history,
@@ -104,7 +105,7 @@ class _Search:
             # No text in this database has one.
             return None, [], 0
         found = await self._ask(
-            "find_runs_of_ref", self._text, self._source, LISTED_MAX
+            "find_runs_of_ref", self._text, self._source, LISTED_MAX, COUNTED_MAX
         )
         if found:
             return "client_ref", [row[0] for row in found], found[0][1]

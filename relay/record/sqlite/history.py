@@ -12,6 +12,7 @@ from relay.core.errors import MisconfiguredError
 from relay.core.timeline import Findings, FoundBy, History
 from relay.record.history import (
     BOUNDS,
+    COUNTED_MAX,
     LISTED_MAX,
     event_bytes,
     history,
@@ -90,7 +91,12 @@ class _Search:
             found = self._ask("find_run_of_event", id=stored_event)
             if found:
                 return "event", [row[0] for row in found], len(found)
-        found = self._ask("find_runs_of_ref", client_ref=self._text, limit=LISTED_MAX)
+        found = self._ask(
+            "find_runs_of_ref",
+            client_ref=self._text,
+            limit=LISTED_MAX,
+            counted=COUNTED_MAX,
+        )
         if found:
             return "client_ref", [row[0] for row in found], found[0][1]
         return None, [], 0

@@ -325,10 +325,14 @@ FROM events AS e JOIN runs AS r ON r.number = e.run JOIN sources AS s ON s.numbe
 WHERE e.id = $1::bytea AND ($2::text IS NULL OR s.name = $2::text)
 
 -- name: find_runs_of_ref
-SELECT r.number, COUNT(*) OVER ()
+-- The newest, and how many there are, counted so far and no further.
+SELECT r.number, (
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM runs AS o JOIN sources AS t ON t.number = o.source
+        WHERE o.client_ref = $1::text AND ($2::text IS NULL OR t.name = $2::text) LIMIT $4::int) AS some)
 FROM runs AS r JOIN sources AS s ON s.number = r.source
 WHERE r.client_ref = $1::text AND ($2::text IS NULL OR s.name = $2::text)
-ORDER BY r.first_seen DESC, r.number DESC LIMIT $3::int
+ORDER BY r.number DESC LIMIT $3::int
 
 -- name: read_run
 SELECT s.name, r.namespace, r.id, r.client_ref, r.outcome, r.revision, r.origin, r.first_seen,
@@ -378,8 +382,10 @@ WHERE place <= $2::int OR place > total - $3::int
 ORDER BY place
 
 -- name: read_past_attempts
-SELECT delivery, tried_at, duration_us, reason, status, detail, substr(excerpt, 1, 500), total FROM (
-    SELECT a.*, ROW_NUMBER() OVER (ORDER BY a.tried_at, a.number) AS place, COUNT(*) OVER () AS total
+SELECT delivery, tried_at, duration_us, reason, status, detail, excerpt, total FROM (
+    SELECT a.delivery, a.tried_at, a.duration_us, a.reason, a.status, a.detail,
+           substr(a.excerpt, 1, 500) AS excerpt,
+           ROW_NUMBER() OVER (ORDER BY a.tried_at, a.number) AS place, COUNT(*) OVER () AS total
     FROM events AS e
     JOIN deliveries AS d ON d.event = e.number
     JOIN attempts AS a ON a.delivery = d.number

@@ -268,10 +268,14 @@ FROM events AS e JOIN runs AS r ON r.number = e.run JOIN sources AS s ON s.numbe
 WHERE e.id = :id AND (:source IS NULL OR s.name = :source)
 
 -- name: find_runs_of_ref
-SELECT r.number, COUNT(*) OVER ()
+-- The newest, and how many there are, counted so far and no further.
+SELECT r.number, (
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM runs AS o JOIN sources AS t ON t.number = o.source
+        WHERE o.client_ref = :client_ref AND (:source IS NULL OR t.name = :source) LIMIT :counted))
 FROM runs AS r JOIN sources AS s ON s.number = r.source
 WHERE r.client_ref = :client_ref AND (:source IS NULL OR s.name = :source)
-ORDER BY r.first_seen DESC, r.number DESC LIMIT :limit
+ORDER BY r.number DESC LIMIT :limit
 
 -- name: read_run
 SELECT s.name, r.namespace, r.id, r.client_ref, r.outcome, r.revision, r.origin, r.first_seen,
@@ -321,8 +325,10 @@ WHERE place <= :first OR place > total - :last
 ORDER BY place
 
 -- name: read_past_attempts
-SELECT delivery, tried_at, duration_us, reason, status, detail, SUBSTR(excerpt, 1, 500), total FROM (
-    SELECT a.*, ROW_NUMBER() OVER (ORDER BY a.number) AS place, COUNT(*) OVER () AS total
+SELECT delivery, tried_at, duration_us, reason, status, detail, excerpt, total FROM (
+    SELECT a.delivery, a.tried_at, a.duration_us, a.reason, a.status, a.detail,
+           SUBSTR(a.excerpt, 1, 500) AS excerpt,
+           ROW_NUMBER() OVER (ORDER BY a.number) AS place, COUNT(*) OVER () AS total
     FROM events AS e
     CROSS JOIN deliveries AS d ON d.event = e.number
     CROSS JOIN attempts AS a ON a.delivery = d.number
