@@ -17,6 +17,6 @@ def test_the_example_is_what_is_printed() -> None:
     assert f"```text\n{printed}```\n" in PAGE
 
 
-@pytest.mark.parametrize("word", [*get_args(RunState), *get_args(EntryKind)])
+@pytest.mark.parametrize("word", sorted({*get_args(RunState), *get_args(EntryKind)}))
 def test_every_word_is_explained(word: str) -> None:
     assert f"`{word}`" in PAGE
