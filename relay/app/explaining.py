@@ -5,12 +5,13 @@ configuration has to do with what comes next. Reads only. Knows nothing of termi
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
 from relay.app.inquirers import build_client
+from relay.app.presence import look
 from relay.core.identity import Kind, RunKey, UnusableIdError
 from relay.core.ports import Clock
 from relay.core.timeline import (
@@ -19,6 +20,7 @@ from relay.core.timeline import (
     Findings,
     History,
     Plan,
+    Presence,
     Unanswered,
     explain,
     explain_hidden,
@@ -71,13 +73,14 @@ class Explainer:
 
     async def whole(self, history: History, findings: Findings) -> Explanation:
         """Explain one run, with what the API says of it now."""
-        return self._explained(
-            history, findings, await self._account(history.key.source, history.key)
+        account, presence = await asyncio.gather(
+            self._account(history.key.source, history.key), self._presence()
         )
+        return self._explained(history, findings, account, presence)
 
     def brief(self, history: History, findings: Findings) -> Explanation:
         """Explain one run without asking anybody."""
-        return self._explained(history, findings, None)
+        return self._explained(history, findings, None, None)
 
     def hidden(self, text: str, findings: Findings) -> Explanation:
         """Explain what nothing but callbacks in quarantine name."""
@@ -98,17 +101,27 @@ class Explainer:
         return Missing(looked=looked, upstream=tuple(zip(named, said, strict=True)))
 
     def _explained(
-        self, history: History, findings: Findings, account: Account | None
+        self,
+        history: History,
+        findings: Findings,
+        account: Account | None,
+        presence: Presence | None,
     ) -> Explanation:
         key = history.key
+        plan = self._plan(key.source)
         return explain(
             history,
             account,
             hidden=findings.quarantined if findings.by == "id" else (),
-            plan=self._plan(key.source),
+            plan=None if plan is None else replace(plan, presence=presence),
             now=self.clock.now_us(),
             excerpts=self.excerpts,
         )
+
+    async def _presence(self) -> Presence | None:
+        if self.settings is None:
+            return None
+        return await look(str(self.settings.operator.listen.reached()))
 
     async def _unheard_of(self, source: Source, text: str) -> tuple[str, ...]:
         try:

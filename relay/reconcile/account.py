@@ -103,12 +103,10 @@ def _run(
         return fetched, None, None
     found = read_answer(fetched.body, key, organization=organization)
     if isinstance(found, WrongAnswer):
-        # Half an answer is said to be one by whoever asks for all of it.
-        silence = _read(fetched) if found.reason == "not_json" else None
-        said = silence or Unanswered(
+        silence = Unanswered(
             reason=found.reason, detail=found.detail, status=fetched.status
         )
-        return said, None, None
+        return silence, None, None
     said_too: Any = fetched.document
     url, created = said_too.get("callback_url"), said_too.get("created_at")
     return (
@@ -116,14 +114,6 @@ def _run(
         _without_query(url) if isinstance(url, str) and url else None,
         _moment(created),
     )
-
-
-def _read(answer: Answer) -> Unanswered | None:
-    try:
-        _ = answer.document
-    except AnswerError as error:
-        return Unanswered(reason=error.reason, detail=str(error), status=error.status)
-    return None
 
 
 def _callback(one: Upstream) -> CallbackDelivery:

@@ -28,6 +28,7 @@ CONFIG = """\
 data_dir: {directory}
 store: "{store}"
 public: {{url: "https://relay.example.com"}}
+operator: {{listen: "{operator}"}}
 sources:
   - name: acme
     secret: whsec_something
@@ -49,7 +50,11 @@ class Desk:
 
     def configure(self, store: str, directory: Path) -> None:
         text = CONFIG.format(
-            directory=directory, store=store, token=TOKEN, api=self.api.url
+            directory=directory,
+            store=store,
+            token=TOKEN,
+            api=self.api.url,
+            operator=self.api.url.removeprefix("http://"),
         )
         self.config.write_text(text)
 
@@ -69,7 +74,9 @@ class Desk:
 
 @pytest.fixture
 async def api() -> AsyncIterator[Paths]:
+    """Runflow's; and, by the way, the operator listener of a relay that is there."""
     async with serving() as paths:
+        paths.gives("/readyz", {"ready": True, "reasons": [], "degraded": []})
         yield paths
 
 
@@ -193,7 +200,7 @@ class TestTheApi:
         await desk.harness.one(callback())
         said = await desk.typed("run_1", "--offline")
         assert "API  not asked, as you wished (offline)" in said.stdout
-        assert desk.api.asked == []
+        assert desk.api.asked == ["/readyz"]
 
     async def test_a_fault_of_the_api_is_a_line_and_no_error(self, desk: Desk) -> None:
         await desk.harness.one(callback())
@@ -237,6 +244,53 @@ class TestTheApi:
         assert "the configuration cannot be used as it is (no_settings)" in said.stdout
         assert "run relay check" in " ".join(said.stdout.split())
         assert (await desk.typed("run_9")).exit_code == 1
+
+
+class TestTheRelay:
+    """Where it would answer, somebody is asked whether it does."""
+
+    async def sentence(self, desk: Desk) -> str:
+        await desk.harness.one(callback())
+        said = await desk.typed("run_1", "--offline")
+        assert said.exit_code == 0
+        return " ".join(said.stdout.split())
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            Reply(status=404),
+            Reply(body=b"<html>"),
+            Reply(json={"status": "ok"}),
+            Reply(json=[]),
+        ],
+        ids=["missing", "page", "another", "list"],
+    )
+    async def test_what_does_not_speak_like_a_relay_is_none(
+        self, desk: Desk, reply: Reply
+    ) -> None:
+        desk.api.says("/readyz", reply)
+        address = desk.api.url.removeprefix("http://")
+        words = f"no relay answers at {address}, so look whether one runs."
+        assert words in await self.sentence(desk)
+
+    async def test_a_port_where_nobody_listens_has_none(self, desk: Desk) -> None:
+        async with serving() as gone:
+            address = gone.url.removeprefix("http://")
+        here = desk.api.url.removeprefix("http://")
+        text = desk.config.read_text()
+        desk.config.write_text(
+            text.replace(f'listen: "{here}"', f'listen: "{address}"')
+        )
+        assert f"no relay answers at {address}" in await self.sentence(desk)
+
+    async def test_one_that_is_not_ready_is_one_and_knows_who_is_down(
+        self, desk: Desk
+    ) -> None:
+        body = {"ready": False, "reasons": ["store_full"], "degraded": ["orders"]}
+        desk.api.says("/readyz", Reply(status=503, json=body))
+        words = await self.sentence(desk)
+        assert "no relay answers" not in words
+        assert "to orders: the destination does not work: one delivery" in words
 
 
 class TestNames:

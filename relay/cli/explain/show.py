@@ -65,7 +65,9 @@ def show_whole(console: Console, explanation: Explanation) -> None:
     state = Text(stands.state.upper(), style=_STATES[stands.state])
     _print(console, _grid([[state, Text(stands.sentence)]]))
     places = _telling(stands.places)
-    if len(places) > 1:
+    unsettled = [one for one in places if one.state != "delivered"]
+    # The sentence names them where there are few.
+    if len(unsettled) > 1 or (places and stands.state == "waiting"):
         console.print()
         _print(console, _places(places[:_PLACES_MAX]))
         if len(places) > _PLACES_MAX:

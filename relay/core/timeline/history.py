@@ -28,6 +28,7 @@ __all__ = [
     "History",
     "PastAsk",
     "Plan",
+    "Presence",
     "Question",
     "ReceiptRow",
     "Unanswered",
@@ -211,9 +212,22 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int = 0
 
 
+class Presence(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a relay serves the store, as far as it can be seen from here."""
+
+    #: Where it was looked for.
+    address: str
+    answers: bool
+    #: Destinations that it knows not to work.
+    degraded: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What the configuration has to do with what comes next. Times in microseconds."""
+
+    #: None where nobody looked.
+    presence: Presence | None = None
 
     #: Where the run's source stands in the configuration, such as ``sources[0]``; None where it does not.
     setting: str | None = None

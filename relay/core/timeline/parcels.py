@@ -9,11 +9,11 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
-from relay.core.delivery import HOUR, State
+from relay.core.delivery import HOUR, SECOND, State
 from relay.core.timeline.history import Delivery, EventRow, Plan
 from relay.core.timeline.words import clock, failure_words, is_of_destination, length
 
-__all__ = ["Place", "RunState", "latest", "place_of"]
+__all__ = ["PATIENCE", "Place", "RunState", "latest", "place_of"]
 
 #: The six words for where a run, or an event on its way, stands.
 RunState = Literal["waiting", "pending", "delivered", "held", "dead", "quarantined"]
@@ -27,6 +27,8 @@ _STATES: Final[dict[State, RunState]] = {
 }
 #: So near an end is spoken of, in microseconds.
 _NEAR: Final = 24 * HOUR
+#: So long something due may wait before anybody wonders, in microseconds.
+PATIENCE: Final = 5 * SECOND
 _ORDINALS: Final = {1: "1st", 2: "2nd", 3: "3rd"}
 
 
@@ -141,6 +143,9 @@ def _pending(
     trying = f"try {delivery.failures + 1}"
     if delivery.leased:
         return "under_way", f"{trying} is under way, or next in line{_last(delivery)}"
+    presence = None if plan is None else plan.presence
+    if presence is not None and delivery.destination in presence.degraded:
+        return "destination_down", _down(delivery, plan, now)
     if not delivery.failures:
         return _untried(delivery, now)
     return _tried(delivery, trying, plan, now)
@@ -149,8 +154,13 @@ def _pending(
 def _untried(delivery: Delivery, now: int) -> tuple[str, str]:
     if delivery.due_at > now:
         return "next_try", f"its first try is due {_when(delivery.due_at, now)}"
-    waited = length(now - delivery.due_at)
-    return "due", f"its first try has been due for {waited}: no relay has taken it yet"
+    waited = now - delivery.due_at
+    if waited < PATIENCE:
+        return "due", "its first try is due now"
+    return (
+        "due",
+        f"its first try has been due for {length(waited)}: no relay has taken it yet",
+    )
 
 
 def _tried(
@@ -161,14 +171,20 @@ def _tried(
         due = f"{trying} is due {_when(delivery.due_at, now)}"
         return "next_try", f"{due}{_last(delivery)}{ends}"
     if is_of_destination(delivery.reason):
-        why = failure_words(delivery.reason)
-        times = _count(delivery.failures, "time", "times")
-        words = (
-            f"the destination does not work ({why}): one delivery at a time probes it, and this one"
-            f" goes when a probe succeeds; tried {times} so far{ends}"
-        )
-        return "destination_down", words
+        return "destination_down", _down(delivery, plan, now)
     return "due", f"{trying} is due now{_last(delivery)}{ends}"
+
+
+def _down(delivery: Delivery, plan: Plan | None, now: int) -> str:
+    """It is probed, and everything else waits for that."""
+    tries, why = "not tried yet", ""
+    if delivery.failures:
+        tries = f"tried {_count(delivery.failures, 'time', 'times')} so far"
+        why = f" ({failure_words(delivery.reason)})"
+    return (
+        f"the destination does not work{why}: one delivery at a time probes it, and this one"
+        f" goes when a probe succeeds; {tries}{_ends(delivery, plan, now)}"
+    )
 
 
 def _ends(delivery: Delivery, plan: Plan | None, now: int) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from relay.core.inquiry import InquiryState
 from relay.core.run import Known, Waiting
 from relay.core.timeline.history import History, PastAsk, Plan, Question
+from relay.core.timeline.parcels import PATIENCE
 from relay.core.timeline.words import (
     answer_words,
     clock,
@@ -24,8 +25,6 @@ __all__ = ["asked", "doubt", "watched"]
 
 #: An inquiry that is due later than this is left to a person (it is never asked again).
 _NEVER: Final = 1 << 60
-#: So long a due ask may wait before anybody wonders, in microseconds.
-_PATIENCE: Final = 5_000_000
 
 
 def asked(history: History, question: Question, plan: Plan | None, now: int) -> str:
@@ -96,9 +95,9 @@ def _next(question: Question, now: int) -> str:
     late = now - question.due_at
     if late < 0:
         return f"the next ask is at {clock(question.due_at, now)}, in {length(late)}"
-    if late < _PATIENCE:
+    if late < PATIENCE:
         return "the next ask is due now"
-    return f"the next ask has been due for {length(late)}, so look whether a relay runs"
+    return f"the next ask has been due for {length(late)}"
 
 
 def _deadline(history: History, question: Question, plan: Plan, now: int) -> str:

@@ -35,6 +35,16 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 def standing(history: History, *, plan: Plan | None, now: int) -> Standing:
     """Say where a run stands at ``now``. Without a ``plan`` nobody knows the configuration."""
+    found = _standing(history, plan, now)
+    presence = None if plan is None else plan.presence
+    moves = found.state in ("waiting", "pending")
+    if not moves or presence is None or presence.answers:
+        return found
+    nobody = f"no relay answers at {presence.address}, so look whether one runs"
+    return msgspec.structs.replace(found, sentence=f"{found.sentence[:-1]}; {nobody}.")
+
+
+def _standing(history: History, plan: Plan | None, now: int) -> Standing:
     events = {event.number: event for event in history.events}
     pairs = [(d, events[d.event]) for d in history.deliveries if d.event in events]
     places = tuple(

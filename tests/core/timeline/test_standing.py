@@ -1,5 +1,7 @@
 """Where a run stands, and what is being waited for now: an example of each."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -11,6 +13,7 @@ from relay.core.timeline import (
     Delivery,
     Findings,
     Plan,
+    Presence,
     Question,
     hidden_standing,
     standing,
@@ -78,12 +81,15 @@ class TestDelivered:
 
 class TestPending:
     def test_a_first_try_that_nobody_has_taken(self) -> None:
-        state, reason, words = said(sent(delivery()), now=NOW_US + 3 * SECOND)
+        state, reason, words = said(sent(delivery()), now=NOW_US + 30 * SECOND)
         assert (state, reason) == ("pending", "due")
         assert words == (
-            "Event 1 (succeeded) is on its way to orders: its first try has been due for 3.0 s: no"
+            "Event 1 (succeeded) is on its way to orders: its first try has been due for 30 s: no"
             " relay has taken it yet."
         )
+
+    def test_a_first_try_that_is_due_now(self) -> None:
+        assert said(sent(delivery()))[2].endswith(": its first try is due now.")
 
     def test_a_first_try_that_is_still_to_come(self) -> None:
         _, reason, words = said(sent(delivery(due_at=NOW_US + SECOND)))
@@ -167,6 +173,39 @@ class TestPending:
 
     def test_one_whose_event_is_left_out_does_not_count(self) -> None:
         assert said(sent(delivery(event=99)))[0] == "delivered"
+
+
+class TestThePresenceOfARelay:
+    def plan(self, *, answers: bool, degraded: tuple[str, ...] = ()) -> Plan:
+        presence = Presence(
+            address="127.0.0.1:8081", answers=answers, degraded=frozenset(degraded)
+        )
+        return replace(PLAN, presence=presence)
+
+    def test_nobody_is_there_to_do_what_is_to_be_done(self) -> None:
+        silent = self.plan(answers=False)
+        for told in (sent(delivery()), history(question=question())):
+            assert said(told, plan=silent)[2].endswith(
+                "; no relay answers at 127.0.0.1:8081, so look whether one runs."
+            )
+        done = sent(delivered(), events=(event(routed=("lake",)),))
+        assert "no relay" not in said(done, plan=silent)[2]
+
+    def test_somebody_is_there(self) -> None:
+        told = sent(delivery())
+        assert said(told, plan=self.plan(answers=True)) == said(told)
+
+    def test_a_destination_that_the_relay_knows_not_to_work_is_said_to_be_down(
+        self,
+    ) -> None:
+        plan = self.plan(answers=True, degraded=("orders",))
+        _, reason, words = said(sent(delivery()), plan=plan)
+        assert reason == "destination_down"
+        assert "the destination does not work: one delivery" in words
+        assert words.endswith("; not tried yet.")
+        _, reason, words = said(sent(delivery("orders", **FAILED)), plan=plan)
+        assert reason == "destination_down"
+        assert words.endswith("; tried 2 times so far.")
 
 
 class TestHeldAndDead:
@@ -264,7 +303,7 @@ class TestWaiting:
             ({"due_at": NOW_US}, "the next ask is due now"),
             (
                 {"due_at": NOW_US - 90 * SECOND},
-                "the next ask has been due for 1 min 30 s, so look whether a relay runs",
+                "the next ask has been due for 1 min 30 s;",
             ),
             ({"due_at": NEVER}, "it is not asked again, a person has to decide"),
         ],
