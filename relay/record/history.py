@@ -169,7 +169,7 @@ def _event(row: Row, destinations: Mapping[int, tuple[str, str]]) -> EventRow:
         outcome=OUTCOMES[outcome],
         confirmed=bool(confirmed),
         from_api=verdict is not None and VERDICTS[verdict] is Verdict.TOLD,
-        routed=tuple(destinations[one][0] for one in json.loads(routed)),
+        routed=tuple(_named(one, destinations)[0] for one in json.loads(routed)),
         created_at=created_at,
     )
 
@@ -177,7 +177,7 @@ def _event(row: Row, destinations: Mapping[int, tuple[str, str]]) -> EventRow:
 def _delivery(row: Row, destinations: Mapping[int, tuple[str, str]]) -> Delivery:
     number, event, destination, generation, state, *rest = row[:13]
     created_at, due_at, lease, settled_at, status, reason, failures, failed_at = rest
-    name, kind = destinations[destination]
+    name, kind = _named(destination, destinations)
     return Delivery(
         number=number,
         event=event,
@@ -194,6 +194,11 @@ def _delivery(row: Row, destinations: Mapping[int, tuple[str, str]]) -> Delivery
         failures=failures,
         failed_at=failed_at,
     )
+
+
+def _named(number: int, destinations: Mapping[int, tuple[str, str]]) -> tuple[str, str]:
+    """Name and kind of a destination; one that has been forgotten is its number."""
+    return destinations.get(number, (f"destination {number}", ""))
 
 
 def _attempt(row: Row) -> Attempt:

@@ -18,7 +18,10 @@ def explained(told: History) -> Explanation:
 def drawn(told: History, *, width: int = 80, terminal: bool = False) -> str:
     paper = StringIO()
     console = Console(
-        file=paper, width=width, force_terminal=terminal, color_system="standard"
+        file=paper,
+        width=width,
+        force_terminal=terminal,
+        color_system="standard" if terminal else "auto",
     )
     show_whole(console, explained(told))
     return paper.getvalue()
@@ -44,6 +47,7 @@ def test_of_very_many_deliveries_the_unsettled_ones_are_shown_first() -> None:
     first = shown.index("o0")
     assert shown[first : first + 3] == ["o0", "o1", "d0"]
     assert "  and 6 more: --json has all" in lines
+    assert "d0, d1, d2 and 17 others have it." in " ".join(" ".join(lines).split())
 
 
 def test_what_is_left_out_is_counted() -> None:

@@ -161,7 +161,7 @@ def _settled(
     return Standing(
         state="delivered",
         reason="delivered",
-        sentence=f"Nothing is waited for: {joined(list(has_it))}"
+        sentence=f"Nothing is waited for: {_some(has_it)}"
         f" {'have' if len(has_it) > 1 else 'has'} {_named(event)},{at_last} since {clock(last, now)}.",
         places=places,
     )
@@ -187,7 +187,15 @@ def _on_their_way(history: History, found: Sequence[Place]) -> str:
 def _rest(has_it: Sequence[str]) -> str:
     if not has_it:
         return ""
-    return f"; {joined(list(has_it))} {'has' if len(has_it) == 1 else 'have'} it"
+    return f"; {_some(has_it)} {'has' if len(has_it) == 1 else 'have'} it"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few of them, and how many others."""
+    others = len(names) - _NAMED_MAX
+    if others < 2:
+        return joined(list(names))
+    return joined([*names[:_NAMED_MAX], f"{others} others"])
 
 
 def _named(event: EventRow) -> str:

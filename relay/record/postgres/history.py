@@ -26,6 +26,13 @@ from relay.record.statements import migrations, statements
 
 __all__ = ["find_in"]
 
+#: What a question may end with: a refusal, a connection that broke, or the limit on a command.
+_FAULTS: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
 #: Read with the bounds that they have in `BOUNDS`.
 _PAST: Final = (
     "read_past_receipts",
@@ -57,7 +64,7 @@ async def find_in(url: str, text: str, source: str | None) -> Findings:
             )
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             return await _Search(connection, sql, text, source).run()
-    except asyncpg.PostgresError as error:
+    except _FAULTS as error:
         raise StoreBusyError(f"cannot read the store: {error}") from error
     finally:
         await connection.close()

@@ -329,7 +329,7 @@ WHERE e.id = $1::bytea AND ($2::text IS NULL OR s.name = $2::text)
 SELECT r.number, (
     SELECT COUNT(*) FROM (
         SELECT 1 FROM runs AS o JOIN sources AS t ON t.number = o.source
-        WHERE o.client_ref = $1::text AND ($2::text IS NULL OR t.name = $2::text) LIMIT $4::int) AS some)
+        WHERE o.client_ref = $1::text AND ($2::text IS NULL OR t.name = $2::text) LIMIT $4::int) AS counted)
 FROM runs AS r JOIN sources AS s ON s.number = r.source
 WHERE r.client_ref = $1::text AND ($2::text IS NULL OR s.name = $2::text)
 ORDER BY r.number DESC LIMIT $3::int
