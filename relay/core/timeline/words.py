@@ -70,6 +70,7 @@ QUARANTINE: Final[Mapping[str, str]] = {
     "unknown_event": "its event is a word that nobody knows",
     "unusable_id": "its id cannot name anything",
     "unusable_client_ref": "its client_ref cannot be kept",
+    "too_old": "it is older than the relay's memory of runs",
     "unstorable": "the store could not keep it as a run's",
     "damaged": "its bytes are not what was signed any more",
 }
@@ -78,6 +79,7 @@ QUARANTINE: Final[Mapping[str, str]] = {
 ANSWERS: Final[Mapping[str, str]] = {
     "told": "it has ended",
     "unended": "it has not ended yet",
+    "redelivery": "it was asked to send its callback once more, and will",
     # no answer
     "timeout": "no answer in time",
     "tls": "its certificate or TLS handshake cannot be trusted",
@@ -223,7 +225,13 @@ def is_of_destination(reason: str | None) -> bool:
 
 def answer_words(reason: str) -> str:
     """What the API answered; a word that nobody knows is shown as it is."""
-    return ANSWERS.get(reason) or plain(reason)
+    known = ANSWERS.get(reason)
+    if known is not None:
+        return known
+    asked, _, why = reason.partition("_")
+    if asked == "redelivery":
+        return f"it does not send its callback once more: {answer_words(why)}"
+    return plain(reason)
 
 
 def hint_words(reason: str, plan: Plan | None) -> str:
