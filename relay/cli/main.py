@@ -21,11 +21,11 @@ app.command("serve", short_help="Receive callbacks and deliver events.")(serve.s
 app.command("check", short_help="List every mistake of the configuration.")(
     inspect.check
 )
-app.command("ledger", short_help="Show what was received and what became of it.")(
-    inspect.ledger
-)
 app.command("explain", short_help="Show where a run is, and what is waited for.")(
     explain.explain
+)
+app.command("ledger", short_help="Show what was received and what became of it.")(
+    inspect.ledger
 )
 app.command("sandbox", short_help="Serve a local Runflow to develop against.")(
     sandbox.sandbox

@@ -224,94 +224,6 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::i
 -- name: next_due
 SELECT MIN(due_at) FROM deliveries WHERE destination = $1 AND state = 0 AND lease IS NULL
 
--- name: put_refusal
-INSERT INTO refusals (source, channel, reason, peer, count, first_seen, last_seen, size, digest)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (source, channel, reason, peer) DO UPDATE SET
-    count = refusals.count + excluded.count, last_seen = excluded.last_seen,
-    size = excluded.size, digest = excluded.digest
-
--- name: trim_refusals
-DELETE FROM refusals WHERE (source, channel, reason, peer) IN (
-    SELECT source, channel, reason, peer FROM refusals ORDER BY last_seen DESC OFFSET $1)
-
--- name: add_source_counts
-INSERT INTO source_counters AS c (incarnation, source, receipts, first, duplicate, stale, conflict,
-    quarantined, opened, events, waiting, held, collapsed, closed, unrouted)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-ON CONFLICT (incarnation, source) DO UPDATE SET
-    receipts = c.receipts + excluded.receipts, first = c.first + excluded.first,
-    duplicate = c.duplicate + excluded.duplicate, stale = c.stale + excluded.stale,
-    conflict = c.conflict + excluded.conflict, quarantined = c.quarantined + excluded.quarantined,
-    opened = c.opened + excluded.opened, events = c.events + excluded.events,
-    waiting = c.waiting + excluded.waiting, held = c.held + excluded.held,
-    collapsed = c.collapsed + excluded.collapsed, closed = c.closed + excluded.closed,
-    unrouted = c.unrouted + excluded.unrouted
-
--- name: add_destination_counts
-INSERT INTO destination_counters AS c (incarnation, destination, created, delivered, pending, held, dead,
-    discarded)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (incarnation, destination) DO UPDATE SET
-    created = c.created + excluded.created, delivered = c.delivered + excluded.delivered,
-    pending = c.pending + excluded.pending, held = c.held + excluded.held,
-    dead = c.dead + excluded.dead, discarded = c.discarded + excluded.discarded
-
--- name: ledger_sources
--- Who is known has a line, also without counters: a recount must not find more than this.
-SELECT s.name, COALESCE(SUM(c.receipts), 0)::bigint, COALESCE(SUM(c.first), 0)::bigint,
-       COALESCE(SUM(c.duplicate), 0)::bigint, COALESCE(SUM(c.stale), 0)::bigint,
-       COALESCE(SUM(c.conflict), 0)::bigint, COALESCE(SUM(c.quarantined), 0)::bigint,
-       COALESCE(SUM(c.opened), 0)::bigint, COALESCE(SUM(c.events), 0)::bigint,
-       COALESCE(SUM(c.waiting), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint,
-       COALESCE(SUM(c.collapsed), 0)::bigint, COALESCE(SUM(c.closed), 0)::bigint,
-       COALESCE(SUM(c.unrouted), 0)::bigint
-FROM sources AS s LEFT JOIN source_counters AS c ON c.source = s.number
-GROUP BY s.name ORDER BY s.name
-
--- name: ledger_destinations
-SELECT d.name, COALESCE(SUM(c.created), 0)::bigint, COALESCE(SUM(c.delivered), 0)::bigint,
-       COALESCE(SUM(c.pending), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint,
-       COALESCE(SUM(c.dead), 0)::bigint, COALESCE(SUM(c.discarded), 0)::bigint
-FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
-GROUP BY d.name ORDER BY d.name
-
--- name: recount_sources
--- A row of verdict `first` counts itself once and its equal repeats as duplicates.
-SELECT s.name,
-       COALESCE(c.receipts, 0)::bigint, COALESCE(c.first, 0)::bigint, COALESCE(c.duplicate, 0)::bigint,
-       COALESCE(c.stale, 0)::bigint, COALESCE(c.conflict, 0)::bigint,
-       COALESCE(c.quarantined, 0)::bigint,
-       (COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0)
-           + COALESCE(r.closed, 0))::bigint,
-       COALESCE(e.events, 0)::bigint, COALESCE(i.waiting, 0)::bigint, COALESCE(i.held, 0)::bigint, 0,
-       COALESCE(r.closed, 0)::bigint, COALESCE(e.unrouted, 0)::bigint
-FROM sources AS s
-LEFT JOIN (
-    SELECT source, SUM(count) FILTER (WHERE verdict < 6) AS receipts,
-           COUNT(*) FILTER (WHERE verdict = 1) AS first,
-           SUM(CASE verdict WHEN 1 THEN count - 1 WHEN 2 THEN count ELSE 0 END) AS duplicate,
-           SUM(CASE verdict WHEN 3 THEN count ELSE 0 END) AS stale,
-           SUM(CASE verdict WHEN 4 THEN count ELSE 0 END) AS conflict,
-           SUM(CASE verdict WHEN 5 THEN count ELSE 0 END) AS quarantined
-    FROM receipts GROUP BY source) AS c ON c.source = s.number
-LEFT JOIN (
-    SELECT r.source, COUNT(*) AS events, COUNT(*) FILTER (WHERE e.routed = '[]') AS unrouted
-    FROM events AS e JOIN runs AS r ON r.number = e.run GROUP BY r.source) AS e ON e.source = s.number
-LEFT JOIN (
-    SELECT source, COUNT(*) FILTER (WHERE state = 1) AS waiting, COUNT(*) FILTER (WHERE state = 2) AS held
-    FROM inquiries GROUP BY source) AS i ON i.source = s.number
-LEFT JOIN (
-    SELECT source, SUM(closed) AS closed FROM runs GROUP BY source) AS r ON r.source = s.number
-ORDER BY s.name
-
--- name: recount_destinations
-SELECT d.name, COUNT(y.number), COUNT(*) FILTER (WHERE y.state = 1), COUNT(*) FILTER (WHERE y.state = 0),
-       COUNT(*) FILTER (WHERE y.state = 2), COUNT(*) FILTER (WHERE y.state = 3),
-       COUNT(*) FILTER (WHERE y.state = 4)
-FROM destinations AS d LEFT JOIN deliveries AS y ON y.destination = d.number
-GROUP BY d.name ORDER BY d.name
-
 -- name: find_named_runs
 SELECT r.number
 FROM sources AS s
@@ -408,3 +320,91 @@ WHERE octet_length(c.body) <= 65536
        OR position($3::bytea IN c.body) > 0)
   AND ($4::text IS NULL OR s.name = $4::text)
 ORDER BY c.number DESC LIMIT $5::int
+
+-- name: put_refusal
+INSERT INTO refusals (source, channel, reason, peer, count, first_seen, last_seen, size, digest)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (source, channel, reason, peer) DO UPDATE SET
+    count = refusals.count + excluded.count, last_seen = excluded.last_seen,
+    size = excluded.size, digest = excluded.digest
+
+-- name: trim_refusals
+DELETE FROM refusals WHERE (source, channel, reason, peer) IN (
+    SELECT source, channel, reason, peer FROM refusals ORDER BY last_seen DESC OFFSET $1)
+
+-- name: add_source_counts
+INSERT INTO source_counters AS c (incarnation, source, receipts, first, duplicate, stale, conflict,
+    quarantined, opened, events, waiting, held, collapsed, closed, unrouted)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+ON CONFLICT (incarnation, source) DO UPDATE SET
+    receipts = c.receipts + excluded.receipts, first = c.first + excluded.first,
+    duplicate = c.duplicate + excluded.duplicate, stale = c.stale + excluded.stale,
+    conflict = c.conflict + excluded.conflict, quarantined = c.quarantined + excluded.quarantined,
+    opened = c.opened + excluded.opened, events = c.events + excluded.events,
+    waiting = c.waiting + excluded.waiting, held = c.held + excluded.held,
+    collapsed = c.collapsed + excluded.collapsed, closed = c.closed + excluded.closed,
+    unrouted = c.unrouted + excluded.unrouted
+
+-- name: add_destination_counts
+INSERT INTO destination_counters AS c (incarnation, destination, created, delivered, pending, held, dead,
+    discarded)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (incarnation, destination) DO UPDATE SET
+    created = c.created + excluded.created, delivered = c.delivered + excluded.delivered,
+    pending = c.pending + excluded.pending, held = c.held + excluded.held,
+    dead = c.dead + excluded.dead, discarded = c.discarded + excluded.discarded
+
+-- name: ledger_sources
+-- Who is known has a line, also without counters: a recount must not find more than this.
+SELECT s.name, COALESCE(SUM(c.receipts), 0)::bigint, COALESCE(SUM(c.first), 0)::bigint,
+       COALESCE(SUM(c.duplicate), 0)::bigint, COALESCE(SUM(c.stale), 0)::bigint,
+       COALESCE(SUM(c.conflict), 0)::bigint, COALESCE(SUM(c.quarantined), 0)::bigint,
+       COALESCE(SUM(c.opened), 0)::bigint, COALESCE(SUM(c.events), 0)::bigint,
+       COALESCE(SUM(c.waiting), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint,
+       COALESCE(SUM(c.collapsed), 0)::bigint, COALESCE(SUM(c.closed), 0)::bigint,
+       COALESCE(SUM(c.unrouted), 0)::bigint
+FROM sources AS s LEFT JOIN source_counters AS c ON c.source = s.number
+GROUP BY s.name ORDER BY s.name
+
+-- name: ledger_destinations
+SELECT d.name, COALESCE(SUM(c.created), 0)::bigint, COALESCE(SUM(c.delivered), 0)::bigint,
+       COALESCE(SUM(c.pending), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint,
+       COALESCE(SUM(c.dead), 0)::bigint, COALESCE(SUM(c.discarded), 0)::bigint
+FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
+GROUP BY d.name ORDER BY d.name
+
+-- name: recount_sources
+-- A row of verdict `first` counts itself once and its equal repeats as duplicates.
+SELECT s.name,
+       COALESCE(c.receipts, 0)::bigint, COALESCE(c.first, 0)::bigint, COALESCE(c.duplicate, 0)::bigint,
+       COALESCE(c.stale, 0)::bigint, COALESCE(c.conflict, 0)::bigint,
+       COALESCE(c.quarantined, 0)::bigint,
+       (COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0)
+           + COALESCE(r.closed, 0))::bigint,
+       COALESCE(e.events, 0)::bigint, COALESCE(i.waiting, 0)::bigint, COALESCE(i.held, 0)::bigint, 0,
+       COALESCE(r.closed, 0)::bigint, COALESCE(e.unrouted, 0)::bigint
+FROM sources AS s
+LEFT JOIN (
+    SELECT source, SUM(count) FILTER (WHERE verdict < 6) AS receipts,
+           COUNT(*) FILTER (WHERE verdict = 1) AS first,
+           SUM(CASE verdict WHEN 1 THEN count - 1 WHEN 2 THEN count ELSE 0 END) AS duplicate,
+           SUM(CASE verdict WHEN 3 THEN count ELSE 0 END) AS stale,
+           SUM(CASE verdict WHEN 4 THEN count ELSE 0 END) AS conflict,
+           SUM(CASE verdict WHEN 5 THEN count ELSE 0 END) AS quarantined
+    FROM receipts GROUP BY source) AS c ON c.source = s.number
+LEFT JOIN (
+    SELECT r.source, COUNT(*) AS events, COUNT(*) FILTER (WHERE e.routed = '[]') AS unrouted
+    FROM events AS e JOIN runs AS r ON r.number = e.run GROUP BY r.source) AS e ON e.source = s.number
+LEFT JOIN (
+    SELECT source, COUNT(*) FILTER (WHERE state = 1) AS waiting, COUNT(*) FILTER (WHERE state = 2) AS held
+    FROM inquiries GROUP BY source) AS i ON i.source = s.number
+LEFT JOIN (
+    SELECT source, SUM(closed) AS closed FROM runs GROUP BY source) AS r ON r.source = s.number
+ORDER BY s.name
+
+-- name: recount_destinations
+SELECT d.name, COUNT(y.number), COUNT(*) FILTER (WHERE y.state = 1), COUNT(*) FILTER (WHERE y.state = 0),
+       COUNT(*) FILTER (WHERE y.state = 2), COUNT(*) FILTER (WHERE y.state = 3),
+       COUNT(*) FILTER (WHERE y.state = 4)
+FROM destinations AS d LEFT JOIN deliveries AS y ON y.destination = d.number
+GROUP BY d.name ORDER BY d.name

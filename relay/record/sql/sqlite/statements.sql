@@ -173,88 +173,6 @@ WHERE number IN (
     SELECT number FROM deliveries INDEXED BY deliveries_open
     WHERE state IN (0, 2) AND lease IS NOT NULL)
 
--- name: put_refusal
-INSERT INTO refusals (source, channel, reason, peer, count, first_seen, last_seen, size, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (source, channel, reason, peer) DO UPDATE SET
-    count = count + excluded.count, last_seen = excluded.last_seen,
-    size = excluded.size, digest = excluded.digest
-
--- name: trim_refusals
-DELETE FROM refusals WHERE (source, channel, reason, peer) IN (
-    SELECT source, channel, reason, peer FROM refusals ORDER BY last_seen DESC LIMIT -1 OFFSET ?)
-
--- name: add_source_counts
-INSERT INTO source_counters (incarnation, source, receipts, first, duplicate, stale, conflict,
-    quarantined, opened, events, waiting, held, collapsed, closed, unrouted)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (incarnation, source) DO UPDATE SET
-    receipts = receipts + excluded.receipts, first = first + excluded.first,
-    duplicate = duplicate + excluded.duplicate, stale = stale + excluded.stale,
-    conflict = conflict + excluded.conflict, quarantined = quarantined + excluded.quarantined,
-    opened = opened + excluded.opened, events = events + excluded.events,
-    waiting = waiting + excluded.waiting, held = held + excluded.held,
-    collapsed = collapsed + excluded.collapsed, closed = closed + excluded.closed,
-    unrouted = unrouted + excluded.unrouted
-
--- name: add_destination_counts
-INSERT INTO destination_counters (incarnation, destination, created, delivered, pending, held, dead,
-    discarded)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (incarnation, destination) DO UPDATE SET
-    created = created + excluded.created, delivered = delivered + excluded.delivered,
-    pending = pending + excluded.pending, held = held + excluded.held,
-    dead = dead + excluded.dead, discarded = discarded + excluded.discarded
-
--- name: ledger_sources
--- Who is known has a line, also without counters: a recount must not find more than this.
-SELECT s.name, COALESCE(SUM(c.receipts), 0), COALESCE(SUM(c.first), 0),
-       COALESCE(SUM(c.duplicate), 0), COALESCE(SUM(c.stale), 0), COALESCE(SUM(c.conflict), 0),
-       COALESCE(SUM(c.quarantined), 0), COALESCE(SUM(c.opened), 0), COALESCE(SUM(c.events), 0),
-       COALESCE(SUM(c.waiting), 0), COALESCE(SUM(c.held), 0), COALESCE(SUM(c.collapsed), 0),
-       COALESCE(SUM(c.closed), 0), COALESCE(SUM(c.unrouted), 0)
-FROM sources AS s LEFT JOIN source_counters AS c ON c.source = s.number
-GROUP BY s.name ORDER BY s.name
-
--- name: ledger_destinations
-SELECT d.name, COALESCE(SUM(c.created), 0), COALESCE(SUM(c.delivered), 0),
-       COALESCE(SUM(c.pending), 0), COALESCE(SUM(c.held), 0), COALESCE(SUM(c.dead), 0),
-       COALESCE(SUM(c.discarded), 0)
-FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
-GROUP BY d.name ORDER BY d.name
-
--- name: recount_sources
--- A row of verdict `first` counts itself once and its equal repeats as duplicates.
-SELECT s.name,
-       COALESCE(c.receipts, 0), COALESCE(c.first, 0), COALESCE(c.duplicate, 0),
-       COALESCE(c.stale, 0), COALESCE(c.conflict, 0), COALESCE(c.quarantined, 0),
-       COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(r.closed, 0),
-       COALESCE(e.events, 0), COALESCE(i.waiting, 0), COALESCE(i.held, 0), 0, COALESCE(r.closed, 0),
-       COALESCE(e.unrouted, 0)
-FROM sources AS s
-LEFT JOIN (
-    SELECT source, SUM(CASE WHEN verdict < 6 THEN count ELSE 0 END) AS receipts, SUM(verdict = 1) AS first,
-           SUM(CASE verdict WHEN 1 THEN count - 1 WHEN 2 THEN count ELSE 0 END) AS duplicate,
-           SUM(CASE verdict WHEN 3 THEN count ELSE 0 END) AS stale,
-           SUM(CASE verdict WHEN 4 THEN count ELSE 0 END) AS conflict,
-           SUM(CASE verdict WHEN 5 THEN count ELSE 0 END) AS quarantined
-    FROM receipts GROUP BY source) AS c ON c.source = s.number
-LEFT JOIN (
-    SELECT r.source, COUNT(*) AS events, SUM(e.routed = '[]') AS unrouted
-    FROM events AS e JOIN runs AS r ON r.number = e.run GROUP BY r.source) AS e ON e.source = s.number
-LEFT JOIN (
-    SELECT source, SUM(state = 1) AS waiting, SUM(state = 2) AS held
-    FROM inquiries GROUP BY source) AS i ON i.source = s.number
-LEFT JOIN (
-    SELECT source, SUM(closed) AS closed FROM runs GROUP BY source) AS r ON r.source = s.number
-ORDER BY s.name
-
--- name: recount_destinations
-SELECT d.name, COUNT(y.number), COALESCE(SUM(y.state = 1), 0), COALESCE(SUM(y.state = 0), 0),
-       COALESCE(SUM(y.state = 2), 0), COALESCE(SUM(y.state = 3), 0), COALESCE(SUM(y.state = 4), 0)
-FROM destinations AS d LEFT JOIN deliveries AS y ON y.destination = d.number
-GROUP BY d.name ORDER BY d.name
-
 -- name: find_named_runs
 SELECT r.number
 FROM sources AS s
@@ -350,3 +268,85 @@ WHERE LENGTH(c.body) <= 65536
   AND (INSTR(c.body, :as_given) > 0 OR INSTR(c.body, :lower) > 0 OR INSTR(c.body, :upper) > 0)
   AND (:source IS NULL OR s.name = :source)
 ORDER BY c.number DESC LIMIT :limit
+
+-- name: put_refusal
+INSERT INTO refusals (source, channel, reason, peer, count, first_seen, last_seen, size, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (source, channel, reason, peer) DO UPDATE SET
+    count = count + excluded.count, last_seen = excluded.last_seen,
+    size = excluded.size, digest = excluded.digest
+
+-- name: trim_refusals
+DELETE FROM refusals WHERE (source, channel, reason, peer) IN (
+    SELECT source, channel, reason, peer FROM refusals ORDER BY last_seen DESC LIMIT -1 OFFSET ?)
+
+-- name: add_source_counts
+INSERT INTO source_counters (incarnation, source, receipts, first, duplicate, stale, conflict,
+    quarantined, opened, events, waiting, held, collapsed, closed, unrouted)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (incarnation, source) DO UPDATE SET
+    receipts = receipts + excluded.receipts, first = first + excluded.first,
+    duplicate = duplicate + excluded.duplicate, stale = stale + excluded.stale,
+    conflict = conflict + excluded.conflict, quarantined = quarantined + excluded.quarantined,
+    opened = opened + excluded.opened, events = events + excluded.events,
+    waiting = waiting + excluded.waiting, held = held + excluded.held,
+    collapsed = collapsed + excluded.collapsed, closed = closed + excluded.closed,
+    unrouted = unrouted + excluded.unrouted
+
+-- name: add_destination_counts
+INSERT INTO destination_counters (incarnation, destination, created, delivered, pending, held, dead,
+    discarded)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (incarnation, destination) DO UPDATE SET
+    created = created + excluded.created, delivered = delivered + excluded.delivered,
+    pending = pending + excluded.pending, held = held + excluded.held,
+    dead = dead + excluded.dead, discarded = discarded + excluded.discarded
+
+-- name: ledger_sources
+-- Who is known has a line, also without counters: a recount must not find more than this.
+SELECT s.name, COALESCE(SUM(c.receipts), 0), COALESCE(SUM(c.first), 0),
+       COALESCE(SUM(c.duplicate), 0), COALESCE(SUM(c.stale), 0), COALESCE(SUM(c.conflict), 0),
+       COALESCE(SUM(c.quarantined), 0), COALESCE(SUM(c.opened), 0), COALESCE(SUM(c.events), 0),
+       COALESCE(SUM(c.waiting), 0), COALESCE(SUM(c.held), 0), COALESCE(SUM(c.collapsed), 0),
+       COALESCE(SUM(c.closed), 0), COALESCE(SUM(c.unrouted), 0)
+FROM sources AS s LEFT JOIN source_counters AS c ON c.source = s.number
+GROUP BY s.name ORDER BY s.name
+
+-- name: ledger_destinations
+SELECT d.name, COALESCE(SUM(c.created), 0), COALESCE(SUM(c.delivered), 0),
+       COALESCE(SUM(c.pending), 0), COALESCE(SUM(c.held), 0), COALESCE(SUM(c.dead), 0),
+       COALESCE(SUM(c.discarded), 0)
+FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
+GROUP BY d.name ORDER BY d.name
+
+-- name: recount_sources
+-- A row of verdict `first` counts itself once and its equal repeats as duplicates.
+SELECT s.name,
+       COALESCE(c.receipts, 0), COALESCE(c.first, 0), COALESCE(c.duplicate, 0),
+       COALESCE(c.stale, 0), COALESCE(c.conflict, 0), COALESCE(c.quarantined, 0),
+       COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(r.closed, 0),
+       COALESCE(e.events, 0), COALESCE(i.waiting, 0), COALESCE(i.held, 0), 0, COALESCE(r.closed, 0),
+       COALESCE(e.unrouted, 0)
+FROM sources AS s
+LEFT JOIN (
+    SELECT source, SUM(CASE WHEN verdict < 6 THEN count ELSE 0 END) AS receipts, SUM(verdict = 1) AS first,
+           SUM(CASE verdict WHEN 1 THEN count - 1 WHEN 2 THEN count ELSE 0 END) AS duplicate,
+           SUM(CASE verdict WHEN 3 THEN count ELSE 0 END) AS stale,
+           SUM(CASE verdict WHEN 4 THEN count ELSE 0 END) AS conflict,
+           SUM(CASE verdict WHEN 5 THEN count ELSE 0 END) AS quarantined
+    FROM receipts GROUP BY source) AS c ON c.source = s.number
+LEFT JOIN (
+    SELECT r.source, COUNT(*) AS events, SUM(e.routed = '[]') AS unrouted
+    FROM events AS e JOIN runs AS r ON r.number = e.run GROUP BY r.source) AS e ON e.source = s.number
+LEFT JOIN (
+    SELECT source, SUM(state = 1) AS waiting, SUM(state = 2) AS held
+    FROM inquiries GROUP BY source) AS i ON i.source = s.number
+LEFT JOIN (
+    SELECT source, SUM(closed) AS closed FROM runs GROUP BY source) AS r ON r.source = s.number
+ORDER BY s.name
+
+-- name: recount_destinations
+SELECT d.name, COUNT(y.number), COALESCE(SUM(y.state = 1), 0), COALESCE(SUM(y.state = 0), 0),
+       COALESCE(SUM(y.state = 2), 0), COALESCE(SUM(y.state = 3), 0), COALESCE(SUM(y.state = 4), 0)
+FROM destinations AS d LEFT JOIN deliveries AS y ON y.destination = d.number
+GROUP BY d.name ORDER BY d.name
