@@ -64,6 +64,13 @@ class TestDelivered:
             " since 12:00:05."
         )
 
+    def test_of_many_the_first_are_named_and_the_others_counted(self) -> None:
+        many = [
+            msgspec.structs.replace(delivered(), number=n, destination=f"d{n}")
+            for n in range(6)
+        ]
+        assert "d0, d1, d2 and 3 others have event 1" in said(sent(*many))[2]
+
     def test_deliveries_that_are_kept_no_more_were_settled(self) -> None:
         assert said(sent())[:2] == ("delivered", "forgotten")
 
