@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import demo, inspect, sandbox, serve
+from relay.cli import demo, explain, inspect, sandbox, serve
 
 __all__ = ["main"]
 
@@ -20,6 +20,9 @@ app = typer.Typer(
 app.command("serve", short_help="Receive callbacks and deliver events.")(serve.serve)
 app.command("check", short_help="List every mistake of the configuration.")(
     inspect.check
+)
+app.command("explain", short_help="Show where a run is, and what is waited for.")(
+    explain.explain
 )
 app.command("ledger", short_help="Show what was received and what became of it.")(
     inspect.ledger

@@ -198,7 +198,7 @@ def test_a_sandbox_that_cannot_listen_says_so_in_a_sentence() -> None:
 
 def test_help_names_every_verb() -> None:
     said = typed("--help").output
-    for verb in ("serve", "check", "ledger", "sandbox", "demo", "version"):
+    for verb in ("serve", "check", "ledger", "explain", "sandbox", "demo", "version"):
         assert verb in said
     assert "..." not in said.replace("[ARGS]...", "")
     assert typed("-h").output == said

@@ -11,6 +11,7 @@ import pytest
 
 from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
+from tests.record.history_law import HistoryLaw
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
 from tests.record.retention_law import RetentionLaw
@@ -19,7 +20,7 @@ from tests.record.truth_law import TruthLaw
 __all__ = ["StoreLaw"]
 
 
-class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, CommitLaw, RetentionLaw):
+class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, HistoryLaw, CommitLaw, RetentionLaw):
     """Everything. Subclasses provide the fixture ``place``."""
 
     @pytest.fixture

@@ -32,6 +32,7 @@ from relay.core.ports import (
 )
 from relay.core.receipt import Receipt
 from relay.core.retention import PassStep, begin, following
+from relay.core.timeline import Findings
 from relay.record.codes import VERDICTS
 from tests.fakes import (
     FakeClock,
@@ -178,6 +179,10 @@ class StoreHarness(ABC):
     @abstractmethod
     async def recount(self) -> Ledger:
         """The account as the rows have it."""
+
+    @abstractmethod
+    async def find(self, text: str, source: str | None) -> Findings:
+        """What a reader of the store finds, while it is served."""
 
     @abstractmethod
     async def vanish(self) -> None:

@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import asyncpg
 
 from relay.core.ledger import Ledger
+from relay.core.timeline import Findings
 from relay.record.grouped import Limits
 from relay.record.postgres.connection import Connection
+from relay.record.postgres.history import find_in
 from relay.record.postgres.ledger import read_ledger_of, recount_of
 from relay.record.postgres.store import PostgresStore
 from tests.record.harness import StoreHarness
@@ -81,6 +83,11 @@ class PostgresHarness(StoreHarness):
     async def recount(self) -> Ledger:
         _, recounted = await asyncio.to_thread(self._looking.run, recount_of(self.url))
         return recounted
+
+    async def find(self, text: str, source: str | None) -> Findings:
+        return await asyncio.to_thread(
+            self._looking.run, find_in(self.url, text, source)
+        )
 
     async def vanish(self) -> None:
         self.checkpoints.clear()

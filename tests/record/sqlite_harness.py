@@ -8,7 +8,9 @@ from typing import Any, cast
 
 from relay.app.system import ThreadExecutor
 from relay.core.ledger import Ledger
+from relay.core.timeline import Findings
 from relay.record.grouped import Limits
+from relay.record.sqlite.history import find_in
 from relay.record.sqlite.ledger import read_ledger_of, recount_of
 from relay.record.sqlite.store import SqliteStore
 from tests.record.harness import StoreHarness
@@ -125,6 +127,9 @@ class SqliteHarness(StoreHarness):
     async def recount(self) -> Ledger:
         _, recounted = await self._executor.run(partial(recount_of, self.path))
         return recounted
+
+    async def find(self, text: str, source: str | None) -> Findings:
+        return await self._executor.run(partial(find_in, self.path, text, source))
 
     async def vanish(self) -> None:
         self.checkpoints.clear()

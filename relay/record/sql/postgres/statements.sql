@@ -231,6 +231,103 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::i
 -- name: next_due
 SELECT MIN(due_at) FROM deliveries WHERE destination = $1 AND state = 0 AND lease IS NULL
 
+-- name: find_named_runs
+SELECT r.number
+FROM sources AS s
+JOIN runs AS r ON r.source = s.number AND r.namespace IN ($1::int, $2::int) AND r.id = $3::bytea
+WHERE $4::text IS NULL OR s.name = $4::text
+ORDER BY r.number
+
+-- name: find_run_of_event
+SELECT r.number
+FROM events AS e JOIN runs AS r ON r.number = e.run JOIN sources AS s ON s.number = r.source
+WHERE e.id = $1::bytea AND ($2::text IS NULL OR s.name = $2::text)
+
+-- name: find_runs_of_ref
+-- The newest, and how many there are, counted so far and no further.
+SELECT r.number, (
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM runs AS o JOIN sources AS t ON t.number = o.source
+        WHERE o.client_ref = $1::text AND ($2::text IS NULL OR t.name = $2::text) LIMIT $4::int) AS counted)
+FROM runs AS r JOIN sources AS s ON s.number = r.source
+WHERE r.client_ref = $1::text AND ($2::text IS NULL OR s.name = $2::text)
+ORDER BY r.number DESC LIMIT $3::int
+
+-- name: read_run
+SELECT s.name, r.namespace, r.id, r.client_ref, r.outcome, r.revision, r.origin, r.first_seen,
+       i.state, i.outcome, i.reasons, i.opened_at, i.due_at, i.asks, i.lease
+FROM runs AS r
+JOIN sources AS s ON s.number = r.source
+LEFT JOIN inquiries AS i ON i.run = r.number
+WHERE r.number = $1::bigint
+
+-- name: read_destinations
+SELECT number, name, kind FROM destinations
+
+-- name: read_past_receipts
+-- Of this and of all that follow: the first and the last ones, and how many there are.
+SELECT verdict, reasons, channel, secret, digest, count, first_seen, last_seen, size, total FROM (
+    SELECT verdict, reasons, channel, secret, digest, count, first_seen, last_seen, octet_length(body) AS size,
+           ROW_NUMBER() OVER (ORDER BY number) AS place, COUNT(*) OVER () AS total
+    FROM receipts WHERE run = $1::bigint AND verdict < 6) AS p
+WHERE place <= $2::int OR place > total - $3::int
+ORDER BY place
+
+-- name: read_past_asks
+SELECT asked_at, duration_us, answer, status, detail, total FROM (
+    SELECT asked_at, duration_us, answer, status, detail,
+           ROW_NUMBER() OVER (ORDER BY number) AS place, COUNT(*) OVER () AS total
+    FROM asks WHERE run = $1::bigint) AS p
+WHERE place <= $2::int OR place > total - $3::int
+ORDER BY place
+
+-- name: read_past_events
+SELECT p.number, p.id, p.revision, p.outcome, p.confirmed, p.routed, p.created_at, c.verdict, p.total FROM (
+    SELECT number, id, revision, outcome, confirmed, routed, created_at, receipt,
+           ROW_NUMBER() OVER (ORDER BY revision) AS place, COUNT(*) OVER () AS total
+    FROM events WHERE run = $1::bigint) AS p
+LEFT JOIN receipts AS c ON c.number = p.receipt
+WHERE place <= $2::int OR place > total - $3::int
+ORDER BY place
+
+-- name: read_past_deliveries
+SELECT p.number, p.event, p.destination, p.generation, p.state, p.created_at, p.due_at, p.lease,
+       p.settled_at, p.status, p.reason,
+       (SELECT COUNT(*) FROM attempts AS a WHERE a.delivery = p.number),
+       (SELECT MAX(a.tried_at) FROM attempts AS a WHERE a.delivery = p.number), p.total FROM (
+    SELECT d.*, ROW_NUMBER() OVER (ORDER BY d.number) AS place, COUNT(*) OVER () AS total
+    FROM events AS e JOIN deliveries AS d ON d.event = e.number WHERE e.run = $1::bigint) AS p
+WHERE place <= $2::int OR place > total - $3::int
+ORDER BY place
+
+-- name: read_past_attempts
+SELECT delivery, tried_at, duration_us, reason, status, detail, excerpt, total FROM (
+    SELECT a.delivery, a.tried_at, a.duration_us, a.reason, a.status, a.detail,
+           substr(a.excerpt, 1, 500) AS excerpt,
+           ROW_NUMBER() OVER (ORDER BY a.tried_at, a.number) AS place, COUNT(*) OVER () AS total
+    FROM events AS e
+    JOIN deliveries AS d ON d.event = e.number
+    JOIN attempts AS a ON a.delivery = d.number
+    WHERE e.run = $1::bigint) AS p
+WHERE place <= $2::int OR place > total - $3::int
+ORDER BY place
+
+-- name: find_in_quarantine
+-- Among the latest, and small ones only: a body has to be looked into. The sum keeps the plan away from
+-- walking all receipts backwards.
+WITH latest (number) AS MATERIALIZED (
+    SELECT number FROM receipts WHERE run IS NULL ORDER BY number + 0 DESC LIMIT 1000)
+SELECT s.name, c.verdict, c.reasons, c.channel, c.secret, c.digest, c.count, c.first_seen, c.last_seen,
+       octet_length(c.body)
+FROM latest AS k
+JOIN receipts AS c ON c.number = k.number
+JOIN sources AS s ON s.number = c.source
+WHERE octet_length(c.body) <= 65536
+  AND (position($1::bytea IN c.body) > 0 OR position($2::bytea IN c.body) > 0
+       OR position($3::bytea IN c.body) > 0)
+  AND ($4::text IS NULL OR s.name = $4::text)
+ORDER BY c.number DESC LIMIT $5::int
+
 -- name: put_refusal
 INSERT INTO refusals (source, channel, reason, peer, count, first_seen, last_seen, size, digest)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

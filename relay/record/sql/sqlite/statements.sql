@@ -180,6 +180,102 @@ WHERE number IN (
     SELECT number FROM deliveries INDEXED BY deliveries_open
     WHERE state IN (0, 2) AND lease IS NOT NULL)
 
+-- name: find_named_runs
+SELECT r.number
+FROM sources AS s
+CROSS JOIN runs AS r ON r.source = s.number AND r.namespace IN (:run, :batch) AND r.id = :id
+WHERE :source IS NULL OR s.name = :source
+ORDER BY r.number
+
+-- name: find_run_of_event
+SELECT r.number
+FROM events AS e JOIN runs AS r ON r.number = e.run JOIN sources AS s ON s.number = r.source
+WHERE e.id = :id AND (:source IS NULL OR s.name = :source)
+
+-- name: find_runs_of_ref
+-- The newest, and how many there are, counted so far and no further.
+SELECT r.number, (
+    SELECT COUNT(*) FROM (
+        SELECT 1 FROM runs AS o JOIN sources AS t ON t.number = o.source
+        WHERE o.client_ref = :client_ref AND (:source IS NULL OR t.name = :source) LIMIT :counted))
+FROM runs AS r JOIN sources AS s ON s.number = r.source
+WHERE r.client_ref = :client_ref AND (:source IS NULL OR s.name = :source)
+ORDER BY r.number DESC LIMIT :limit
+
+-- name: read_run
+SELECT s.name, r.namespace, r.id, r.client_ref, r.outcome, r.revision, r.origin, r.first_seen,
+       i.state, i.outcome, i.reasons, i.opened_at, i.due_at, i.asks, i.lease
+FROM runs AS r
+JOIN sources AS s ON s.number = r.source
+LEFT JOIN inquiries AS i ON i.run = r.number
+WHERE r.number = :run
+
+-- name: read_destinations
+SELECT number, name, kind FROM destinations
+
+-- name: read_past_receipts
+-- Of this and of all that follow: the first and the last ones, and how many there are.
+SELECT verdict, reasons, channel, secret, digest, count, first_seen, last_seen, size, total FROM (
+    SELECT verdict, reasons, channel, secret, digest, count, first_seen, last_seen, LENGTH(body) AS size,
+           ROW_NUMBER() OVER (ORDER BY number) AS place, COUNT(*) OVER () AS total
+    FROM receipts WHERE run = :run AND verdict < 6)
+WHERE place <= :first OR place > total - :last
+ORDER BY place
+
+-- name: read_past_asks
+SELECT asked_at, duration_us, answer, status, detail, total FROM (
+    SELECT asked_at, duration_us, answer, status, detail,
+           ROW_NUMBER() OVER (ORDER BY number) AS place, COUNT(*) OVER () AS total
+    FROM asks WHERE run = :run)
+WHERE place <= :first OR place > total - :last
+ORDER BY place
+
+-- name: read_past_events
+SELECT p.number, p.id, p.revision, p.outcome, p.confirmed, p.routed, p.created_at, c.verdict, p.total FROM (
+    SELECT number, id, revision, outcome, confirmed, routed, created_at, receipt,
+           ROW_NUMBER() OVER (ORDER BY revision) AS place, COUNT(*) OVER () AS total
+    FROM events WHERE run = :run) AS p
+LEFT JOIN receipts AS c ON c.number = p.receipt
+WHERE place <= :first OR place > total - :last
+ORDER BY place
+
+-- name: read_past_deliveries
+SELECT p.number, p.event, p.destination, p.generation, p.state, p.created_at, p.due_at, p.lease,
+       p.settled_at, p.status, p.reason,
+       (SELECT COUNT(*) FROM attempts AS a WHERE a.delivery = p.number),
+       (SELECT MAX(a.tried_at) FROM attempts AS a WHERE a.delivery = p.number), p.total FROM (
+    SELECT d.*, ROW_NUMBER() OVER (ORDER BY d.number) AS place, COUNT(*) OVER () AS total
+    FROM events AS e CROSS JOIN deliveries AS d ON d.event = e.number WHERE e.run = :run) AS p
+WHERE place <= :first OR place > total - :last
+ORDER BY place
+
+-- name: read_past_attempts
+SELECT delivery, tried_at, duration_us, reason, status, detail, excerpt, total FROM (
+    SELECT a.delivery, a.tried_at, a.duration_us, a.reason, a.status, a.detail,
+           SUBSTR(a.excerpt, 1, 500) AS excerpt,
+           ROW_NUMBER() OVER (ORDER BY a.number) AS place, COUNT(*) OVER () AS total
+    FROM events AS e
+    CROSS JOIN deliveries AS d ON d.event = e.number
+    CROSS JOIN attempts AS a ON a.delivery = d.number
+    WHERE e.run = :run)
+WHERE place <= :first OR place > total - :last
+ORDER BY place
+
+-- name: find_in_quarantine
+-- Among the latest, and small ones only: a body has to be looked into.
+WITH latest (number) AS (
+    SELECT number FROM receipts INDEXED BY receipts_quarantined
+    WHERE run IS NULL ORDER BY number DESC LIMIT 1000)
+SELECT s.name, c.verdict, c.reasons, c.channel, c.secret, c.digest, c.count, c.first_seen, c.last_seen,
+       LENGTH(c.body)
+FROM latest AS k
+CROSS JOIN receipts AS c ON c.number = k.number
+JOIN sources AS s ON s.number = c.source
+WHERE LENGTH(c.body) <= 65536
+  AND (INSTR(c.body, :as_given) > 0 OR INSTR(c.body, :lower) > 0 OR INSTR(c.body, :upper) > 0)
+  AND (:source IS NULL OR s.name = :source)
+ORDER BY c.number DESC LIMIT :limit
+
 -- name: put_refusal
 INSERT INTO refusals (source, channel, reason, peer, count, first_seen, last_seen, size, digest)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
