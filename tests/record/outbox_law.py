@@ -345,42 +345,6 @@ class OutboxLaw:
         [parcel] = await harness.claim()
         assert _run(parcel) == "run_1"
 
-    async def test_everything_survives_a_death(self, harness: StoreHarness) -> None:
-        """What was settled stays settled, what was postponed stays postponed."""
-        await harness.store.record([callback(f"run_{n}") for n in range(3)])
-        done, failed, _ = await harness.claim()
-        await harness.settle(done)
-        await harness.settle(failed, outcome=LATER)
-        before = [
-            (d.number, d.state, d.due_at, d.attempts)
-            for d in await harness.deliveries()
-        ]
-        ledger = await harness.audit()
-        await harness.reopen()
-        after = [
-            (d.number, d.state, d.due_at, d.attempts)
-            for d in await harness.deliveries()
-        ]
-        assert before == after
-        assert await harness.audit() == ledger
-        assert (await harness.one(callback("run_0"))).verdict is Verdict.DUPLICATE
-        assert [_run(parcel) for parcel in await harness.claim()] == ["run_2"]
-
-    async def test_numbers_and_leases_are_never_given_twice(
-        self, harness: StoreHarness
-    ) -> None:
-        """Over deaths, failed groups and new lives."""
-        leases, numbers = [], []
-        for life in range(3):
-            await harness.store.record([poison(), callback(f"run_{life}")])
-            for parcel in await harness.claim():
-                leases.append(parcel.lease)
-                numbers.append(parcel.number)
-                await harness.settle(parcel)
-            await harness.reopen()
-        assert len(set(leases)) == len(set(numbers)) == 3
-        assert sorted(numbers) == numbers
-
 
 def _run(parcel: Parcel) -> str:
     return parcel.letter.facts.key.id

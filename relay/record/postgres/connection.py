@@ -18,6 +18,7 @@ from relay.record.postgres.dialling import not_connected
 from relay.record.statements import check_current, migrations
 
 __all__ = [
+    "COMMAND_S",
     "Connection",
     "check_readable",
     "connect",

@@ -136,10 +136,7 @@ class Writer:
             await self._numbers.load(connection)
             self._away = False
             if self._unsure:
-                await connection.execute(
-                    "UPDATE deliveries SET lease = NULL WHERE lease = ANY($1::bigint[])",
-                    self._unsure,
-                )
+                await connection.execute(self._sql["free_leases"], self._unsure)
                 self._unsure.clear()
         return connection
 

@@ -10,15 +10,18 @@ UPDATE incarnations SET expires_at = now() + $2::bigint * interval '1 millisecon
 RETURNING number
 
 -- name: void_leases
--- Of those who have stopped beating. Their rows are locked, so that nobody comes back half way.
+-- Of those who have stopped beating. Their rows are locked, so that nobody comes back half way; whose lease it
+-- is is looked at in the row that changes, which may have been settled and leased anew meanwhile.
 WITH dead AS (
     DELETE FROM incarnations WHERE number IN (
         SELECT number FROM incarnations WHERE expires_at < now() ORDER BY number FOR UPDATE SKIP LOCKED)
     RETURNING number)
-UPDATE deliveries SET lease = NULL
-WHERE number IN (
-    SELECT d.number FROM deliveries AS d JOIN dead ON dead.number = d.lease >> 32
-    WHERE d.state IN (0, 2) AND d.lease IS NOT NULL)
+UPDATE deliveries SET lease = NULL FROM dead
+WHERE deliveries.state IN (0, 2) AND deliveries.lease >> 32 = dead.number
+
+-- name: free_leases
+-- Of commits that may have happened. What is open has an index; all that ever was delivered has none for this.
+UPDATE deliveries SET lease = NULL WHERE state IN (0, 2) AND lease = ANY($1::bigint[])
 
 -- name: hold_incarnation
 -- Nobody takes us for dead before this transaction ends.
@@ -297,6 +300,18 @@ ORDER BY c.relname
 -- name: lock_for_counting
 -- Before the first look: a day must not go between what the recount sees of it and of the archive.
 LOCK TABLE receipts, receipts_leaving IN ACCESS SHARE MODE
+
+-- name: take_source_counts
+-- Lines of starts that are over; who takes them adds them to the one line that stands for all of those.
+DELETE FROM source_counters
+WHERE incarnation <> 0 AND NOT EXISTS (SELECT 1 FROM incarnations AS i WHERE i.number = incarnation)
+RETURNING source, receipts, first, duplicate, stale, conflict, quarantined, opened, events, waiting, held,
+          collapsed, closed, unrouted
+
+-- name: take_destination_counts
+DELETE FROM destination_counters
+WHERE incarnation <> 0 AND NOT EXISTS (SELECT 1 FROM incarnations AS i WHERE i.number = incarnation)
+RETURNING destination, created, delivered, pending, held, dead, discarded
 
 -- name: add_source_counts
 INSERT INTO source_counters AS c (incarnation, source, receipts, first, duplicate, stale, conflict,
