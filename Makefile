@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-postgres-versions lint format lock docs simulate bench bench-postgres bench-long profile clean
+.PHONY: help install demo test test-fast test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-long profile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,10 @@ bench: $(VENV)/.test ## durable acks, HTTP and Kafka end to end, as ratios to a 
 
 bench-postgres: $(VENV)/.test ## acks and HTTP on PostgreSQL, which runs beside the load
 	$(BIN)/python -m bench.run --store postgres --only acks http
+
+bench-ledger: $(VENV)/.test ## how long the account takes to answer at a million events, on both stores
+	$(BIN)/python -m bench.ledger
+	$(BIN)/python -m bench.ledger --store postgres
 
 bench-long: $(VENV)/.test ## the same, longer; every leg is kept in bench/results
 	$(BIN)/python -m bench.run --pairs 15 --seconds 20

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from relay.core.delivery import Delivered, Failed, Fault, Refused, Released, State
+from relay.core.errors import UnbuildableError
 from relay.core.identity import Outcome
 from relay.core.ports import Parcel
 from relay.core.run import Verdict
@@ -36,6 +37,27 @@ class OutboxLaw:
         numbers = [parcel.number for parcel in (*one, *two)]
         assert len(set(numbers)) == len(numbers) == 10
         assert await harness.claim() == []
+
+    async def test_a_delivery_whose_callback_is_gone_is_claimed_and_cannot_be_built(
+        self, harness: StoreHarness
+    ) -> None:
+        """As after a restore of a part: it dies with a reason, and holds up nobody."""
+        await harness.one(callback("run_1"))
+        await harness.one(callback("run_2"))
+        await harness.close()
+        await harness.execute(
+            "DELETE FROM receipts WHERE number = (SELECT MIN(number) FROM receipts)"
+        )
+        await harness.open()
+        gone, whole = await harness.claim(limit=2)
+        with pytest.raises(UnbuildableError, match="damaged_receipt"):
+            _ = gone.letter.event
+        assert whole.letter.event.attributes["subject"] == "run_2"
+        # The account says that a row is gone; the audit after this test need not.
+        assert await harness.recount() != await harness.ledger()
+        await harness.close()
+        await harness.execute("UPDATE source_counters SET receipts = 1, first = 1")
+        await harness.open()
 
     async def test_a_claim_is_of_one_destination(self, harness: StoreHarness) -> None:
         await harness.one(callback())

@@ -147,6 +147,7 @@ _SHARED = {
     "beat",
     "free_leases",
     "hold_incarnation",
+    "is_unheld",
     "lock_runs",
     "lock_digests",
     "notify",

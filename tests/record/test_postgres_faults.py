@@ -269,3 +269,27 @@ async def test_behind_a_pooler_a_server_that_is_away_is_waited_for(
     await recovers(place, "run_1", Verdict.FIRST, Verdict.DUPLICATE)
     await place.audit()
     await place.vanish()
+
+
+async def test_what_a_commit_out_of_sight_leases_is_freed_when_it_has_ended(
+    place: PostgresHarness, database: Database
+) -> None:
+    """It goes on at the server after its connection broke, and is seen only at its end."""
+    await place.one(callback())
+    assert isinstance(place.store, PostgresStore)
+    writer = place.store._writer
+    assert writer is not None
+    lease = (writer.incarnation << 32) + 99
+    unseen = await asyncpg.connect(database.url)
+    async with unseen.transaction():
+        await unseen.execute(
+            "SELECT number FROM incarnations WHERE number = $1 FOR KEY SHARE",
+            writer.incarnation,
+        )
+        await unseen.execute("UPDATE deliveries SET lease = $1", lease)
+        writer._unsure.append(lease)
+        await place.store.register(())
+        assert writer._unsure == [lease]
+    await unseen.close()
+    assert len(await place.claim("lake")) == 1
+    assert writer._unsure == []

@@ -19,6 +19,10 @@ WITH dead AS (
 UPDATE deliveries SET lease = NULL FROM dead
 WHERE deliveries.state IN (0, 2) AND deliveries.lease >> 32 = dead.number
 
+-- name: is_unheld
+-- No transaction of ours runs on any more, also none that we have lost sight of.
+SELECT number FROM incarnations WHERE number = $1 FOR UPDATE SKIP LOCKED
+
 -- name: free_leases
 -- Of commits that may have happened. What is open has an index; all that ever was delivered has none for this.
 UPDATE deliveries SET lease = NULL WHERE state IN (0, 2) AND lease = ANY($1::bigint[])
@@ -133,16 +137,17 @@ UPDATE deliveries SET lease = $1 FROM due WHERE deliveries.number = due.number
 RETURNING deliveries.number
 
 -- name: weigh_parcels
-SELECT d.number, octet_length(c.body)
+SELECT d.number, COALESCE(octet_length(c.body), 0)
 FROM unnest($1::bigint[]) AS k (number)
 JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
-JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: unclaim
 UPDATE deliveries SET lease = NULL WHERE number = ANY($1::bigint[])
 
 -- name: read_parcels
+-- Also where the receipt is gone, as after a restore of a part. Such a delivery must die, not wait for ever.
 SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
        c.body
@@ -151,7 +156,7 @@ JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = e.run
 JOIN sources AS s ON s.number = r.source
-JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: settle
 UPDATE deliveries

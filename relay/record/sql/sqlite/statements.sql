@@ -73,16 +73,17 @@ RETURNING number
 
 -- name: weigh_parcels
 WITH wanted (number) AS (VALUES (?))
-SELECT d.number, LENGTH(c.body)
+SELECT d.number, COALESCE(LENGTH(c.body), 0)
 FROM wanted AS k
 CROSS JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
-JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: unclaim
 UPDATE deliveries SET lease = NULL WHERE number = ?
 
 -- name: read_parcels
+-- Also where the receipt is gone, as after a restore of a part. Such a delivery must die, not wait for ever.
 WITH wanted (number) AS (VALUES (?))
 SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
@@ -92,7 +93,7 @@ CROSS JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = e.run
 JOIN sources AS s ON s.number = r.source
-JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: settle
 WITH done (number, lease, state, attempts, due_at, settled_at, status, reason)
