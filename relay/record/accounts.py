@@ -4,10 +4,17 @@ Owns adding up, so that each counter is written once in the commit whose rows it
 """
 
 from collections import Counter, defaultdict
+from typing import Final
 
 from relay.core.ledger import DESTINATION_COUNTERS, SOURCE_COUNTERS
 
-__all__ = ["Accounts"]
+__all__ = ["FOLDS", "Accounts"]
+
+#: Statements that take the lines of starts that are over, and those that add them up again.
+FOLDS: Final = (
+    ("take_source_counts", "add_source_counts"),
+    ("take_destination_counts", "add_destination_counts"),
+)
 
 
 class Accounts:

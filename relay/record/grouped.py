@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from relay.core.delivery import Policy, Released, Step, Tried, follow
-from relay.core.errors import RelayError, UnstorableError
+from relay.core.errors import RelayError, StoreFullError, UnstorableError
 from relay.core.identity import RunKey
 from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.ports import (
@@ -38,9 +38,15 @@ from relay.record.jobs import (
     Register,
     Settle,
     Watch,
+    is_intake,
 )
 
-__all__ = ["GroupedStore", "Limits"]
+__all__ = ["REFUSED_US", "GroupedStore", "Limits"]
+
+
+#: For so long readiness speaks of room that was not found, in microseconds. Then somebody has to be let in to
+#: find out: who is not ready is sent nothing, and would never hear that there is room again.
+REFUSED_US: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,8 @@ class GroupedStore(ABC):
         )
         self.installation = ""
         self.incarnation = 0
+        #: When the last group that brought something in found no room, whatever limits say.
+        self._refused_at: int | None = None
 
     # --- what an adapter does ---------------------------------------------------------------------
 
@@ -128,6 +136,13 @@ class GroupedStore(ABC):
         """See :class:`relay.core.ports.Forgetful`."""
 
     # --- what every store does --------------------------------------------------------------------
+
+    @property
+    def _has_refused(self) -> bool:
+        """Whether there was no room a moment ago, though no limit of ours was reached."""
+        if self._refused_at is None:
+            return False
+        return abs(self._clock.now_us() - self._refused_at) < REFUSED_US
 
     async def run(self) -> None:
         """Commit groups until :meth:`stop`.
@@ -207,7 +222,11 @@ class GroupedStore(ABC):
 
     async def _commit(self, jobs: Sequence[Job]) -> Sequence[object]:
         room = self._handover.room()
-        answers = await self._commit_group(jobs, room, self._clock.now_us())
+        now = self._clock.now_us()
+        answers = await self._commit_group(jobs, room, now)
+        if any(map(is_intake, jobs)):
+            refused = any(isinstance(answer, StoreFullError) for answer in answers)
+            self._refused_at = now if refused else None
         self._hand_over(answers)
         return answers
 

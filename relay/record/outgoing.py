@@ -65,7 +65,7 @@ def parcels(
                 attempts=attempts,
                 created_at=created_at,
                 letter=letter,
-                size=len(columns[-1]),
+                size=len(columns[-1] or b""),
             )
         )
     return found
@@ -76,7 +76,7 @@ def _letter(columns: Sequence[Any]) -> Letter:
     outcome, revision, confirmed, builder, client_ref, digest, body = rest
     # What is no longer what was signed must not go out; it fails by itself, with a reason.
     reading: Reading | Unreadable = Unreadable("damaged")
-    if hashlib.sha256(body).digest()[:16] == digest:
+    if body is not None and hashlib.sha256(body).digest()[:16] == digest:
         reading = read(body, source=source)
     if client_ref is None and isinstance(reading, Reading):
         client_ref = reading.client_ref

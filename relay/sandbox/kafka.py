@@ -51,6 +51,8 @@ _PORTS: Final = range(20_000, 30_000)
 _HOST: Final = "127.0.0.1"
 _ANSWER_LIMIT_S: Final = 10.0
 _EXISTS: Final = 36
+#: INVALID_REPLICATION_FACTOR: no broker is there to hold the topic.
+_FENCED: Final = 38
 
 
 class LocalKafka:
@@ -227,11 +229,14 @@ class LocalKafka:
         while True:
             try:
                 answer = await admin.create_topics([topic])
-                return answer.topic_errors[0][1:3]
+                code, reason = answer.topic_errors[0][1:3]
+                if code != _FENCED:
+                    return code, reason
             except AttributeError:
-                # What aiokafka makes of metadata without brokers: one that has slept is fenced, and
-                # may be once more after it has served.
-                await self.serving()
+                # What aiokafka makes of metadata without brokers.
+                pass
+            # One that has slept is fenced, and may be once more after it has served.
+            await self.serving()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:

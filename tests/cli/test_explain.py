@@ -1,75 +1,23 @@
 """Where is my run? What `relay explain` prints, what programs read of it, and its exit codes."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from relay.app.system import System
-from relay.cli.main import app
 from relay.core.delivery import Failed, Fault
+from tests.cli.explaining import HERE, Desk, told_upstream
 from tests.fakes import FakeClock
 from tests.postgres.fixtures import Database
-from tests.record.harness import StoreHarness
 from tests.record.postgres_harness import PostgresHarness
 from tests.record.receipts import callback, odd, partial
 from tests.record.scene import REF, RUN, tell_everything
 from tests.record.sqlite_harness import SqliteHarness
 from tests.runflow.scripted import Paths, serving
 from tests.runflow.upstream import TOKEN, Reply, any_run
-
-HERE = Path(__file__).parent
-URL = "https://relay.example.com/callbacks/acme"
-CONFIG = """\
-data_dir: {directory}
-store: "{store}"
-public: {{url: "https://relay.example.com"}}
-operator: {{listen: "{operator}"}}
-sources:
-  - name: acme
-    secret: whsec_something
-    api: {{token: "{token}", base_url: "{api}"}}
-  - {{name: globex, secret: whsec_something}}
-destinations:
-  - {{name: lake, kind: file, path: lake.jsonl}}
-  - {{name: orders, kind: http, url: "https://orders.example.com/", secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}}
-"""
-
-
-class Desk:
-    """A store, a configuration and an API; what is typed is typed at a moment that stands still."""
-
-    def __init__(self, harness: StoreHarness, api: Paths, config: Path) -> None:
-        self.harness = harness
-        self.api = api
-        self.config = config
-
-    def configure(self, store: str, directory: Path) -> None:
-        text = CONFIG.format(
-            directory=directory,
-            store=store,
-            token=TOKEN,
-            api=self.api.url,
-            operator=self.api.url.removeprefix("http://"),
-        )
-        self.config.write_text(text)
-
-    async def typed(self, *words: str) -> Result:
-        """Nothing that is printed ever has the token."""
-        arguments = ["explain", *words, "--config", str(self.config)]
-        said = await asyncio.to_thread(CliRunner().invoke, app, arguments)
-        assert TOKEN not in said.output
-        return said
-
-    async def document(self, *words: str) -> dict[str, object]:
-        said = await self.typed(*words, "--json")
-        assert said.exit_code == 0, said.output
-        found: dict[str, object] = json.loads(said.stdout)
-        return found
 
 
 @pytest.fixture
@@ -105,44 +53,9 @@ async def desk(
     await harness.vanish()
 
 
-def _upstream(api: Paths) -> None:
-    """What Runflow says in the end: another end than its last event, and three tries of its own."""
-    run = any_run(
-        RUN,
-        status_code="succeeded",
-        created_at="2026-03-01T11:58:00Z",
-        started_at="2026-03-01T11:58:12.5Z",
-        completed_at="2026-03-01T11:59:58Z",
-        output={"images": [1.10]},
-        callback_url=f"{URL}?key=hidden",
-    )
-    tries = [
-        {
-            "attempt_number": number,
-            "status_code": status,
-            "error_message": error,
-            "response_time_ms": took,
-            "created_at": at,
-        }
-        for number, status, error, took, at in (
-            (1, None, "connection refused", None, "2026-03-01T11:59:58.5Z"),
-            (2, 503, "HTTP 503", 31, "2026-03-01T11:59:59.5Z"),
-            (3, 202, None, 4, "2026-03-01T12:00:00.1Z"),
-        )
-    ]
-    sent = {
-        "status_code": "delivered",
-        "callback_url": f"{URL}?key=hidden",
-        "max_attempts": 5,
-        "attempts": tries,
-    }
-    api.gives(f"/v1/runs/{RUN}", run)
-    api.gives(f"/v1/runs/{RUN}/callback", [sent])
-
-
 async def test_a_run_with_everything_in_it_is_told_on_a_terminal(desk: Desk) -> None:
     await tell_everything(desk.harness)
-    _upstream(desk.api)
+    told_upstream(desk.api)
     said = await desk.typed(RUN.upper())
     assert said.exit_code == 0
     assert said.stdout == (HERE / "explained.txt").read_text()
@@ -151,7 +64,7 @@ async def test_a_run_with_everything_in_it_is_told_on_a_terminal(desk: Desk) -> 
 
 async def test_and_as_json(desk: Desk) -> None:
     await tell_everything(desk.harness)
-    _upstream(desk.api)
+    told_upstream(desk.api)
     found = await desk.document(RUN)
     assert found == json.loads((HERE / "explained.json").read_text())
 
@@ -164,7 +77,7 @@ async def test_the_shared_store_tells_the_same(
     await harness.open()
     _at_the_desk(monkeypatch, harness.clock)
     await tell_everything(harness)
-    _upstream(api)
+    told_upstream(api)
     desk = Desk(harness, api, tmp_path / "relay.yaml")
     desk.configure(database.url, tmp_path)
     told, document = await desk.typed(RUN), await desk.document(RUN)
@@ -380,7 +293,7 @@ class TestMissing:
     async def test_a_run_that_runflow_knows_shows_why_its_callback_never_came(
         self, desk: Desk
     ) -> None:
-        _upstream(desk.api)
+        told_upstream(desk.api)
         desk.api.gives(f"/v1/runs/{RUN}/callback", [])
         said = await desk.typed(RUN, "--source", "acme")
         assert said.exit_code == 1

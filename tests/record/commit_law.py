@@ -9,7 +9,8 @@ import pytest
 from relay.core.errors import StoreBusyError, StoreFailedError
 from relay.core.run import Verdict
 from tests.record.harness import Bounds, Died, StoreHarness, Stumbled
-from tests.record.receipts import callback, partial
+from tests.record.outbox_law import LATER
+from tests.record.receipts import callback, partial, poison
 
 T = TypeVar("T")
 
@@ -223,6 +224,57 @@ class CommitLaw:
             gone.cancel()
         assert (await stays).verdict is Verdict.FIRST
         assert (await harness.one(callback("run_1"))).verdict is Verdict.DUPLICATE
+
+    async def test_everything_survives_a_death(self, harness: StoreHarness) -> None:
+        """What was settled stays settled, what was postponed stays postponed."""
+        await harness.store.record([callback(f"run_{n}") for n in range(3)])
+        done, failed, _ = await harness.claim()
+        await harness.settle(done)
+        await harness.settle(failed, outcome=LATER)
+        before = [
+            (d.number, d.state, d.due_at, d.attempts)
+            for d in await harness.deliveries()
+        ]
+        ledger = await harness.audit()
+        await harness.reopen()
+        after = [
+            (d.number, d.state, d.due_at, d.attempts)
+            for d in await harness.deliveries()
+        ]
+        assert before == after
+        assert await harness.audit() == ledger
+        assert (await harness.one(callback("run_0"))).verdict is Verdict.DUPLICATE
+        assert [parcel.letter.facts.key.id for parcel in await harness.claim()] == [
+            "run_2"
+        ]
+
+    async def test_numbers_and_leases_are_never_given_twice(
+        self, harness: StoreHarness
+    ) -> None:
+        """Over deaths, failed groups and new lives."""
+        leases, numbers = [], []
+        for life in range(3):
+            await harness.store.record([poison(), callback(f"run_{life}")])
+            for parcel in await harness.claim():
+                leases.append(parcel.lease)
+                numbers.append(parcel.number)
+                await harness.settle(parcel)
+            await harness.reopen()
+        assert len(set(leases)) == len(set(numbers)) == 3
+        assert sorted(numbers) == numbers
+
+    async def test_the_account_is_as_short_as_there_are_names(
+        self, harness: StoreHarness
+    ) -> None:
+        """However often it was started: a line for the starts that are over, and one for the last of them."""
+        for start in range(4):
+            await harness.one(callback(f"run_{start}"))
+            await harness.reopen()
+        assert await harness.count("source_counters") <= 2
+        assert await harness.count("destination_counters") <= 4
+        ledger = await harness.audit()
+        assert ledger.sources["acme"].first == 4
+        assert ledger.destinations["lake"].created == 4
 
     async def test_a_store_keeps_its_name(self, harness: StoreHarness) -> None:
         """The installation is born once; every life has a number of its own."""

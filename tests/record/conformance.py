@@ -15,12 +15,23 @@ from tests.record.history_law import HistoryLaw
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
 from tests.record.retention_law import RetentionLaw
+from tests.record.revision_law import RevisionLaw
+from tests.record.sweep_law import SweepLaw
 from tests.record.truth_law import TruthLaw
 
 __all__ = ["StoreLaw"]
 
 
-class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, HistoryLaw, CommitLaw, RetentionLaw):
+class StoreLaw(
+    InboxLaw,
+    OutboxLaw,
+    TruthLaw,
+    RevisionLaw,
+    SweepLaw,
+    HistoryLaw,
+    CommitLaw,
+    RetentionLaw,
+):
     """Everything. Subclasses provide the fixture ``place``."""
 
     @pytest.fixture

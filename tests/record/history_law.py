@@ -9,10 +9,10 @@ from relay.core.run import Verdict
 from relay.core.timeline import Findings, History
 from relay.record.history import BOUNDS, LISTED_MAX
 from tests.fakes import NOW_US
+from tests.record.answers import ask, learn, learn_all, lesson, sighting, told
 from tests.record.harness import StoreHarness
 from tests.record.receipts import NOWHERE, callback, odd, partial
 from tests.record.scene import REF, RUN, tell_everything
-from tests.record.truth_law import ask, learn, learn_all, lesson, sighting, told
 
 BUSY = Failed(
     reason="status_503",

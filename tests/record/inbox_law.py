@@ -90,6 +90,9 @@ class InboxLaw:
         await harness.one(callback(at=NOW_US + 5))
         await harness.store.record([callback(at=NOW_US + 6), callback(at=NOW_US + 7)])
         assert await harness.receipts() == [("first", 4)]
+        # One that came before it, and is committed after it.
+        await harness.one(callback(at=NOW_US + 1))
+        assert await harness.receipts() == [("first", 5)]
         [seen] = await harness.rows("SELECT first_seen, last_seen FROM receipts")
         assert seen == (NOW_US, NOW_US + 7)
 

@@ -9,9 +9,9 @@ import json
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
 from relay.core.inquiry import Asked, Inquiry, Lesson, Postpone
 from tests.fakes import NOW_US
+from tests.record.answers import told
 from tests.record.harness import StoreHarness
 from tests.record.receipts import EVERYWHERE, callback
-from tests.record.truth_law import told
 
 __all__ = ["REF", "RUN", "tell_everything"]
 

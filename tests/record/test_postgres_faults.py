@@ -6,12 +6,15 @@ configuration, or of the process.
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import asyncpg
 import pytest
 
-from relay.core.errors import StoreBusyError
+from relay.core.errors import StoreBusyError, StoreFullError
 from relay.core.run import Verdict
+from relay.record.postgres.connection import Connection
+from relay.record.postgres.ledger import read_ledger_of, recount_of
 from relay.record.postgres.store import PostgresStore
 from tests.postgres.fixtures import Database
 from tests.postgres.pgbouncer import PgBouncer
@@ -87,6 +90,72 @@ async def test_a_session_that_is_ended_in_the_middle_of_a_group_writes_nothing(
     assert {type(answer) for answer in await jobs} <= {StoreBusyError, list}
     assert place.committed("receipts") in (0, 2)
     await recovers(place, "run_9")
+
+
+class Commits:
+    """The next COMMIT ends otherwise than it should, as its asker sees it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+
+    def end_in(self, error: Exception, *, written: bool) -> None:
+        execute = asyncpg.Connection.execute
+
+        async def ended(
+            connection: Connection, query: str, *values: Any, **options: Any
+        ) -> str:
+            if query != "COMMIT":
+                return await execute(connection, query, *values, **options)
+            self._patch.setattr(asyncpg.Connection, "execute", execute)
+            if written:
+                await execute(connection, query)
+            raise error
+
+        self._patch.setattr(asyncpg.Connection, "execute", ended)
+
+
+async def test_what_a_commit_leased_that_nobody_saw_end_is_free_again(
+    place: PostgresHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on disk, and nobody was handed what it leases."""
+    place.handover.left = {"lake": 1}
+    lost = asyncpg.ConnectionDoesNotExistError("gone")
+    Commits(monkeypatch).end_in(lost, written=True)
+    with pytest.raises(StoreBusyError):
+        await place.store.record([callback("run_1")])
+    assert place.handover.handed == []
+    [delivery] = [d for d in await place.deliveries() if d.destination == "lake"]
+    assert delivery.leased
+    assert len(await place.claim("lake")) == 1
+
+
+async def test_a_full_disk_takes_nothing_in_and_readiness_says_so(
+    place: PostgresHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored goes on its way, and a moment later somebody is let in to try."""
+    await place.one(callback("run_1"))
+    Commits(monkeypatch).end_in(asyncpg.DiskFullError("no room"), written=False)
+    with pytest.raises(StoreFullError):
+        await place.store.record([callback("run_2")])
+    assert len(await place.claim("lake")) == 1
+    assert trouble(place) == "store_full"
+    place.clock.advance(seconds=10)
+    await recovers(place, "run_2")
+
+
+async def test_an_account_that_cannot_be_read_in_time_is_said_to_be_so(
+    place: PostgresHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a traceback at the command line nor a page of metrics that is not there."""
+
+    async def late(*_: Any, **__: Any) -> list[Any]:
+        raise TimeoutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncpg.Connection, "fetch", late)
+        for look in (read_ledger_of, recount_of):
+            with pytest.raises(StoreBusyError, match="TimeoutError"):
+                await look(place.url)
 
 
 @pytest.mark.parametrize(
@@ -200,3 +269,27 @@ async def test_behind_a_pooler_a_server_that_is_away_is_waited_for(
     await recovers(place, "run_1", Verdict.FIRST, Verdict.DUPLICATE)
     await place.audit()
     await place.vanish()
+
+
+async def test_what_a_commit_out_of_sight_leases_is_freed_when_it_has_ended(
+    place: PostgresHarness, database: Database
+) -> None:
+    """It goes on at the server after its connection broke, and is seen only at its end."""
+    await place.one(callback())
+    assert isinstance(place.store, PostgresStore)
+    writer = place.store._writer
+    assert writer is not None
+    lease = (writer.incarnation << 32) + 99
+    unseen = await asyncpg.connect(database.url)
+    async with unseen.transaction():
+        await unseen.execute(
+            "SELECT number FROM incarnations WHERE number = $1 FOR KEY SHARE",
+            writer.incarnation,
+        )
+        await unseen.execute("UPDATE deliveries SET lease = $1", lease)
+        writer._unsure.append(lease)
+        await place.store.register(())
+        assert writer._unsure == [lease]
+    await unseen.close()
+    assert len(await place.claim("lake")) == 1
+    assert writer._unsure == []

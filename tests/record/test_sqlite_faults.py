@@ -123,6 +123,19 @@ async def test_a_full_disk_stops_receipts_and_nothing_else(
     await opened.audit()
 
 
+async def test_who_found_no_room_is_ready_again_without_being_asked(
+    opened: SqliteHarness,
+) -> None:
+    """While it is not ready nobody sends it anything by which it could find out."""
+    opened.leave_pages(2)
+    with pytest.raises(StoreFullError):
+        await opened.one(callback("run_1", note=LONG))
+    opened.leave_pages(100_000)
+    assert opened.troubles() == ["store_full"]
+    opened.clock.advance(seconds=10)
+    assert opened.troubles() == []
+
+
 @pytest.mark.parametrize("limited", [False, True])
 async def test_what_happened_may_find_no_room_either(
     opened: SqliteHarness, *, limited: bool

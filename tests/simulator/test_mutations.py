@@ -32,8 +32,8 @@ def test_a_mistake_is_found_within_a_thousand_histories(
 ) -> None:
     mutate, promises = MUTATIONS[name]
     mutate(monkeypatch)
-    first = FROM.get(name, 0)
-    found = (play(draw(first + n), room).failure for n in range(WITHIN))
+    seeds = range(FROM.get(name, 0), WITHIN)
+    found = (play(draw(seed), room).failure for seed in seeds)
     assert any(failure and failure.promise in promises for failure in found)
 
 

@@ -18,6 +18,7 @@ from relay.record.postgres.dialling import not_connected
 from relay.record.statements import check_current, migrations
 
 __all__ = [
+    "COMMAND_S",
     "Connection",
     "check_readable",
     "connect",
@@ -36,6 +37,8 @@ OLDEST: Final = 140_000
 CONNECT_S: Final = 5.0
 #: For any statement; a server that hangs is left, and what it did is found out later.
 COMMAND_S: Final = 30.0
+#: For one step of the schema, which may have to rewrite a table.
+MIGRATE_S: Final = 3600.0
 
 
 async def connect(url: str) -> Connection:
@@ -126,7 +129,7 @@ async def migrate(connection: Connection) -> None:
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         current = await schema_of(connection)
         for step in steps[current:]:
-            await connection.execute(step.sql)
+            await connection.execute(step.sql, timeout=MIGRATE_S)
         await connection.execute(
             "INSERT INTO meta (key, value) VALUES ('schema', $1)"
             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",

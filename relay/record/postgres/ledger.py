@@ -4,6 +4,7 @@ Owns reading the account, and counting the rows again by another way, both in on
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 import asyncpg
@@ -16,13 +17,34 @@ from relay.core.ledger import (
     Ledger,
     SourceCounts,
 )
-from relay.record.postgres.connection import Connection, check_readable, connect
+from relay.record.accounts import FOLDS
+from relay.record.postgres.connection import (
+    COMMAND_S,
+    Connection,
+    check_readable,
+    connect,
+)
 from relay.record.statements import statements
 
-__all__ = ["is_empty", "read_ledger_of", "recount_of"]
+__all__ = ["fold", "is_empty", "read_ledger_of", "recount_of"]
 
 _COUNTED: Final = ("ledger_sources", "ledger_destinations")
 _RECOUNTED: Final = ("recount_sources", "recount_destinations")
+#: ``Rflz``: the key of the lock under which counters are added up.
+_FOLD: Final = 0x52666C7A
+#: What a database does to who reads it; a limit of time is an OSError.
+_UNREADABLE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+#: Counting anew looks at every row, and may take as long as there are many; seconds.
+RECOUNT_S: Final = 3600.0
+
+
+async def fold(connection: Connection, sql: Mapping[str, str]) -> None:
+    """Add up the counters of starts that are over: they are as many as names and relays, not as starts."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _FOLD)
+        for take, add in FOLDS:
+            over = await connection.fetch(sql[take])
+            await connection.executemany(sql[add], [(0, *row) for row in over])
 
 
 async def is_empty(url: str) -> bool:
@@ -39,8 +61,8 @@ async def is_empty(url: str) -> bool:
             " WHERE n.nspname = current_schema()"
         )
         return bool(found == 0)
-    except asyncpg.PostgresError as error:
-        raise StoreBusyError(f"cannot read the store: {error}") from error
+    except _UNREADABLE as error:
+        raise _unreadable(connection, error) from error
     finally:
         await connection.close()
 
@@ -73,16 +95,28 @@ async def _snapshot(url: str, *ways: tuple[str, str]) -> list[Ledger]:
         sql = await asyncio.to_thread(statements, "postgres")
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await connection.execute(sql["lock_for_counting"])
-            return [await _read(connection, way) for way in ways]
-    except asyncpg.PostgresError as error:
-        raise StoreBusyError(f"cannot read the store: {error}") from error
+            return [await _read(connection, sql, way) for way in ways]
+    except _UNREADABLE as error:
+        raise _unreadable(connection, error) from error
     finally:
         await connection.close()
 
 
-async def _read(connection: Connection, way: tuple[str, str]) -> Ledger:
-    sql = await asyncio.to_thread(statements, "postgres")
-    sources, destinations = [await connection.fetch(sql[name]) for name in way]
+def _unreadable(connection: Connection, error: Exception) -> StoreBusyError:
+    if isinstance(error, asyncpg.PostgresError):
+        return StoreBusyError(f"cannot read the store: {error}")
+    # The way to it is broken: whoever says goodbye would wait once more.
+    connection.terminate()
+    return StoreBusyError(f"cannot read the store: {type(error).__name__}")
+
+
+async def _read(
+    connection: Connection, sql: Mapping[str, str], way: tuple[str, str]
+) -> Ledger:
+    limit_s = RECOUNT_S if way is _RECOUNTED else COMMAND_S
+    sources, destinations = [
+        await connection.fetch(sql[name], timeout=limit_s) for name in way
+    ]
     return Ledger(
         sources={
             name: SourceCounts(**dict(zip(SOURCE_COUNTERS, counts, strict=True)))

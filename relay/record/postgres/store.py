@@ -20,6 +20,7 @@ from relay.record.postgres.dialling import not_connected
 from relay.record.postgres.forgetting import Forgetting
 from relay.record.postgres.hints import Hints
 from relay.record.postgres.leases import Leases
+from relay.record.postgres.ledger import fold
 from relay.record.postgres.thread import LoopThread
 from relay.record.postgres.writer import Writer
 from relay.record.statements import statements
@@ -107,7 +108,7 @@ class PostgresStore(GroupedStore):
         """See :class:`GroupedStore`."""
         if self._writer is not None and self._writer.is_away:
             return "store_unreachable"
-        return "store_full" if self._full else None
+        return "store_full" if self._full or self._has_refused else None
 
     async def _commit_group(
         self, jobs: Sequence[Job], room: Room, now: int
@@ -152,6 +153,7 @@ class PostgresStore(GroupedStore):
         try:
             await inspect(connection)
             await migrate(connection)
+            await fold(connection, sql)
             self.installation = await installation(connection)
         finally:
             await connection.close()

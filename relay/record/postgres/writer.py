@@ -155,15 +155,22 @@ class Writer:
             await inspect(connection)
             await self._numbers.load(connection)
             self._away = False
-            if self._unsure:
-                for table in ("deliveries", "inquiries"):
-                    await connection.execute(
-                        f"UPDATE {table} SET lease = NULL"  # noqa: S608 - closed set of names
-                        " WHERE lease = ANY($1::bigint[])",
-                        self._unsure,
-                    )
-                self._unsure.clear()
+        if self._unsure:
+            await self._free_unsure(connection)
         return connection
+
+    async def _free_unsure(self, connection: Connection) -> None:
+        """Free what commits of unknown end have leased, once they have ended.
+
+        A commit goes on without us (a standby that is waited for, a pooler in between), and until its end
+        what it leases cannot be seen. While it runs it holds our incarnation; what is asked after that sees it.
+        """
+        # What an incarnation held that was taken for dead is free already.
+        self._unsure = [n for n in self._unsure if n >> 32 == self.incarnation]
+        if await connection.fetchval(self._sql["is_unheld"], self.incarnation):
+            for name in ("free_leases", "free_inquiries"):
+                await connection.execute(self._sql[name], self._unsure)
+            self._unsure.clear()
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None

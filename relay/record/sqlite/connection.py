@@ -88,6 +88,8 @@ def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         # Checkpoints happen between commits, never inside an acknowledging one.
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        # What a row refers to may have been forgotten; some builds of the library would enforce it.
+        connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute("PRAGMA cache_size = -32768")
         connection.execute("PRAGMA temp_store = MEMORY")
         return connection

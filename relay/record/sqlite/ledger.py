@@ -14,10 +14,22 @@ from relay.core.ledger import (
     Ledger,
     SourceCounts,
 )
+from relay.record.accounts import FOLDS
 from relay.record.sqlite.connection import reading
 from relay.record.statements import statements
 
-__all__ = ["read_ledger_of", "recount_of"]
+__all__ = ["fold", "read_ledger_of", "recount_of"]
+
+
+def fold(
+    connection: sqlite3.Connection, sql: Mapping[str, str], incarnation: int
+) -> None:
+    """Add up the counters of starts that are over: they are as many as names, not as starts."""
+    connection.execute("BEGIN IMMEDIATE")
+    for take, add in FOLDS:
+        over = connection.execute(sql[take], (incarnation,)).fetchall()
+        connection.executemany(sql[add], [(0, *row) for row in over])
+    connection.execute("COMMIT")
 
 
 def read_ledger_of(path: Path) -> Ledger:

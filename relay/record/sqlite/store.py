@@ -26,7 +26,7 @@ from relay.core.ports import (
 )
 from relay.core.retention import PassStep, Progress
 from relay.record.grouped import GroupedStore, Limits
-from relay.record.jobs import Forget, Job, Register, is_intake
+from relay.record.jobs import Forget, Job, Register
 from relay.record.sqlite.connection import (
     LockFile,
     connect,
@@ -35,6 +35,7 @@ from relay.record.sqlite.connection import (
     log_size,
     migrate,
 )
+from relay.record.sqlite.ledger import fold
 from relay.record.sqlite.writer import Writer
 from relay.record.statements import statements
 
@@ -66,8 +67,6 @@ class SqliteStore(GroupedStore):
         self._writer: Writer | None = None
         self._measured_at: int | None = None
         self._full: str | None = None
-        #: Whether the last group that brought something in found no room.
-        self._refused = False
         self._inodes: tuple[int | None, int | None] = (None, None)
 
     async def open(self, destinations: Sequence[tuple[str, str]]) -> None:
@@ -104,12 +103,13 @@ class SqliteStore(GroupedStore):
     @property
     def trouble(self) -> str | None:
         """See :class:`GroupedStore`."""
-        return "store_full" if self._full or self._refused else None
+        return "store_full" if self._full or self._has_refused else None
 
     async def _commit_group(
         self, jobs: Sequence[Job], room: Room, now: int
     ) -> Sequence[object]:
-        return await self._executor.run(partial(self._in_thread, jobs, room, now))
+        writer = self._open_writer()
+        return await self._executor.run(partial(writer.commit, jobs, room, now))
 
     async def _between(self) -> None:
         """Empty pages may be given back, and the log be moved into the file."""
@@ -123,13 +123,6 @@ class SqliteStore(GroupedStore):
         """There are none: the file is locked."""
 
     # --- on the writer's thread -------------------------------------------------------------------
-
-    def _in_thread(self, jobs: Sequence[Job], room: Room, now: int) -> Sequence[object]:
-        answers = self._open_writer().commit(jobs, room, now)
-        if any(map(is_intake, jobs)):
-            # The disk may be full before any limit of ours is reached.
-            self._refused = any(isinstance(a, StoreFullError) for a in answers)
-        return answers
 
     def _open(self, destinations: Sequence[tuple[str, str]]) -> None:
         try:
@@ -161,6 +154,7 @@ class SqliteStore(GroupedStore):
         ).fetchall()
         connection.execute(sql["void_leases"])
         connection.execute(sql["void_inquiries"])
+        fold(connection, sql, self.incarnation)
         self._writer = Writer(
             connection,
             sql,

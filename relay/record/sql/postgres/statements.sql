@@ -10,15 +10,25 @@ UPDATE incarnations SET expires_at = now() + $2::bigint * interval '1 millisecon
 RETURNING number
 
 -- name: void_leases
--- Of those who have stopped beating. Their rows are locked, so that nobody comes back half way.
+-- Of those who have stopped beating. Their rows are locked, so that nobody comes back half way; whose lease it
+-- is is looked at in the row that changes, which may have been settled and leased anew meanwhile.
 WITH dead AS (
     DELETE FROM incarnations WHERE number IN (
         SELECT number FROM incarnations WHERE expires_at < now() ORDER BY number FOR UPDATE SKIP LOCKED)
     RETURNING number)
-UPDATE deliveries SET lease = NULL
-WHERE number IN (
-    SELECT d.number FROM deliveries AS d JOIN dead ON dead.number = d.lease >> 32
-    WHERE d.state IN (0, 2) AND d.lease IS NOT NULL)
+UPDATE deliveries SET lease = NULL FROM dead
+WHERE deliveries.state IN (0, 2) AND deliveries.lease >> 32 = dead.number
+
+-- name: is_unheld
+-- No transaction of ours runs on any more, also none that we have lost sight of.
+SELECT number FROM incarnations WHERE number = $1 FOR UPDATE SKIP LOCKED
+
+-- name: free_leases
+-- Of commits that may have happened. What is open has an index; all that ever was delivered has none for this.
+UPDATE deliveries SET lease = NULL WHERE state IN (0, 2) AND lease = ANY($1::bigint[])
+
+-- name: free_inquiries
+UPDATE inquiries SET lease = NULL WHERE lease = ANY($1::bigint[])
 
 -- name: hold_incarnation
 -- Nobody takes us for dead before this transaction ends.
@@ -194,16 +204,17 @@ UPDATE deliveries SET lease = $1 FROM due WHERE deliveries.number = due.number
 RETURNING deliveries.number
 
 -- name: weigh_parcels
-SELECT d.number, octet_length(c.body)
+SELECT d.number, COALESCE(octet_length(c.body), 0)
 FROM unnest($1::bigint[]) AS k (number)
 JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
-JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: unclaim
 UPDATE deliveries SET lease = NULL WHERE number = ANY($1::bigint[])
 
 -- name: read_parcels
+-- Also where the receipt is gone, as after a restore of a part. Such a delivery must die, not wait for ever.
 SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
        c.body
@@ -212,7 +223,7 @@ JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = e.run
 JOIN sources AS s ON s.number = r.source
-JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: settle
 UPDATE deliveries
@@ -467,6 +478,18 @@ ORDER BY c.relname
 -- name: lock_for_counting
 -- Before the first look: a day must not go between what the recount sees of it and of the archive.
 LOCK TABLE receipts, receipts_leaving IN ACCESS SHARE MODE
+
+-- name: take_source_counts
+-- Lines of starts that are over; who takes them adds them to the one line that stands for all of those.
+DELETE FROM source_counters
+WHERE incarnation <> 0 AND NOT EXISTS (SELECT 1 FROM incarnations AS i WHERE i.number = incarnation)
+RETURNING source, receipts, first, duplicate, stale, conflict, quarantined, opened, events, waiting, held,
+          collapsed, closed, unrouted
+
+-- name: take_destination_counts
+DELETE FROM destination_counters
+WHERE incarnation <> 0 AND NOT EXISTS (SELECT 1 FROM incarnations AS i WHERE i.number = incarnation)
+RETURNING destination, created, delivered, pending, held, dead, discarded
 
 -- name: add_source_counts
 INSERT INTO source_counters AS c (incarnation, source, receipts, first, duplicate, stale, conflict,

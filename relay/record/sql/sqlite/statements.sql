@@ -105,7 +105,7 @@ INSERT INTO receipts (number, source, run, verdict, reasons, channel, secret, di
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: repeat_receipt
-UPDATE receipts SET count = count + 1, last_seen = ? WHERE number = ?
+UPDATE receipts SET count = count + 1, last_seen = MAX(last_seen, ?) WHERE number = ?
 
 -- name: insert_event
 INSERT INTO events (number, run, revision, id, outcome, confirmed, receipt, builder, client_ref,
@@ -131,21 +131,22 @@ WHERE number IN (
           SELECT 1 FROM deliveries AS earlier
           WHERE earlier.run = d.run AND earlier.destination = d.destination
             AND earlier.state IN (0, 2) AND earlier.number < d.number)
-    ORDER BY d.due_at LIMIT :limit)
+    ORDER BY d.due_at, d.number LIMIT :limit)
 RETURNING number
 
 -- name: weigh_parcels
 WITH wanted (number) AS (VALUES (?))
-SELECT d.number, LENGTH(c.body)
+SELECT d.number, COALESCE(LENGTH(c.body), 0)
 FROM wanted AS k
 CROSS JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
-JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: unclaim
 UPDATE deliveries SET lease = NULL WHERE number = ?
 
 -- name: read_parcels
+-- Also where the receipt is gone, as after a restore of a part. Such a delivery must die, not wait for ever.
 WITH wanted (number) AS (VALUES (?))
 SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
@@ -155,7 +156,7 @@ CROSS JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = e.run
 JOIN sources AS s ON s.number = r.source
-JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: settle
 WITH done (number, lease, state, attempts, due_at, settled_at, status, reason)
@@ -353,6 +354,16 @@ WHERE number > :after AND number <= :upto AND first_seen < :before
   AND NOT EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = runs.number)
 RETURNING number, source, closed
 
+-- name: take_source_counts
+-- Lines of starts that are over; who takes them adds them to the one line that stands for all of those.
+DELETE FROM source_counters WHERE incarnation NOT IN (0, ?)
+RETURNING source, receipts, first, duplicate, stale, conflict, quarantined, opened, events, waiting, held,
+          collapsed, closed, unrouted
+
+-- name: take_destination_counts
+DELETE FROM destination_counters WHERE incarnation NOT IN (0, ?)
+RETURNING destination, created, delivered, pending, held, dead, discarded
+
 -- name: add_source_counts
 INSERT INTO source_counters (incarnation, source, receipts, first, duplicate, stale, conflict,
     quarantined, opened, events, waiting, held, collapsed, closed, unrouted)
@@ -397,21 +408,30 @@ ON CONFLICT (destination) DO UPDATE SET
     discarded = discarded + excluded.discarded
 
 -- name: ledger_sources
--- Who is known has a line, also without counters: a recount must not find more than this.
-SELECT s.name, COALESCE(SUM(c.receipts), 0), COALESCE(SUM(c.first), 0),
-       COALESCE(SUM(c.duplicate), 0), COALESCE(SUM(c.stale), 0), COALESCE(SUM(c.conflict), 0),
-       COALESCE(SUM(c.quarantined), 0), COALESCE(SUM(c.opened), 0), COALESCE(SUM(c.events), 0),
-       COALESCE(SUM(c.waiting), 0), COALESCE(SUM(c.held), 0), COALESCE(SUM(c.collapsed), 0),
-       COALESCE(SUM(c.closed), 0), COALESCE(SUM(c.unrouted), 0)
-FROM sources AS s LEFT JOIN source_counters AS c ON c.source = s.number
-GROUP BY s.name ORDER BY s.name
+-- Who is known has a line, also without counters: a recount must not find more than this. Added up first;
+-- joined as they are, every line of every start would be looked at once for each name.
+SELECT s.name, COALESCE(c.receipts, 0), COALESCE(c.first, 0), COALESCE(c.duplicate, 0),
+       COALESCE(c.stale, 0), COALESCE(c.conflict, 0), COALESCE(c.quarantined, 0),
+       COALESCE(c.opened, 0), COALESCE(c.events, 0), COALESCE(c.waiting, 0), COALESCE(c.held, 0),
+       COALESCE(c.collapsed, 0), COALESCE(c.closed, 0), COALESCE(c.unrouted, 0)
+FROM sources AS s
+LEFT JOIN (
+    SELECT source, SUM(receipts) AS receipts, SUM(first) AS first, SUM(duplicate) AS duplicate,
+           SUM(stale) AS stale, SUM(conflict) AS conflict, SUM(quarantined) AS quarantined,
+           SUM(opened) AS opened, SUM(events) AS events, SUM(waiting) AS waiting, SUM(held) AS held,
+           SUM(collapsed) AS collapsed, SUM(closed) AS closed, SUM(unrouted) AS unrouted
+    FROM source_counters GROUP BY source) AS c ON c.source = s.number
+ORDER BY s.name
 
 -- name: ledger_destinations
-SELECT d.name, COALESCE(SUM(c.created), 0), COALESCE(SUM(c.delivered), 0),
-       COALESCE(SUM(c.pending), 0), COALESCE(SUM(c.held), 0), COALESCE(SUM(c.dead), 0),
-       COALESCE(SUM(c.discarded), 0)
-FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
-GROUP BY d.name ORDER BY d.name
+SELECT d.name, COALESCE(c.created, 0), COALESCE(c.delivered, 0), COALESCE(c.pending, 0),
+       COALESCE(c.held, 0), COALESCE(c.dead, 0), COALESCE(c.discarded, 0)
+FROM destinations AS d
+LEFT JOIN (
+    SELECT destination, SUM(created) AS created, SUM(delivered) AS delivered,
+           SUM(pending) AS pending, SUM(held) AS held, SUM(dead) AS dead, SUM(discarded) AS discarded
+    FROM destination_counters GROUP BY destination) AS c ON c.destination = d.number
+ORDER BY d.name
 
 -- name: recount_sources
 -- A row of verdict `first` counts itself once and its equal repeats as duplicates. What has been forgotten

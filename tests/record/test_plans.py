@@ -1,0 +1,77 @@
+"""No statement walks over a table that grows with every callback."""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from relay.record.postgres.connection import migrate
+from relay.record.postgres.partitions import Partitions
+from relay.record.sqlite.connection import connect
+from relay.record.sqlite.connection import migrate as migrate_file
+from relay.record.statements import statements
+from tests.fakes import NOW_US
+from tests.postgres.fixtures import Database
+
+_GROWS = ("attempts", "deliveries", "events", "receipts", "runs")
+#: Counting anew looks at everything, and counting a day that goes at that day.
+_WALKS = {"recount_sources", "recount_destinations", "count_leaving"}
+#: A start on a file looks at all that is open, in the index that holds nothing else.
+_WALKS_OPEN = {"void_leases"}
+#: The last thousand of those in quarantine, in the index that holds nothing else.
+_LOOKS_INTO = {"find_in_quarantine"}
+
+
+def growing(tables: Iterable[str]) -> set[str]:
+    """Of these tables, those that grow. Days that have left are each walked over once, when they go."""
+    return {
+        table
+        for table in tables
+        if table.startswith(_GROWS) and table != "receipts_leaving"
+    }
+
+
+def test_in_the_file_every_statement_goes_by_an_index(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "relay.db")
+    migrate_file(connection)
+    walking = set()
+    for name, sql in statements("sqlite").items():
+        values: object = [None] * sql.count("?")
+        if ":" in sql:
+            values = dict.fromkeys(re.findall(r":(\w+)", sql))
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)  # type: ignore[arg-type]  # either form
+        scanned = re.findall(r"SCAN (\w+)", "\n".join(row[3] for row in rows))
+        tables = {short: table for table, short in re.findall(r"(\w+) AS (\w+)", sql)}
+        if growing(tables.get(word, word) for word in scanned):
+            walking.add(name)
+    connection.close()
+    assert walking == _WALKS - {"count_leaving"} | _WALKS_OPEN | _LOOKS_INTO
+
+
+@pytest.mark.postgres
+async def test_in_the_database_every_statement_goes_by_an_index(
+    database: Database,
+) -> None:
+    """A walk that is forbidden and made all the same has no index to go by."""
+    connection = await asyncpg.connect(database.url, statement_cache_size=0)
+    await migrate(connection)
+    await Partitions().ensure(connection, NOW_US)
+    await connection.execute("SET enable_seqscan = off")
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    walking = set()
+    found = await asyncio.to_thread(statements, "postgres")
+    for name, sql in found.items():
+        if "LOCK TABLE" in sql:
+            continue
+        count = max((int(n) for n in re.findall(r"\$(\d+)", sql)), default=0)
+        nulls = f"({', '.join(['NULL'] * count)})" if count else ""
+        await connection.execute(f"PREPARE {name} AS {sql}")
+        rows = await connection.fetch(f"EXPLAIN EXECUTE {name}{nulls}")
+        scanned = re.findall(r"Seq Scan on (\w+)", "\n".join(row[0] for row in rows))
+        if growing(scanned):
+            walking.add(name)
+    await connection.close()
+    assert walking == _WALKS - {"count_leaving"}
