@@ -59,10 +59,12 @@ class Bars:
 
 
 def _counts(line: Seen | Found) -> str:
-    return (
-        f"{line.pages:,} pages  {line.runs:,} runs  {line.ours:,} ours"
-        f"  {line.missed:,} missed"
-    )
+    pages, runs = _many(line.pages, "page"), _many(line.runs, "run")
+    return f"{pages}  {runs}  {line.ours:,} ours  {line.missed:,} missed"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _share(line: Seen) -> float:
