@@ -8,6 +8,7 @@ The map, in the order in which an event passes through:
 ``receive``   1. in: verify, answer from a finished commit
 ``record``    2. on disk: one store, one truth
 ``deliver``   4. out: Kafka, HTTP, files
+``operate``   beside the path: what people ask a running relay to do
 ``observe``   logs, metrics, readiness
 ``supervise`` starts, watches and ends workers
 ``core``      all that is decided, and no I/O

@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from relay.app.inquirers import build_client
 from relay.app.presence import look
+from relay.app.sweeps import build_client
 from relay.core.identity import Kind, RunKey, UnusableIdError
 from relay.core.ports import Clock
 from relay.core.timeline import (

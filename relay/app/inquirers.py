@@ -8,45 +8,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from relay.app.sweeps import build_client, build_sweeper, unswept
 from relay.app.system import System
 from relay.core.gate import GatePolicy
 from relay.core.inquiry import AskPolicy
 from relay.core.ports import Inquiries, Metrics
 from relay.core.route import Router
-from relay.core.sweep import SweepPolicy
-from relay.receive.sweep import ApiList, Sweeper, SweepOptions
+from relay.operate.actions.explaining import Why
+from relay.receive.sweep import Sweeper
 from relay.reconcile.upstream import ApiUpstream
 from relay.reconcile.worker import Inquirer, InquirerOptions
-from relay.runflow import Runflow, Timeouts
+from relay.runflow import Runflow
 from relay.settings import Source
 from relay.supervise import Supervisor, Worker
 
-__all__ = ["Inquirers", "build_client", "sweep_policy"]
+__all__ = ["Inquirers"]
 
 #: The last wait between probes of an API that does not answer, in seconds.
 PROBE_LAST_S: Final = 30.0
-
-
-def build_client(source: Source) -> Runflow | None:
-    """The client of a source's API; None where nothing may be asked.
-
-    It repeats nothing by itself.
-    """
-    token = source.api.token
-    if token is None or source.enrich == "never":
-        return None
-    timeout_s = source.api.timeout.seconds
-    return Runflow(
-        token.reveal(),
-        base_url=source.api.base_url,
-        organization_id=source.api.organization_id,
-        retries=0,
-        timeouts=Timeouts(
-            connect_s=min(5.0, timeout_s), silence_s=timeout_s, total_s=timeout_s
-        ),
-        body_bytes_max=source.api.response_bytes,
-        user_agent="runflow-relay",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +35,7 @@ class _Post:
     source: Source
     client: Runflow | None
     inquirer: Inquirer
-    #: None where runs that were missed are not looked for.
+    #: None where runs that were missed cannot be looked for.
     sweeper: Sweeper | None
 
 
@@ -97,6 +76,24 @@ class Inquirers:
             if post is not None:
                 post.inquirer.hint()
 
+    @property
+    def sources(self) -> Sequence[str]:
+        """See :class:`relay.operate.actions.sweeping.Sweepers`."""
+        return list(self._posts)
+
+    def sweeper(self, source: str, /) -> Sweeper | Why:
+        """See :class:`relay.operate.actions.sweeping.Sweepers`: at one pace with what it does by itself."""
+        post = self._posts.get(source)
+        if post is None:
+            return Why(reason="gone", text="the source is being changed: try again")
+        return post.sweeper or unswept(post.source)
+
+    def call_off(self) -> None:
+        """End sweeps by hand."""
+        for post in self._posts.values():
+            if post.sweeper is not None:
+                post.sweeper.call_off()
+
     def employ(self, sources: Iterable[Source], *, public_url: str | None) -> None:
         """Ask for these from now on. ``public_url`` is where their callbacks come."""
         for source in sources:
@@ -128,6 +125,10 @@ class Inquirers:
 
     async def _let_go(self, posts: Mapping[str, _Post], *, within_s: float) -> None:
         names = [name for post in posts.values() for name in _workers(post)]
+        for post in posts.values():
+            # One that sweeps only by hand is nobody's worker.
+            if post.sweeper is not None:
+                post.sweeper.stop()
         await self._supervisor.stop(names, within_s=within_s)
         for post in posts.values():
             if post.client is not None:
@@ -144,44 +145,17 @@ class Inquirers:
             metrics=self._metrics,
             options=_options(source, asked=client is not None),
         )
-        sweeper = self._sweeper(client, source, public_url, inquirer.hint)
+        sweeper = build_sweeper(
+            source,
+            client,
+            public_url=public_url,
+            inquiries=self._inquiries,
+            clock=self._system.clock,
+            found=inquirer.hint,
+        )
         post = self._posts[source.name] = _Post(source, client, inquirer, sweeper)
         for name, work in _workers(post).items():
             self._supervisor.start(Worker(name, work.run, work.stop))
-
-    def _sweeper(
-        self,
-        client: Runflow | None,
-        source: Source,
-        public_url: str | None,
-        found: Callable[[], None],
-    ) -> Sweeper | None:
-        policy = sweep_policy(source, public_url)
-        if client is None or policy is None:
-            return None
-        return Sweeper(
-            source.name,
-            runs=ApiList(client),
-            inquiries=self._inquiries,
-            clock=self._system.clock,
-            found=found,
-            options=SweepOptions(policy=policy, rate=source.api.rate),
-        )
-
-
-def sweep_policy(source: Source, public_url: str | None) -> SweepPolicy | None:
-    """How a source is swept; None where it is not, or where nobody can tell which runs are ours."""
-    sweep = source.sweep
-    if not sweep.enabled or (sweep.only == "own_callbacks" and public_url is None):
-        return None
-    own = f"{(public_url or '').rstrip('/')}/callbacks/{source.name}"
-    return SweepPolicy(
-        every=sweep.every.us,
-        overlap=sweep.overlap.us,
-        grace=sweep.grace.us,
-        reach=sweep.since.us,
-        callback_urls=(own,) if sweep.only == "own_callbacks" else None,
-    )
 
 
 def _upstream(client: Runflow, source: Source) -> ApiUpstream:
@@ -222,6 +196,6 @@ def _workers(post: _Post) -> dict[str, Inquirer | Sweeper]:
     """Who works for a source, by the names under which they do."""
     name = post.source.name
     found: dict[str, Inquirer | Sweeper] = {f"reconcile.{name}": post.inquirer}
-    if post.sweeper is not None:
+    if post.sweeper is not None and post.source.sweep.enabled:
         found[f"sweep.{name}"] = post.sweeper
     return found

@@ -12,10 +12,13 @@ from typing import Final, Self
 
 import structlog
 
+from relay.app import stopping
 from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
 from relay.app.inquirers import Inquirers
+from relay.app.speaking import Speaking
+from relay.app.stopping import stop_budget_s
 from relay.app.stores import build_store, keeping_of, read_ledger, wait_for_store
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
@@ -37,36 +40,6 @@ from relay.supervise import Supervisor, Worker
 __all__ = ["Service", "ServiceOptions", "stop_budget_s"]
 
 log: Final = structlog.stdlib.get_logger(__name__)
-
-#: How long each step of stopping may take beyond `public.stop_timeout`, in seconds.
-_LISTENER_S: Final = 1.0
-_REFUSALS_S: Final = 2.0
-_OPERATOR_S: Final = 2.0
-_SENDERS_S: Final = 3.0
-_ASKS_S: Final = 2.0
-_CLIENTS_S: Final = 2.0
-_COMMITS_S: Final = 5.0
-_STORE_S: Final = 5.0
-_RETENTION_S: Final = 1.0
-
-
-def stop_budget_s(settings: Settings) -> float:
-    """The longest that stopping can take, in seconds; a pod's grace period must be longer."""
-    public = settings.public
-    return (
-        public.drain_delay.seconds
-        # Requests under way and deliveries under way end one after the other.
-        + 2 * public.stop_timeout.seconds
-        + _LISTENER_S
-        + _REFUSALS_S
-        + _OPERATOR_S
-        + _SENDERS_S
-        + _ASKS_S
-        + _CLIENTS_S
-        + _COMMITS_S
-        + _STORE_S
-        + _RETENTION_S
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +179,7 @@ class Service:
         await self._open_operator()
         self._employ()
         await self._open_public()
+        await self._open_socket()
 
     async def _open_store(self) -> None:
         settings = self._settings
@@ -223,11 +197,11 @@ class Service:
                 [(d.name, d.kind) for d in settings.destinations],
                 unwanted=self._unwanted,
             )
-        self._at_stop("store", self.store.close, within_s=_STORE_S)
+        self._at_stop("store", self.store.close, within_s=stopping.STORE_S)
         self.supervisor.start(
             Worker(name="store", run=self.store.run, stop=self.store.stop)
         )
-        self._at_stop_end("commits", lambda: ["store"], within_s=_COMMITS_S)
+        self._at_stop_end("commits", lambda: ["store"], within_s=stopping.COMMITS_S)
         forgetting = Forgetting(
             self.store,
             keeping_of(settings),
@@ -235,7 +209,9 @@ class Service:
             metrics=self.metrics,
         )
         self.supervisor.start(Worker("retention", forgetting.run, forgetting.stop))
-        self._at_stop_end("retention", lambda: ["retention"], within_s=_RETENTION_S)
+        self._at_stop_end(
+            "retention", lambda: ["retention"], within_s=stopping.RETENTION_S
+        )
 
     async def _open_destinations(self) -> None:
         self.deliveries = Deliveries(
@@ -247,7 +223,7 @@ class Service:
             thread=self._thread,
             barrier=self._commits_under_way,
         )
-        self._at_stop("senders", self.deliveries.close, within_s=_SENDERS_S)
+        self._at_stop("senders", self.deliveries.close, within_s=stopping.SENDERS_S)
         await self.deliveries.open(self._settings)
         self.inquirers = Inquirers(
             inquiries=self.store,
@@ -256,7 +232,7 @@ class Service:
             metrics=self.metrics,
             supervisor=self.supervisor,
         )
-        self._at_stop("clients", self.inquirers.close, within_s=_CLIENTS_S)
+        self._at_stop("clients", self.inquirers.close, within_s=stopping.CLIENTS_S)
         self._handovers.asker = self.inquirers.question
 
     async def _commits_under_way(self) -> None:
@@ -285,7 +261,9 @@ class Service:
             within_s=self._settings.public.stop_timeout.seconds,
         )
         # Nothing is lost by ending an ask: whoever comes next asks again.
-        self._at_stop_end("asks", lambda: self.inquirers.workers, within_s=_ASKS_S)
+        self._at_stop_end(
+            "asks", lambda: self.inquirers.workers, within_s=stopping.ASKS_S
+        )
 
     async def _open_operator(self) -> None:
         listen = self._settings.operator.listen
@@ -298,7 +276,7 @@ class Service:
             metrics=self.metrics,
             ledger=lambda: read_ledger(place),
         )
-        self._at_stop("operator", self.operator.close, within_s=_OPERATOR_S)
+        self._at_stop("operator", self.operator.close, within_s=stopping.OPERATOR_S)
         with _named("operator.listen"):
             await self.operator.start()
 
@@ -307,11 +285,15 @@ class Service:
             self.store, lines_max=max(1, self._settings.limits.refusals_kept)
         )
         self.supervisor.start(Worker("refusals", refusals.run, refusals.stop))
-        self._at_stop_end("refusals", lambda: ["refusals"], within_s=_REFUSALS_S)
+        self._at_stop_end(
+            "refusals", lambda: ["refusals"], within_s=stopping.REFUSALS_S
+        )
         self.public = self._listener(self._webhook(refusals))
         self._hang_ups.append(self.public.hurry)
         # Until the last connection is closed, late ones are still looked for.
-        self._at_stop_end("listener", lambda: ["listener"], within_s=_LISTENER_S)
+        self._at_stop_end(
+            "listener", lambda: ["listener"], within_s=stopping.LISTENER_S
+        )
         self._at_stop(
             "requests",
             self.public.close,
@@ -320,6 +302,11 @@ class Service:
         with _named("public.listen"):
             await self.public.start()
         self.supervisor.start(Worker("listener", self.public.run, self.public.stop))
+
+    async def _open_socket(self) -> None:
+        spoken = Speaking(self._settings, self.inquirers, clock=self._system.clock)
+        self._at_stop("socket", spoken.close, within_s=stopping.SOCKET_S)
+        await spoken.open()
 
     def _webhook(self, refusals: RefusalBook) -> Webhook:
         limits, system = self._settings.limits, self._system

@@ -17,6 +17,7 @@ from relay.settings import ConfigError, Mistake, Settings, load
 __all__ = [
     "DONE",
     "FAILED",
+    "PARTLY",
     "WRONG",
     "Config",
     "Json",
@@ -31,6 +32,7 @@ __all__ = [
 DONE: Final = 0
 FAILED: Final = 1
 WRONG: Final = 2
+PARTLY: Final = 3
 
 Config = Annotated[
     Path,

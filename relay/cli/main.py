@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import demo, explain, inspect, sandbox, serve
+from relay.cli import demo, explain, inspect, sandbox, serve, sweep
 
 __all__ = ["main"]
 
@@ -27,6 +27,9 @@ app.command("explain", short_help="Show where a run is, and what is waited for."
 app.command("ledger", short_help="Show what was received and what became of it.")(
     inspect.ledger
 )
+app.command(
+    "sweep", short_help="Look for runs whose callback never came.", cls=sweep.Help
+)(sweep.sweep)
 app.command(
     "sandbox", short_help="Serve a local Runflow to develop against.", cls=sandbox.Help
 )(sandbox.sandbox)

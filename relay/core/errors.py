@@ -6,6 +6,7 @@ exception leaves its adapter.
 """
 
 __all__ = [
+    "CalledOffError",
     "InternalError",
     "InvalidKeyError",
     "MisconfiguredError",
@@ -13,6 +14,7 @@ __all__ = [
     "StoreBusyError",
     "StoreFailedError",
     "StoreFullError",
+    "StoreTakenError",
     "UnbuildableError",
     "UnstorableError",
 ]
@@ -24,6 +26,14 @@ class RelayError(Exception):
 
 class MisconfiguredError(RelayError):
     """Do not start: the configuration cannot work. The message says what to change."""
+
+
+class StoreTakenError(MisconfiguredError):
+    """Another process is serving this store: speak with that one."""
+
+
+class CalledOffError(RelayError):
+    """Ended before it was done: whoever did it stops, or is being replaced. What was done stays done."""
 
 
 class InvalidKeyError(RelayError):

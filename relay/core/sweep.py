@@ -20,7 +20,15 @@ from relay.core.identity import Kind, Outcome, RunKey, UnusableIdError
 from relay.core.inquiry import Sighting
 from relay.core.moment import moment_us
 
-__all__ = ["Listed", "SweepPolicy", "is_under", "listed", "sighted", "since"]
+__all__ = [
+    "Listed",
+    "Progress",
+    "SweepPolicy",
+    "is_under",
+    "listed",
+    "sighted",
+    "since",
+]
 
 _MINUTE: Final = 60 * SECOND
 
@@ -49,6 +57,26 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: int | None
     callback_url: str | None
     batch_id: str | None
+
+
+@dataclass(slots=True)
+class Progress:
+    """What one sweep has come to so far. Times are wall microseconds."""
+
+    #: What it looks for: runs created since then.
+    start: int | None = None
+    pages: int = 0
+    runs: int = 0
+    #: Whose callback goes to us.
+    ours: int = 0
+    #: Of which no event was known; those that still go on included.
+    missed: int = 0
+    #: Of these, the ones that still go on.
+    going: int = 0
+    #: The creation of the oldest run seen.
+    reached: int | None = None
+    #: What the latest page added to ``missed``.
+    news: tuple[Sighting, ...] = ()
 
 
 def since(cursor: int | None, policy: SweepPolicy, *, first_start: int) -> int:

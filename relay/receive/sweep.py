@@ -7,18 +7,19 @@ a sweep needs is a page, however many runs were missed.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
 
-from relay.core.errors import RelayError
+from relay.core.errors import CalledOffError, RelayError
 from relay.core.identity import Kind, RunKey
 from relay.core.inquiry import Sighting
 from relay.core.pace import Pace
 from relay.core.ports import Clock, Inquiries
-from relay.core.sweep import Listed, SweepPolicy, listed, sighted, since
+from relay.core.sweep import Listed, Progress, SweepPolicy, listed, sighted, since
 from relay.runflow import AnswerError, NotFoundError, Q, Runflow, RunflowError
 
 __all__ = ["ApiList", "Progress", "RunList", "SweepOptions", "Sweeper"]
@@ -84,20 +85,6 @@ class ApiList:
         return (await self._client.batches.fetch(batch_id)).document
 
 
-@dataclass(slots=True)
-class Progress:
-    """What one sweep has come to so far."""
-
-    pages: int = 0
-    runs: int = 0
-    #: Whose callback goes to us.
-    ours: int = 0
-    #: Of which no event was known.
-    missed: int = 0
-    #: The creation of the oldest run seen, wall microseconds.
-    reached: int | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepOptions:
     """What bounds one source's sweeps."""
@@ -127,11 +114,15 @@ class Sweeper:
         self._clock = clock
         self._found = found
         self._policy = options.policy
+        #: Requests a second, of all sweeps of this source together.
+        self.rate = options.rate
         self._pace = Pace(options.rate)
         self._started = clock.now_us()
         #: Batches that were asked for, and what became of it.
         self._batches: dict[str, Listed | None] = {}
         self._stopping = asyncio.Event()
+        #: Sweeps by hand that are under way; each ends when its time is set to now.
+        self._by_hand: set[asyncio.Timeout] = set()
 
     async def run(self) -> None:
         """Sweep at once, and then every so often, until :meth:`stop`."""
@@ -139,8 +130,44 @@ class Sweeper:
             await self._rest(await self._sweep_once())
 
     def stop(self) -> None:
-        """Look no further. Idempotent."""
+        """Look no further; sweeps by hand end as well. Idempotent."""
         self._stopping.set()
+        self.call_off()
+
+    def call_off(self) -> None:
+        """End sweeps by hand, and no others."""
+        for leash in self._by_hand:
+            leash.reschedule(asyncio.get_running_loop().time())
+
+    async def sweep_by_hand(
+        self,
+        *,
+        begin: int | None,
+        end: int | None,
+        told: Callable[[Progress], None],
+        dry: bool,
+    ) -> Progress:
+        """:meth:`sweep` beside the sweeps of :meth:`run`, at one pace with them, until :meth:`call_off`.
+
+        Raises:
+            CalledOffError: it was ended by :meth:`call_off` or :meth:`stop`.
+            RunflowError: the list cannot be had.
+            RelayError: what was found cannot be remembered.
+        """
+        leash = asyncio.timeout(None)
+        with suppress(TimeoutError):
+            try:
+                async with leash:
+                    self._by_hand.add(leash)
+                    progress = await self.sweep(
+                        begin=begin, end=end, told=told, dry=dry
+                    )
+                # Told to stop, it may have come back before its time was up, and not with all.
+                if not self._stopping.is_set():
+                    return progress
+            finally:
+                self._by_hand.discard(leash)
+        raise CalledOffError(f"the sweep of {self.source} was ended")
 
     async def sweep(
         self,
@@ -152,8 +179,8 @@ class Sweeper:
     ) -> Progress:
         """Look through all runs created between two moments (wall microseconds).
 
-        Without a ``begin`` it goes on where the last sweep has got to, and remembers how far it got.
-        ``told`` hears how it goes, page by page; ``dry`` remembers nothing.
+        Without a ``begin`` it goes on where the last sweep has got to, and without an ``end`` either it
+        remembers how far it got: what lies after an end has not been looked at. ``told`` hears how it goes, page by page; ``dry`` remembers nothing.
 
         Raises:
             RunflowError: the list cannot be had.
@@ -163,7 +190,8 @@ class Sweeper:
         start = begin
         if start is None:
             start = since(cursor, self._policy, first_start=self._started)
-        progress, newest = Progress(), cursor
+        progress, newest = Progress(start=start), cursor
+        batches: set[RunKey] = set()
         async for rows in self._list.pages(since=start):
             await self._turn()
             page = [run for row in rows if (run := listed(row))]
@@ -174,8 +202,14 @@ class Sweeper:
             progress.runs += len(seen)
             progress.ours += len(sightings)
             progress.reached = min(created, default=progress.reached)
-            if sightings:
-                progress.missed += len(await self._watch(sightings, dry=dry))
+            news = set(await self._watch(sightings, dry=dry)) if sightings else set()
+            # Its runs lie on many pages, and nothing remembers a batch where nothing is to be changed.
+            news -= batches
+            if len(batches) < BATCHES_KEPT:
+                batches.update(key for key in news if key.kind is Kind.BATCH)
+            progress.news = tuple(one for one in sightings if one.key in news)
+            progress.missed += len(news)
+            progress.going += sum(one.outcome is None for one in progress.news)
             newest = max(
                 [*created, *([] if newest is None else [newest])], default=None
             )
@@ -183,7 +217,7 @@ class Sweeper:
             # An API that takes no notice of the filter gives its whole history.
             if self._stopping.is_set() or (created and max(created) < start):
                 break
-        if begin is None and not dry and not self._stopping.is_set():
+        if begin is end is None and not dry and not self._stopping.is_set():
             # Whatever the API calls the future must not hide what is created until then.
             cursor = min(
                 self._started if newest is None else newest, self._clock.now_us()

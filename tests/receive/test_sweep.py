@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.core.errors import CalledOffError
 from relay.core.inquiry import InquiryState
 from relay.core.moment import text_of
 from relay.core.sweep import SweepPolicy
@@ -275,3 +276,74 @@ async def test_the_sweeper_goes_on_after_a_failure_and_stops_at_once(
         assert not task.done()
         sweeper.stop()
         await task
+
+
+async def test_what_lies_after_an_end_is_left_to_the_next_sweep(office: Office) -> None:
+    """It was not looked at, so the cursor may not pass it."""
+    office.list.runs = [run(1, minutes_ago=30), run(2, minutes_ago=1)]
+    await office.sweeper().sweep(end=NOW_US - 10 * MINUTE)
+    assert await office.watched() == ["run_1"]
+    assert await office.harness.store.swept("acme") is None
+
+
+async def test_a_dry_sweep_counts_a_batch_once_however_many_pages_its_runs_fill(
+    office: Office,
+) -> None:
+    office.list.batches["batch_1"] = {
+        "id": "batch_1",
+        "status_code": "succeeded",
+        "completed_at": text_of(NOW_US),
+        "callback_url": OURS,
+    }
+    office.list.runs = [
+        run(n, minutes_ago=n, callback_url=None, batch_id="batch_1")
+        for n in range(1, 8)
+    ]
+    progress = await office.sweeper().sweep(dry=True)
+    assert (progress.pages, progress.missed) == (3, 1)
+
+
+async def test_runs_that_still_go_on_are_counted_apart(office: Office) -> None:
+    office.list.runs = [run(1), run(2, status="running")]
+    news: list[str] = []
+
+    def tell(progress: Progress) -> None:
+        news.extend(one.key.id for one in progress.news)
+
+    progress = await office.sweeper().sweep(told=tell)
+    assert (progress.missed, progress.going, sorted(news)) == (2, 1, ["run_1", "run_2"])
+
+
+@pytest.mark.parametrize("how", ["call_off", "stop"])
+async def test_a_sweep_by_hand_can_be_ended_in_the_middle(
+    office: Office, how: str
+) -> None:
+    """And says that it is not whole."""
+    sweeper = office.sweeper()
+    office.list.runs = [run(n, minutes_ago=n) for n in range(1, 8)]
+    office.list.between = getattr(sweeper, how)
+    with pytest.raises(CalledOffError):
+        await sweeper.sweep_by_hand(begin=0, end=None, told=lambda _: None, dry=False)
+    assert len(await office.watched()) == PAGE
+
+
+async def test_sweeps_of_one_source_share_its_pace(office: Office) -> None:
+    """However many go on at once: sixty pages at forty a second, after a burst of forty."""
+    office.list.runs = [run(n, minutes_ago=n) for n in range(1, 31)]
+    sweeper = Sweeper(
+        "acme",
+        runs=office.list,
+        inquiries=office.harness.store,
+        clock=office.harness.clock,
+        found=lambda: None,
+        options=SweepOptions(policy=office.policy, rate=40),
+    )
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(
+        *(
+            sweeper.sweep_by_hand(begin=0, end=None, told=lambda _: None, dry=True)
+            for _ in range(6)
+        )
+    )
+    assert loop.time() - began >= (60 - 40 - 2) / 40

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from relay.core.errors import MisconfiguredError
+from relay.core.errors import MisconfiguredError, StoreTakenError
 from relay.record.statements import check_current, migrations
 
 __all__ = [
@@ -48,14 +48,14 @@ class LockFile:
         """Take the lock.
 
         Raises:
-            MisconfiguredError: another process holds it.
+            StoreTakenError: another process holds it.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
-            raise MisconfiguredError(
+            raise StoreTakenError(
                 f"another relay is serving this store (it holds {self._path.absolute()}); "
                 "stop it, or give this one its own data_dir"
             ) from error

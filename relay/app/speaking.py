@@ -1,0 +1,52 @@
+"""Speaking: where a running relay is asked to do something, and what it can be asked for.
+
+Owns joining the actions to the socket beside a SQLite store. A database of many relays needs none: whoever
+asks something opens it beside them.
+"""
+
+from typing import Final
+
+import structlog
+
+from relay.app.inquirers import Inquirers
+from relay.core.ports import Clock
+from relay.operate.actions.sweeping import Sweeping
+from relay.operate.api.sweeps import Sweeps
+from relay.operate.socket import Socket, socket_of
+from relay.settings import Settings
+
+__all__ = ["Speaking"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+
+class Speaking:
+    """One relay's ear."""
+
+    def __init__(
+        self, settings: Settings, inquirers: Inquirers, *, clock: Clock
+    ) -> None:
+        self._inquirers = inquirers
+        self._sweeping = Sweeping(inquirers, clock=clock)
+        self._socket: Socket | None = None
+        if settings.store.file is not None:
+            routes = Sweeps(self._sweeping).routes()
+            self._socket = Socket(socket_of(settings.store_path), routes)
+
+    async def open(self) -> None:
+        """Listen. Callbacks come all the same where that cannot be: it is only said."""
+        if self._socket is None:
+            return
+        try:
+            await self._socket.start()
+        except OSError as error:
+            log.warning(
+                "socket.unavailable", path=str(self._socket.path), why=str(error)
+            )
+
+    async def close(self) -> None:
+        """End what was asked for, and listen no more. Idempotent and bounded."""
+        self._sweeping.stop()
+        self._inquirers.call_off()
+        if self._socket is not None:
+            await self._socket.close()

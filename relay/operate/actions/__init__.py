@@ -1,0 +1,1 @@
+"""What can be asked for, each verb once. Knows neither HTTP nor terminals."""
