@@ -288,7 +288,7 @@ async def test_where_the_first_sweep_began_is_known_although_it_never_ended(
 
 async def test_a_page_that_is_lost_on_the_way_is_asked_for_again_at_once() -> None:
     """A sweep that began anew for each would never read a long list to its end."""
-    async with calling(faults=Faults(api_5xx=0.4)) as caller:
+    async with calling(seed=4, faults=Faults(api_5xx=0.4)) as caller:
         url, token = caller.sandbox.url, caller.sandbox.token
         system = System(sleep=_at_once)
         async with Runflow(token, base_url=url, retries=0, system=system) as client:
