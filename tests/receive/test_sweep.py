@@ -316,3 +316,25 @@ async def test_the_sweeper_goes_on_after_a_failure_and_stops_at_once(
         assert not task.done()
         sweeper.stop()
         await task
+
+
+class HangingList(ScriptedList):
+    """A list whose first page never comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
+        self.asked.set()
+        await asyncio.Event().wait()
+        yield [since]
+
+
+async def test_a_sweep_under_way_holds_up_no_stop(office: Office) -> None:
+    office.list = listing = HangingList()
+    sweeper = office.sweeper()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(sweeper.run())
+        await listing.asked.wait()
+        sweeper.stop()
