@@ -19,7 +19,7 @@ pytestmark = [
 
 #: Chosen for no reason; another one is tried by hand: ``SEED=6 make chaos-long``.
 SEED = int(os.environ.get("SEED", "5"))
-#: On two quiet cores the long one takes about a minute.
+#: 2,000 runs took 100 s on two cores that others kept busy (load 6 to 9), 400 took 40 s.
 WITHIN_S = 150.0
 SHOWN_MAX = 40
 
