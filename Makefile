@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-truth bench-long profile clean
+.PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-truth bench-long profile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,9 @@ test-fast: $(VENV)/.test ## the in-process tests, without coverage
 test-postgres-versions: $(VENV)/.test ## the whole law of stores on PostgreSQL 14, 15, 16, 17 and 18 (15 minutes)
 	$(BIN)/python -m tests.postgres.versions
 
+chaos-long: $(VENV)/.test ## 2,000 runs through everything that can go wrong, with Kafka and two kills (SEED=5)
+	SEED=$(or $(SEED),5) $(BIN)/python -m pytest -q -m long tests/acceptance/test_chaos.py
+
 simulate: $(VENV)/.test ## whole histories on a virtual loop, MINUTES=5 of them from SEED=0, with every promise judged
 	$(BIN)/python -m tests.simulator --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)
 
@@ -89,6 +92,7 @@ docs: $(VENV)/.test ## write the generated pages anew
 	$(BIN)/python docs/generate_settings.py
 	$(BIN)/python docs/generate_metrics.py
 	$(BIN)/python docs/generate_sandbox.py
+	$(BIN)/python docs/generate_truth.py
 
 clean: ## forget the environment and what tests left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov var

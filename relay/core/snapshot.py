@@ -162,4 +162,4 @@ def _told(value: object) -> object:
 
 def _steady(reading: Reading) -> tuple[str, bytes]:
     """The latest first, and then anything that does not depend on arrival."""
-    return (reading.completed_at or "", bytes(reading.wire.output))
+    return (reading.completed_at or "", _encode(reading.wire))

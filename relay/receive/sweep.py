@@ -20,7 +20,7 @@ from relay.core.inquiry import Sighting
 from relay.core.pace import Pace
 from relay.core.ports import Clock, Inquiries
 from relay.core.sweep import Listed, Progress, SweepPolicy, listed, sighted, since
-from relay.runflow import AnswerError, NotFoundError, Q, Runflow, RunflowError
+from relay.runflow import AnswerError, NotFoundError, Q, Retries, Runflow, RunflowError
 
 __all__ = ["ApiList", "Progress", "RunList", "SweepOptions", "Sweeper"]
 
@@ -39,8 +39,11 @@ _FIELDS: Final = (
 PAGE: Final = 500
 #: Batches whose callback URL is known, so that each is asked for once.
 BATCHES_KEPT: Final = 10_000
-#: After a sweep that failed, in seconds.
+#: After a sweep that failed, in seconds; a sweep that is due sooner is made sooner.
 RETRY_S: Final = 30.0
+#: A page, or a batch, is asked for so often until a sweep has failed: a long list is not begun anew for each
+#: answer that is lost on the way, or it might never be read to its end.
+RETRIES: Final = Retries(attempts=5)
 
 
 class RunList(Protocol):
@@ -67,7 +70,7 @@ class ApiList:
     """The list as ``GET /v1/runs`` gives it."""
 
     def __init__(self, client: Runflow) -> None:
-        self._client = client
+        self._client = client.with_options(retries=RETRIES)
 
     async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
         """See :class:`RunList`."""
@@ -125,8 +128,17 @@ class Sweeper:
         self._by_hand: set[asyncio.Timeout] = set()
 
     async def run(self) -> None:
-        """Sweep at once, and then every so often, until :meth:`stop`."""
-        while not self._stopping.is_set():
+        """Sweep at once, and then every so often, until :meth:`stop`.
+
+        A sweep that is under way then is left where it is: the next one begins where it began.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            sweeping = tasks.create_task(self._sweep_for_ever())
+            await self._stopping.wait()
+            sweeping.cancel()
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
             await self._rest(await self._sweep_once())
 
     def stop(self) -> None:
@@ -190,6 +202,10 @@ class Sweeper:
         start = begin
         if start is None:
             start = since(cursor, self._policy, first_start=self._started)
+            if cursor is None and not dry:
+                # Whoever starts anew before a sweep has got through begins here as well.
+                first = start + self._policy.overlap
+                await self._inquiries.watch(self.source, [], cursor=first)
         progress, newest = Progress(start=start), cursor
         batches: set[RunKey] = set()
         async for rows in self._list.pages(since=start):
@@ -233,12 +249,12 @@ class Sweeper:
             log.warning(
                 "sweep.failed", source=self.source, reason=error.reason, why=str(error)
             )
-            return max(RETRY_S, error.retry_after or 0.0)
+            return max(self._retry_s, error.retry_after or 0.0)
         except RelayError as error:
             log.warning(
                 "sweep.failed", source=self.source, reason="store", why=str(error)
             )
-            return RETRY_S
+            return self._retry_s
         if progress.missed:
             log.info(
                 "sweep.found",
@@ -247,6 +263,10 @@ class Sweeper:
                 missed=progress.missed,
             )
         return self._policy.every / 1e6
+
+    @property
+    def _retry_s(self) -> float:
+        return min(RETRY_S, self._policy.every / 1e6)
 
     async def _watch(
         self, sightings: Sequence[Sighting], *, dry: bool
@@ -257,19 +277,22 @@ class Sweeper:
         return news
 
     async def _sightings(self, runs: Sequence[Listed]) -> list[Sighting]:
-        now, found = self._clock.now_us(), []
+        now = self._clock.now_us()
+        found: list[Sighting | None] = []
+        batches: dict[str, None] = {}
         for run in runs:
-            kind, one = Kind.RUN, run
             if run.batch_id is not None and run.callback_url is None:
                 # A batch calls back once for all of its runs.
-                batch = await self._batch(run.batch_id)
-                if batch is None:
-                    continue
-                kind, one = Kind.BATCH, batch
-            sighting = sighted(self.source, one, kind, self._policy, now=now)
-            if sighting is not None:
-                found.append(sighting)
-        return list({sighting.key: sighting for sighting in found}.values())
+                batches[run.batch_id] = None
+                continue
+            found.append(sighted(self.source, run, Kind.RUN, self._policy, now=now))
+        for batch_id in batches:
+            batch = await self._batch(batch_id)
+            if batch is not None:
+                found.append(
+                    sighted(self.source, batch, Kind.BATCH, self._policy, now=now)
+                )
+        return list({one.key: one for one in found if one is not None}.values())
 
     async def _batch(self, batch_id: str) -> Listed | None:
         known = self._batches.get(batch_id)

@@ -28,12 +28,12 @@ from relay.runflow import (
     WrongContentError,
 )
 
-__all__ = ["ApiUpstream"]
+__all__ = ["OF_SOURCE", "ApiUpstream"]
 
 log: Final = structlog.stdlib.get_logger(__name__)
 
 #: Faults of the API as a whole, of the way to it, or of our access; all others may be one run's own.
-_OF_SOURCE: Final = (
+OF_SOURCE: Final = (
     TransportError,
     ServerError,
     UnauthorizedError,
@@ -119,7 +119,7 @@ def _silence(error: RunflowError) -> Silent:
     status = error.status if isinstance(error, StatusError | AnswerError) else None
     return Silent(
         reason=error.reason,
-        of_source=isinstance(error, _OF_SOURCE),
+        of_source=isinstance(error, OF_SOURCE),
         detail=str(error),
         status=status,
         retry_after_us=None if wait is None else max(0, round(wait * 1e6)),

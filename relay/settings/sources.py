@@ -186,7 +186,7 @@ class Source(Section):
         ("status", "completed_at", "output"),
         max_length=7,
         description="Fields without which a callback is partial;"
-        " `output` is asked for on success only.",
+        " `output` is asked for on success, also in part.",
         json_schema_extra=RELOADS,
     )
 

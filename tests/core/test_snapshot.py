@@ -144,6 +144,17 @@ def test_what_fills_in_does_not_depend_on_the_order_of_arrival() -> None:
     assert found == {b'{"k":2}'}
 
 
+def test_what_fills_in_is_the_same_one_where_callbacks_differ_in_nothing_else() -> None:
+    """Two of one moment and one output, under two client_refs: neither is the first by its coming."""
+    texts = [
+        b'{"run_id":"%b","status":"succeeded","client_ref":"%b"}' % (ID.encode(), ref)
+        for ref in (b"order-1", b"order-2")
+    ]
+    silent = answer(client_ref=None)
+    found = {told(silent, KEY, *order).client_ref for order in (texts, texts[::-1])}
+    assert len(found) == 1
+
+
 def test_a_client_ref_that_no_store_can_keep_is_left_out() -> None:
     assert told(answer(client_ref="a\0b")).client_ref is None
     assert told(answer(client_ref="x" * 2000)).client_ref is None

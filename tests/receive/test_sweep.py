@@ -10,11 +10,20 @@ from relay.core.errors import CalledOffError
 from relay.core.inquiry import InquiryState
 from relay.core.moment import text_of
 from relay.core.sweep import SweepPolicy
-from relay.receive.sweep import Progress, Sweeper, SweepOptions
-from relay.runflow import NotFoundError, RateLimitedError, RunflowError, ServerError
+from relay.receive.sweep import ApiList, Progress, Sweeper, SweepOptions
+from relay.runflow import (
+    NotFoundError,
+    RateLimitedError,
+    Runflow,
+    RunflowError,
+    ServerError,
+)
+from relay.runflow.system import System
+from relay.sandbox import Faults
 from tests.fakes import NOW_US
 from tests.record.receipts import callback
 from tests.record.sqlite_harness import SqliteHarness
+from tests.sandbox.caller import calling
 
 pytestmark = pytest.mark.timeout(30, func_only=True)
 
@@ -263,6 +272,49 @@ async def test_the_children_of_a_batch_are_left_to_it_also_where_every_run_is_ou
     assert await office.watched() == ["batch_1"]
 
 
+async def test_a_batch_is_asked_for_once_a_page_whether_or_not_it_is_over(
+    office: Office,
+) -> None:
+    """A hundred runs of one that is under way, or that is gone, are no hundred questions."""
+    office.list.batches["batch_1"] = {"id": "batch_1", "status_code": "running"}
+    office.list.runs = [
+        run(n, minutes_ago=1, callback_url=None, batch_id=f"batch_{n % 2}")
+        for n in range(PAGE)
+    ]
+    await office.sweep()
+    assert office.list.asked_batches == ["batch_0", "batch_1"]
+
+
+async def test_where_the_first_sweep_began_is_known_although_it_never_ended(
+    office: Office,
+) -> None:
+    """A process that starts later does not begin later: what was missed meanwhile is found."""
+    office.list.error = ServerError("500", status=500)
+    with pytest.raises(ServerError):
+        await office.sweep()
+    office.harness.clock.advance(seconds=36_000)
+    office.list.error = None
+    await office.sweep()
+    assert office.list.asked_since == [NOW_US - 60 * MINUTE] * 2
+
+
+async def test_a_page_that_is_lost_on_the_way_is_asked_for_again_at_once() -> None:
+    """A sweep that began anew for each would never read a long list to its end."""
+    async with calling(seed=4, faults=Faults(api_5xx=0.4)) as caller:
+        url, token = caller.sandbox.url, caller.sandbox.token
+        system = System(sleep=_at_once)
+        async with Runflow(token, base_url=url, retries=0, system=system) as client:
+            walks = [
+                [page async for page in ApiList(client).pages(since=0)]
+                for _ in range(5)
+            ]
+    assert walks == [[()]] * 5
+
+
+async def _at_once(_seconds: float) -> None:
+    return
+
+
 async def test_the_sweeper_goes_on_after_a_failure_and_stops_at_once(
     office: Office,
 ) -> None:
@@ -347,3 +399,25 @@ async def test_sweeps_of_one_source_share_its_pace(office: Office) -> None:
         )
     )
     assert loop.time() - began >= (60 - 40 - 2) / 40
+
+
+class HangingList(ScriptedList):
+    """A list whose first page never comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+
+    async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
+        self.asked.set()
+        await asyncio.Event().wait()
+        yield [since]
+
+
+async def test_a_sweep_under_way_holds_up_no_stop(office: Office) -> None:
+    office.list = listing = HangingList()
+    sweeper = office.sweeper()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(sweeper.run())
+        await listing.asked.wait()
+        sweeper.stop()

@@ -41,6 +41,7 @@ _OUTCOMES: Final = {
     "partial_succeeded": Outcome.PARTIAL_SUCCEEDED,
 }
 _EVENT_OUTCOMES: Final = {**_OUTCOMES, "completed": Outcome.SUCCEEDED}
+_WITH_OUTPUT: Final = (Outcome.SUCCEEDED, Outcome.PARTIAL_SUCCEEDED, None)
 _OPEN_STATES: Final = frozenset({"queued", "dispatching", "running", "pending"})
 
 
@@ -155,8 +156,8 @@ def _missing(
     for name in require:
         if name == "status" or (name == "completed_at" and completed_at is not None):
             continue
-        # A run that did not succeed has no output to miss.
-        if name == "output" and outcome not in (Outcome.SUCCEEDED, None):
+        # A run that did not succeed, not even in part, has no output to miss.
+        if name == "output" and outcome not in _WITH_OUTPUT:
             continue
         if not _says_something(name, wire):
             yield f"missing_{name}"
