@@ -22,7 +22,7 @@ TAIL = """
 | expression | what it says |
 | --- | --- |
 | `increase(runflow_relay_callbacks_total{outcome="unavailable"}[10m]) > 0` | callbacks are answered 503, and Runflow gives up after a few tries |
-| `increase(runflow_relay_callbacks_total{outcome="refused"}[10m]) > 0` | signatures are wrong: a secret was changed on one side, or somebody else sends |
+| `increase(runflow_relay_callbacks_total{outcome="refused"}[10m]) > 20` | signatures are wrong: a secret was changed on one side, or somebody else sends |
 | `runflow_relay_destination_up == 0` for 10 minutes | a destination is down; its deliveries wait, and die after `max_age` |
 | `delta(runflow_relay_deliveries{outcome="dead"}[1h]) > 0` | deliveries were given up |
 | `delta(runflow_relay_source_outcomes{outcome="waiting"}[1h]) > 0` | runs wait for a whole callback, and nobody asks for it by itself |

@@ -19,10 +19,12 @@ __all__ = ["not_connected"]
 
 #: Invalid authorization; no such database or schema; access rules and unknown names; bad parameters.
 _WRONG: Final = ("28", "3D", "3F", "42", "22")
-#: What the server cannot know: wrong password, no privilege.
+_OWN_PLACE: Final = " (the relay's role needs a database or a schema of its own)"
+#: What the server cannot know: wrong password; no privilege; a table of our name is somebody else's.
 _HINTS: Final = {
     "28P01": " (in the URL a password is percent-encoded, in PGPASSWORD it stands as it is)",
-    "42501": " (the relay's role needs a database or a schema of its own)",
+    "42501": _OWN_PLACE,
+    "42703": _OWN_PLACE,
 }
 #: Of OpenSSL's words: the server wants to know who we are, or does not believe it.
 _REFUSED: Final = ("CERTIFICATE_REQUIRED", "UNKNOWN_CA", "BAD_CERTIFICATE")
