@@ -161,7 +161,9 @@ async def check_readable(connection: Connection) -> None:
     """
     schema = await schema_of(connection)
     if not schema:
-        raise MisconfiguredError("there is no store in this database yet")
+        raise MisconfiguredError(
+            "there is no store in this database yet: `relay serve` makes it"
+        )
     await asyncio.to_thread(check_current, schema, "postgres")
 
 

@@ -93,7 +93,7 @@ class Leases:
             try:
                 await self._beat()
             except Exception as error:  # noqa: BLE001 - the next beat may get through
-                log.warning("leases.unheard", why=type(error).__name__)
+                log.warning("leases.unheard", why=str(error) or type(error).__name__)
                 if self._connection is not None:
                     self._connection.terminate()
 
