@@ -19,6 +19,7 @@ from relay.record.statements import check_current, migrations
 
 __all__ = [
     "Connection",
+    "begin",
     "check_readable",
     "connect",
     "inspect",
@@ -36,6 +37,9 @@ OLDEST: Final = 140_000
 CONNECT_S: Final = 5.0
 #: For any statement; a server that hangs is left, and what it did is found out later.
 COMMAND_S: Final = 30.0
+#: How long the server keeps a transaction in which nothing happens, in milliseconds. A relay whose machine has
+#: gone says nothing any more, and others would wait for its locks until TCP gives it up, in hours.
+IDLE_MS: Final = 10_000
 
 
 async def connect(url: str) -> Connection:
@@ -113,6 +117,13 @@ async def inspect(connection: Connection) -> None:
         raise MisconfiguredError(
             "the database runs with synchronous_commit=off: what it says is committed may be lost"
         )
+
+
+async def begin(connection: Connection) -> None:
+    """Begin a transaction that the server ends if nothing is heard of us for long."""
+    await connection.execute(
+        f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}"
+    )
 
 
 async def migrate(connection: Connection) -> None:

@@ -9,16 +9,24 @@ VALUES ($1, now() + $2::bigint * interval '1 millisecond') RETURNING number
 UPDATE incarnations SET expires_at = now() + $2::bigint * interval '1 millisecond' WHERE number = $1
 RETURNING number
 
+-- name: hold_dead
+-- Those who have stopped beating. Their rows are locked, so that nobody comes back half way.
+SELECT number FROM incarnations WHERE expires_at < now() ORDER BY number FOR UPDATE SKIP LOCKED
+
 -- name: void_leases
--- Of those who have stopped beating. Their rows are locked, so that nobody comes back half way.
-WITH dead AS (
-    DELETE FROM incarnations WHERE number IN (
-        SELECT number FROM incarnations WHERE expires_at < now() ORDER BY number FOR UPDATE SKIP LOCKED)
-    RETURNING number)
+-- After the lock and not with it: what the dead committed a moment before it was granted must be seen.
+WITH dead AS (DELETE FROM incarnations WHERE number = ANY($1::bigint[]))
 UPDATE deliveries SET lease = NULL
 WHERE number IN (
-    SELECT d.number FROM deliveries AS d JOIN dead ON dead.number = d.lease >> 32
-    WHERE d.state IN (0, 2) AND d.lease IS NOT NULL)
+    SELECT d.number FROM deliveries AS d
+    WHERE d.lease >> 32 = ANY($1::bigint[]) AND d.state IN (0, 2) AND d.lease IS NOT NULL)
+
+-- name: outlast_incarnations
+-- Whoever commits under one of them holds it: granted, all of that has ended.
+SELECT number FROM incarnations WHERE number = ANY($1::bigint[]) ORDER BY number FOR UPDATE
+
+-- name: free_leases
+UPDATE deliveries SET lease = NULL WHERE lease = ANY($1::bigint[])
 
 -- name: hold_incarnation
 -- Nobody takes us for dead before this transaction ends.
