@@ -24,6 +24,7 @@ __all__ = [
     "connect",
     "inspect",
     "installation",
+    "limit_idling",
     "migrate",
     "schema_of",
 ]
@@ -119,11 +120,21 @@ async def inspect(connection: Connection) -> None:
         )
 
 
+def limit_idling() -> str:
+    """The statement by which the server ends this transaction if nothing is heard of us for long.
+
+    A limit of the server's own that is shorter stays. For the transaction alone, as all that a pooler knows.
+    """
+    name = "idle_in_transaction_session_timeout"
+    return (
+        f"SELECT set_config('{name}', CASE WHEN current_setting('{name}')::interval"
+        f" BETWEEN '1 ms' AND '{IDLE_MS} ms' THEN current_setting('{name}') ELSE '{IDLE_MS}' END, true)"
+    )
+
+
 async def begin(connection: Connection) -> None:
     """Begin a transaction that the server ends if nothing is heard of us for long."""
-    await connection.execute(
-        f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}"
-    )
+    await connection.execute(f"BEGIN; {limit_idling()}")
 
 
 async def migrate(connection: Connection) -> None:

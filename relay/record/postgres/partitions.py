@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from relay.record.postgres.connection import IDLE_MS, Connection
+from relay.record.postgres.connection import Connection, limit_idling
 from relay.record.postgres.numbers import day_range
 
 __all__ = ["DAY_US", "Partitions", "day_name", "day_named"]
@@ -69,8 +69,7 @@ async def _make(connection: Connection, days: Sequence[int], lock_ms: int) -> No
     """Make days, waiting for locks no longer than ``lock_ms``; 0 is for as long as it takes."""
     async with connection.transaction():
         await connection.execute(
-            f"SET LOCAL lock_timeout = {lock_ms};"
-            f" SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}"
+            f"SET LOCAL lock_timeout = {lock_ms}; {limit_idling()}"
         )
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         for day in days:
