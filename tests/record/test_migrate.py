@@ -147,6 +147,7 @@ _SHARED = {
     "beat",
     "free_leases",
     "hold_incarnation",
+    "hold_dead",
     "is_unheld",
     "lock_runs",
     "lock_digests",

@@ -53,7 +53,7 @@ class Leases:
         """
         connection = await self._connect()
         await self._begin(connection)
-        await connection.execute(self._sql["void_leases"])
+        await self._void(connection)
         self._beating = asyncio.get_running_loop().create_task(self._beat_on())
         return self.incarnation
 
@@ -69,7 +69,7 @@ class Leases:
         try:
             if not connection.is_closed():
                 await connection.execute(self._sql["beat"], self.incarnation, -1)
-                await connection.execute(self._sql["void_leases"])
+                await self._void(connection)
                 await connection.close()
         except Exception:  # noqa: BLE001 - then they end by themselves
             connection.terminate()
@@ -86,6 +86,14 @@ class Leases:
         )
         self.incarnation = int(number)
         self._began(self.incarnation)
+
+    async def _void(self, connection: Connection) -> None:
+        """Free what those held who have stopped beating."""
+        async with connection.transaction():
+            rows = await connection.fetch(self._sql["hold_dead"])
+            if rows:
+                dead = [row["number"] for row in rows]
+                await connection.execute(self._sql["void_leases"], dead)
 
     async def _beat_on(self) -> None:
         while True:
@@ -106,7 +114,7 @@ class Leases:
             # Others took us for dead: what we held is theirs.
             await self._begin(connection)
             log.warning("leases.lost", incarnation=self.incarnation)
-        await connection.execute(self._sql["void_leases"])
+        await self._void(connection)
 
 
 async def _pause(seconds: float) -> None:
