@@ -9,7 +9,7 @@ SOURCES := relay tests bench docs requirements
 .PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-truth bench-long profile clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
 # --- what is installed -----------------------------------------------------------------------------
 # Each set is pinned with hashes; a stamp says which set the environment holds.

@@ -16,6 +16,22 @@ HEAD = """\
 | --- | --- | --- | --- |
 """
 
+TAIL = """
+## Worth an alert
+
+| expression | what it says |
+| --- | --- |
+| `increase(runflow_relay_callbacks_total{outcome="unavailable"}[10m]) > 0` | callbacks are answered 503, and Runflow gives up after a few tries |
+| `increase(runflow_relay_callbacks_total{outcome="refused"}[10m]) > 20` | signatures are wrong: a secret was changed on one side, or somebody else sends |
+| `runflow_relay_destination_up == 0` for 10 minutes | a destination is down; its deliveries wait, and die after `max_age` |
+| `delta(runflow_relay_deliveries{outcome="dead"}[1h]) > 0` | deliveries were given up |
+| `delta(runflow_relay_source_outcomes{outcome="waiting"}[1h]) > 0` | runs wait for a whole callback, and nobody asks for it by itself |
+| `increase(runflow_relay_workers_restarted_total[10m]) > 0` | a part of the relay crashed and was started again |
+| `runflow_relay_disk_free_bytes < 2e9` | SQLite: under `limits.min_free_disk` callbacks are answered 503 |
+
+What to do then: [troubleshooting](troubleshooting.md). While the store cannot be reached the two gauges of the ledger are absent.
+"""
+
 
 def page() -> str:
     """The whole page."""
@@ -24,7 +40,7 @@ def page() -> str:
         f"| {it.help} |\n"
         for name, it in DEFINITIONS.items()
     ]
-    return HEAD + "".join(rows)
+    return HEAD + "".join(rows) + TAIL
 
 
 if __name__ == "__main__":

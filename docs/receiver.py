@@ -24,13 +24,14 @@ class Receiver(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         try:
             Webhook(SECRET).verify(body, dict(self.headers), json_parse=False)
-        except WebhookVerificationError:
+        except WebhookVerificationError as error:
+            say(f"refused: {error}")
             self.answer(401)
             return
         event = json.loads(body, parse_float=Decimal)
         repeat = "again" if event["id"] in seen else "new"
         seen.add(event["id"])
-        sys.stdout.write(f"{repeat} {event['type']} {event['subject']}\n")
+        say(f"{repeat} {event['type']} {event['subject']}")
         self.answer(204)
 
     def answer(self, status: int) -> None:
@@ -39,6 +40,14 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+def say(line: str) -> None:
+    """A line at once, into a file as well."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
+    server = HTTPServer(("127.0.0.1", 9099), Receiver)
+    say("listens on http://127.0.0.1:9099")
     with suppress(KeyboardInterrupt):
-        HTTPServer(("127.0.0.1", 9099), Receiver).serve_forever()
+        server.serve_forever()

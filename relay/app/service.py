@@ -191,12 +191,12 @@ class Service:
             executor=self._thread,
             synchronous=self._options.synchronous,
         )
-        with _named("store"):
-            await wait_for_store(
-                self.store,
-                [(d.name, d.kind) for d in settings.destinations],
-                unwanted=self._unwanted,
-            )
+        await wait_for_store(
+            self.store,
+            [(d.name, d.kind) for d in settings.destinations],
+            place=settings,
+            unwanted=self._unwanted,
+        )
         self._at_stop("store", self.store.close, within_s=stopping.STORE_S)
         self.supervisor.start(
             Worker(name="store", run=self.store.run, stop=self.store.stop)

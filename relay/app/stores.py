@@ -94,9 +94,12 @@ async def wait_for_store(
     store: GroupedStore,
     destinations: Sequence[tuple[str, str]],
     *,
+    place: Place,
     unwanted: asyncio.Event,
 ) -> None:
     """Open a store. One that does not answer is tried again, until ``unwanted`` is set.
+
+    ``place`` says in errors and log which store it is.
 
     Raises:
         MisconfiguredError: it cannot work as configured.
@@ -106,10 +109,11 @@ async def wait_for_store(
     said = ""
     while True:
         try:
-            return await store.open(destinations)
+            with _told_of(place):
+                return await store.open(destinations)
         except StoreBusyError as error:
             if asyncio.get_running_loop().time() >= until or unwanted.is_set():
-                raise StoreBusyError(f"store: {error}") from error
+                raise
             if said != str(error):
                 said = str(error)
                 log.warning("store.awaited", why=said, within_s=START_S)
@@ -122,11 +126,12 @@ async def wait_for_store(
 
 @contextmanager
 def _told_of(place: Place) -> Iterator[None]:
-    """Say which database it is that cannot be read; a file's path is named anyway."""
+    """Say which database it is that cannot be used; a file's path is named anyway."""
+    which = "store" if place.store.file else f"store {place.store_place}"
     try:
         yield
     except (StoreBusyError, MisconfiguredError) as error:
-        raise type(error)(f"store {place.store_place}: {error}") from error
+        raise type(error)(f"{which}: {error}") from error
 
 
 async def is_empty(place: Place) -> bool:

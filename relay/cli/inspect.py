@@ -24,7 +24,7 @@ from relay.cli.common import (
     print_json,
     say,
 )
-from relay.core.ledger import Ledger
+from relay.core.ledger import Ledger, SourceCounts
 from relay.settings import Settings, load_place, render, review
 from relay.version import VERSION
 
@@ -125,8 +125,12 @@ def version(json: Json = False) -> None:
 
 def ledger_tables(account: Ledger) -> list[Table]:
     """The account as two tables for people. Columns that are zero everywhere are left out."""
+    # A source stands in the store from its first callback on.
+    sources = {n: c.items() for n, c in account.sources.items()} or {
+        "(none yet)": SourceCounts().items()
+    }
     return [
-        _table("source", {n: c.items() for n, c in account.sources.items()}),
+        _table("source", sources),
         _table("destination", {n: c.items() for n, c in account.destinations.items()}),
     ]
 

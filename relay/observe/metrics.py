@@ -105,9 +105,12 @@ DEFINITIONS: Final[Mapping[MetricName, Definition]] = {
         "attempts and events with their deliveries (attempt), runs (identity).",
         ("reason",),
     ),
-    "runflow_relay_store_bytes": Definition("gauge", "Size of the store's file."),
+    "runflow_relay_store_bytes": Definition(
+        "gauge", "Size of the store: SQLite's file and log, or the whole database."
+    ),
     "runflow_relay_disk_free_bytes": Definition(
-        "gauge", "Free space on the disk of the store."
+        "gauge",
+        "Free space on the disk of the store. Not there with PostgreSQL, whose disk is not seen.",
     ),
 }
 

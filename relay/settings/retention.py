@@ -57,5 +57,5 @@ class Retention(Section):
 def _not_below(value: Duration, info: ValidationInfo[object], other: str) -> Duration:
     least = info.data.get(other)
     if isinstance(least, Duration) and value < least:
-        raise refuse(f"must not be below `{other}`")
+        raise refuse(f"must not be below `{other}`: {value} is less than {least}")
     return value

@@ -63,7 +63,7 @@ async def refusal(directory: Path, store: str) -> str:
     with pytest.raises(MisconfiguredError) as told:
         async with Service(settings):
             pass
-    assert str(told.value).startswith("store: ")
+    assert str(told.value).startswith("store postgresql://")
     return str(told.value)
 
 
@@ -140,7 +140,7 @@ async def test_a_certificate_of_another_authority_does_not_open(
         sslcert=other.sslcert,
         sslkey=other.sslkey,
     )
-    with pytest.raises(StoreBusyError, match=r"store: .*hangs up.*sslcert"):
+    with pytest.raises(StoreBusyError, match=r"store postgresql.*hangs up.*sslcert"):
         await serves(tmp_path, store)
 
 

@@ -153,7 +153,8 @@ async def test_a_start_without_a_database_says_so_and_fails(
         monkeypatch.setattr(stores, "START_S", 0.0)
     service = Service(settings)
     asyncio.get_running_loop().call_later(0.2, service.dismiss)
-    with pytest.raises(StoreBusyError, match="store: the database does not answer"):
+    where = "store postgresql://127.0.0.1:9/relay: the database does not answer"
+    with pytest.raises(StoreBusyError, match=where):
         async with asyncio.timeout(10), service:
             pass
 

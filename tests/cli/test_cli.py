@@ -113,7 +113,7 @@ def test_programs_read_that_there_is_no_store(config: Path) -> None:
                 "file": str(config),
                 "line": None,
                 "path": "",
-                "message": f"there is no store at {store} yet",
+                "message": f"there is no store at {store} yet: `relay serve` makes it",
             }
         ],
     }
@@ -166,6 +166,7 @@ def test_the_ledger_is_read_without_any_secret(config: Path) -> None:
         said.output.split()
     )
     assert "Counted anew" not in typed("ledger", "--config", config).output
+    assert "(none yet)" in said.output
 
 
 def test_the_version_is_one_word_for_programs() -> None:

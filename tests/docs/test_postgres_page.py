@@ -89,7 +89,10 @@ async def test_a_role_without_a_place_of_its_own_is_told_so(
     role = SQL[1].splitlines()[0]
     await carry_out(postgres, role)
     settings = await settings_of(tmp_path, url(postgres, shared))
-    with pytest.raises(MisconfiguredError, match="store: cannot use the database"):
+    with pytest.raises(
+        MisconfiguredError,
+        match=r"store postgresql.*: cannot use the database: .* of its own",
+    ):
         async with Service(settings):
             pass
 

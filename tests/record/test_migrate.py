@@ -148,6 +148,7 @@ _SHARED = {
     "free_inquiries",
     "free_leases",
     "hold_incarnation",
+    "hold_dead",
     "is_unheld",
     "lock_runs",
     "lock_digests",

@@ -84,8 +84,10 @@ def _befall(world: "World", fault: _Process) -> None:
         case Stop(down=down, within=within):
             world.watch(world.stop(down, within))
         case Slow(seconds=seconds):
-            if world.process is not None:
-                world.process.thread.stand_still(seconds)
+            # The calm is for what comes after: standing still into it would look like being held up.
+            left = HORIZON - world.loop.time()
+            if world.process is not None and left > 0:
+                world.process.thread.stand_still(min(seconds, left))
 
 
 def _surround(world: "World", fault: _Surroundings) -> None:

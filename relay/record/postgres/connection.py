@@ -20,10 +20,12 @@ from relay.record.statements import check_current, migrations
 __all__ = [
     "COMMAND_S",
     "Connection",
+    "begin",
     "check_readable",
     "connect",
     "inspect",
     "installation",
+    "limit_idling",
     "migrate",
     "schema_of",
 ]
@@ -39,6 +41,9 @@ CONNECT_S: Final = 5.0
 COMMAND_S: Final = 30.0
 #: For one step of the schema, which may have to rewrite a table.
 MIGRATE_S: Final = 3600.0
+#: How long the server keeps a transaction in which nothing happens, in milliseconds. A relay whose machine has
+#: gone says nothing any more, and others would wait for its locks until TCP gives it up, in hours.
+IDLE_MS: Final = 10_000
 
 
 async def connect(url: str) -> Connection:
@@ -118,6 +123,23 @@ async def inspect(connection: Connection) -> None:
         )
 
 
+def limit_idling() -> str:
+    """The statement by which the server ends this transaction if nothing is heard of us for long.
+
+    A limit of the server's own that is shorter stays. For the transaction alone, as all that a pooler knows.
+    """
+    name = "idle_in_transaction_session_timeout"
+    return (
+        f"SELECT set_config('{name}', CASE WHEN current_setting('{name}')::interval"
+        f" BETWEEN '1 ms' AND '{IDLE_MS} ms' THEN current_setting('{name}') ELSE '{IDLE_MS}' END, true)"
+    )
+
+
+async def begin(connection: Connection) -> None:
+    """Begin a transaction that the server ends if nothing is heard of us for long."""
+    await connection.execute(f"BEGIN; {limit_idling()}")
+
+
 async def migrate(connection: Connection) -> None:
     """Bring the schema to the newest number that this program knows, all of it or nothing.
 
@@ -161,7 +183,9 @@ async def check_readable(connection: Connection) -> None:
     """
     schema = await schema_of(connection)
     if not schema:
-        raise MisconfiguredError("there is no store in this database yet")
+        raise MisconfiguredError(
+            "there is no store in this database yet: `relay serve` makes it"
+        )
     await asyncio.to_thread(check_current, schema, "postgres")
 
 

@@ -7,6 +7,7 @@ Sources: PostgreSQL, "Error Codes"; libpq, "SSL Support" (the parameters' names)
 """
 
 import os
+import socket
 import ssl
 from typing import Final
 
@@ -18,6 +19,13 @@ __all__ = ["not_connected"]
 
 #: Invalid authorization; no such database or schema; access rules and unknown names; bad parameters.
 _WRONG: Final = ("28", "3D", "3F", "42", "22")
+_OWN_PLACE: Final = " (the relay's role needs a database or a schema of its own)"
+#: What the server cannot know: wrong password; no privilege; a table of our name is somebody else's.
+_HINTS: Final = {
+    "28P01": " (in the URL a password is percent-encoded, in PGPASSWORD it stands as it is)",
+    "42501": _OWN_PLACE,
+    "42703": _OWN_PLACE,
+}
 #: Of OpenSSL's words: the server wants to know who we are, or does not believe it.
 _REFUSED: Final = ("CERTIFICATE_REQUIRED", "UNKNOWN_CA", "BAD_CERTIFICATE")
 #: Files that are there and hold something else, or not what belongs together.
@@ -42,16 +50,24 @@ def not_connected(error: Exception) -> RelayError:
 
 def _of_system(error: OSError) -> RelayError:
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-        name = f" {error.filename}" if error.filename else ""
+        name = f"{error.filename}: " if error.filename else ""
         return MisconfiguredError(
-            f"a file of the connection's TLS cannot be read:{name}: {error.strerror}"
+            f"a file of the connection's TLS cannot be read: {name}{error.strerror}"
             " (see sslrootcert, sslcert and sslkey)"
         )
     if "rejected SSL upgrade" in str(error):
         return MisconfiguredError("the database offers no TLS, and sslmode asks for it")
+    return StoreBusyError(f"the database does not answer{_why(error)}")
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        # Its numbers are not the system's.
+        return f" ({error.strerror})"
+    if isinstance(error, TimeoutError) and not error.errno:
+        return " (no answer in time)"
     known = error.errno is not None and error.errno > 0
-    why = f" ({os.strerror(error.errno)})" if known and error.errno else ""
-    return StoreBusyError(f"the database does not answer{why}")
+    return f" ({os.strerror(error.errno)})" if known and error.errno else ""
 
 
 def _of_server(error: asyncpg.PostgresError) -> RelayError:
@@ -69,7 +85,9 @@ def _of_server(error: asyncpg.PostgresError) -> RelayError:
             f"the database refuses who comes without TLS (see sslmode): {said}"
         )
     if state.startswith(_WRONG):
-        return MisconfiguredError(f"cannot use the database: {said}")
+        return MisconfiguredError(
+            f"cannot use the database: {said}{_HINTS.get(state, '')}"
+        )
     # Starting, stopping, full, or a pooler that does not reach it: all of it passes.
     return StoreBusyError(f"the database takes nobody now: {said}")
 

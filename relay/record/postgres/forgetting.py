@@ -19,7 +19,7 @@ import asyncpg
 from relay.core.ports import Checkpoints
 from relay.core.retention import ROWS, PassStep, Progress, look
 from relay.record.archive import Archive
-from relay.record.postgres.connection import Connection, connect
+from relay.record.postgres.connection import Connection, begin, connect
 from relay.record.postgres.faults import ContendedError, translated
 from relay.record.postgres.leaving import (
     drop_attempts,
@@ -86,7 +86,7 @@ class Forgetting:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = self._connection = await connect(self._url)
-        await connection.execute("BEGIN")
+        await begin(connection)
         await connection.execute(f"SET LOCAL lock_timeout = {LOCK_MS}")
         if not await connection.fetchval(self._sql["take_turn"], _TURN):
             await connection.execute("ROLLBACK")

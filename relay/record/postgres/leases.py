@@ -87,13 +87,22 @@ class Leases:
         self.incarnation = int(number)
         self._began(self.incarnation)
 
+    async def _void(self, connection: Connection) -> None:
+        """Free what those held who have stopped beating."""
+        async with connection.transaction():
+            rows = await connection.fetch(self._sql["hold_dead"])
+            if rows:
+                dead = [row["number"] for row in rows]
+                for name in ("void_leases", "void_inquiries"):
+                    await connection.execute(self._sql[name], dead)
+
     async def _beat_on(self) -> None:
         while True:
             await _pause(BEAT_S)
             try:
                 await self._beat()
             except Exception as error:  # noqa: BLE001 - the next beat may get through
-                log.warning("leases.unheard", why=type(error).__name__)
+                log.warning("leases.unheard", why=str(error) or type(error).__name__)
                 if self._connection is not None:
                     self._connection.terminate()
 
@@ -107,11 +116,6 @@ class Leases:
             await self._begin(connection)
             log.warning("leases.lost", incarnation=self.incarnation)
         await self._void(connection)
-
-    async def _void(self, connection: Connection) -> None:
-        """Free what those held who have stopped beating."""
-        for name in ("void_leases", "void_inquiries"):
-            await connection.execute(self._sql[name])
 
 
 async def _pause(seconds: float) -> None:

@@ -4,7 +4,7 @@ Owns the order of the statements and turning rows into one array a column. Decid
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -28,6 +28,9 @@ from relay.record.postgres.numbers import PostgresNumbers
 __all__ = ["claim", "inquire", "look_up", "put_refusals", "settle", "write_down"]
 
 Sql = Mapping[str, str]
+
+#: Where `find_runs` has the run's own number: behind its identity.
+_NUMBER: Final = 3
 
 
 def _columns(rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
@@ -53,11 +56,14 @@ async def look_up(
 ) -> None:
     """Lock what the group speaks of, find out what is known of it, and take its numbers.
 
-    Locked first and read afterwards: what another relay has committed meanwhile is seen.
+    Locked first and read afterwards: what another relay has committed meanwhile is seen. A run that it has
+    made since the locking is seen as well, and is not ours: a third relay may be changing it. It
+    counts as unknown, so that writing it down fails and the group begins again.
     """
     identities = sorted(intake.identities)
-    await _ask(connection, sql["lock_runs"], identities)
-    intake.know_runs(await _ask(connection, sql["find_runs"], identities))
+    locked = {row[0] for row in await _ask(connection, sql["lock_runs"], identities)}
+    found = await _ask(connection, sql["find_runs"], identities)
+    intake.know_runs(row for row in found if row[_NUMBER] in locked)
     intake.know_receipts(
         await _ask(connection, sql["find_equal_receipts"], intake.repeatable)
     )

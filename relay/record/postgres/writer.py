@@ -40,7 +40,7 @@ from relay.record.jobs import (
     lessons_of,
     sightings_of,
 )
-from relay.record.postgres.connection import Connection, connect, inspect
+from relay.record.postgres.connection import Connection, begin, connect, inspect
 from relay.record.postgres.faults import ContendedError, is_lost, translated
 from relay.record.postgres.moving import (
     claim,
@@ -151,9 +151,14 @@ class Writer:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = self._connection = await connect(self._url)
-            # It may be another server than before: one that only reads, or that may forget.
-            await inspect(connection)
-            await self._numbers.load(connection)
+            try:
+                # It may be another server than before: one that only reads, or that may forget.
+                await inspect(connection)
+                await self._numbers.load(connection)
+            except BaseException:
+                # Half looked at it is of no use: the next one begins with all of this again.
+                await self._drop()
+                raise
             self._away = False
         if self._unsure:
             await self._free_unsure(connection)
@@ -259,7 +264,7 @@ class Writer:
         }
         receipts = [*chain.from_iterable(opened.values())]
         await self._partitions.ensure(connection, now)
-        await connection.execute("BEGIN")
+        await begin(connection)
         # Who was taken for dead leases nothing until he has begun anew: nobody would ever free it.
         alive = await connection.fetchval(
             self._sql["hold_incarnation"], self.incarnation

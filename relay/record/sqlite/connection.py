@@ -102,16 +102,22 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         MisconfiguredError: there is no such store, or it has the schema of another program.
     """
     if not path.exists():
-        raise MisconfiguredError(f"there is no store at {path.absolute()} yet")
+        raise _missing(path)
     # Two slashes at the beginning would make the first folder a host.
     name = quote(re.sub("^/+", "/", str(path)))
     with _opened(f"file:{name}?mode=ro", path) as connection:
         connection.execute("PRAGMA query_only = ON")
         schema = schema_of(connection)
         if not schema:
-            raise MisconfiguredError(f"there is no store at {path} yet")
+            raise _missing(path)
         check_current(schema, "sqlite")
         return connection
+
+
+def _missing(path: Path) -> MisconfiguredError:
+    return MisconfiguredError(
+        f"there is no store at {path.absolute()} yet: `relay serve` makes it"
+    )
 
 
 def _create(path: Path) -> None:

@@ -135,8 +135,9 @@ class SqliteStore(GroupedStore):
                 raise StoreFullError(
                     f"no room to open the store {self._path}"
                 ) from error
+            why = (isinstance(error, OSError) and error.strerror) or error
             raise MisconfiguredError(
-                f"cannot open the store {self._path.absolute()}: {error}"
+                f"cannot open the store {self._path.absolute()}: {why}"
             ) from error
         except BaseException:
             self._close()

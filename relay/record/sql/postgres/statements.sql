@@ -9,15 +9,16 @@ VALUES ($1, now() + $2::bigint * interval '1 millisecond') RETURNING number
 UPDATE incarnations SET expires_at = now() + $2::bigint * interval '1 millisecond' WHERE number = $1
 RETURNING number
 
+-- name: hold_dead
+-- Those who have stopped beating. Their rows are locked, so that nobody comes back half way.
+SELECT number FROM incarnations WHERE expires_at < now() ORDER BY number FOR UPDATE SKIP LOCKED
+
 -- name: void_leases
--- Of those who have stopped beating. Their rows are locked, so that nobody comes back half way; whose lease it
--- is is looked at in the row that changes, which may have been settled and leased anew meanwhile.
-WITH dead AS (
-    DELETE FROM incarnations WHERE number IN (
-        SELECT number FROM incarnations WHERE expires_at < now() ORDER BY number FOR UPDATE SKIP LOCKED)
-    RETURNING number)
-UPDATE deliveries SET lease = NULL FROM dead
-WHERE deliveries.state IN (0, 2) AND deliveries.lease >> 32 = dead.number
+-- After the lock and not with it: what the dead committed a moment before it was granted must be seen. Whose
+-- lease it is is looked at in the row that changes, which may have been settled and leased anew meanwhile.
+WITH dead AS (DELETE FROM incarnations WHERE number = ANY($1::bigint[]))
+UPDATE deliveries SET lease = NULL
+WHERE state IN (0, 2) AND lease IS NOT NULL AND lease >> 32 = ANY($1::bigint[])
 
 -- name: is_unheld
 -- No transaction of ours runs on any more, also none that we have lost sight of.
@@ -123,9 +124,7 @@ WHERE place <= 4
 SELECT MIN(due_at) FROM inquiries WHERE source = $1 AND lease IS NULL
 
 -- name: void_inquiries
--- Of those who are no more.
-UPDATE inquiries SET lease = NULL
-WHERE lease IS NOT NULL AND NOT EXISTS (SELECT 1 FROM incarnations AS n WHERE n.number = lease >> 32)
+UPDATE inquiries SET lease = NULL WHERE lease IS NOT NULL AND lease >> 32 = ANY($1::bigint[])
 
 -- name: put_sweep
 INSERT INTO sweeps (source, cursor_at) VALUES ($1, $2)
