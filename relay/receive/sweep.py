@@ -13,13 +13,21 @@ from typing import Final, Protocol
 
 import structlog
 
+from relay.core.delivery import HOUR
 from relay.core.errors import RelayError
-from relay.core.identity import Kind, RunKey
+from relay.core.identity import Kind, RunKey, canonical
 from relay.core.inquiry import Sighting
 from relay.core.pace import Pace
 from relay.core.ports import Clock, Inquiries
 from relay.core.sweep import Listed, SweepPolicy, listed, sighted, since
-from relay.runflow import AnswerError, NotFoundError, Q, Runflow, RunflowError
+from relay.runflow import (
+    NotFoundError,
+    Q,
+    RateLimitedError,
+    Runflow,
+    RunflowError,
+    WrongRunError,
+)
 
 __all__ = ["ApiList", "Progress", "RunList", "SweepOptions", "Sweeper"]
 
@@ -40,6 +48,8 @@ PAGE: Final = 500
 BATCHES_KEPT: Final = 10_000
 #: After a sweep that failed, in seconds.
 RETRY_S: Final = 30.0
+#: How long a batch that cannot be had keeps the cursor where it is, microseconds.
+UNSEEN_MAX_US: Final = 7 * 24 * HOUR
 
 
 class RunList(Protocol):
@@ -131,6 +141,8 @@ class Sweeper:
         self._started = clock.now_us()
         #: Batches that were asked for, and what became of it.
         self._batches: dict[str, Listed | None] = {}
+        #: Batches that could not be had this time, and may be the next; and when a run of theirs was created.
+        self._unseen: dict[str, int | None] = {}
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -164,6 +176,7 @@ class Sweeper:
         if start is None:
             start = since(cursor, self._policy, first_start=self._started)
         progress, newest = Progress(), cursor
+        self._unseen.clear()
         async for rows in self._list.pages(since=start):
             await self._turn()
             page = [run for row in rows if (run := listed(row))]
@@ -185,11 +198,17 @@ class Sweeper:
                 break
         if begin is None and not dry and not self._stopping.is_set():
             # Whatever the API calls the future must not hide what is created until then.
-            cursor = min(
-                self._started if newest is None else newest, self._clock.now_us()
+            now = self._clock.now_us()
+            seen = self._started if newest is None else newest
+            await self._inquiries.watch(
+                self.source, [], cursor=min(seen, now, *self._to_be_seen(now))
             )
-            await self._inquiries.watch(self.source, [], cursor=cursor)
         return progress
+
+    def _to_be_seen(self, now: int) -> Sequence[int]:
+        """When those were created who are to be looked at again; not what has been in vain for long."""
+        oldest = now - UNSEEN_MAX_US
+        return [at for at in self._unseen.values() if at is not None and at >= oldest]
 
     async def _sweep_once(self) -> float:
         """One sweep; seconds until the next."""
@@ -232,7 +251,7 @@ class Sweeper:
                 and run.callback_url is None
             ):
                 # A batch calls back once for all of its runs.
-                batch = await self._batch(run.batch_id)
+                batch = await self._batch(run.batch_id, run)
                 if batch is not None:
                     sighting = sighted(
                         self.source, batch, Kind.BATCH, self._policy, now=now
@@ -241,16 +260,26 @@ class Sweeper:
                 found.append(sighting)
         return list({sighting.key: sighting for sighting in found}.values())
 
-    async def _batch(self, batch_id: str) -> Listed | None:
+    async def _batch(self, batch_id: str, child: Listed) -> Listed | None:
+        if batch_id in self._unseen:
+            # Once a sweep is enough; the newest come first.
+            self._unseen[batch_id] = child.created_at
+            return None
         known = self._batches.get(batch_id)
         if known is not None and known.outcome is not None:
             return known
         await self._turn()
         try:
             batch = listed(await self._list.batch(batch_id))
-        except (NotFoundError, AnswerError) as error:
+            if batch is not None and canonical(batch.id) != canonical(batch_id):
+                raise WrongRunError(f"another batch came: {batch.id}", status=200)
+        except RateLimitedError:
+            raise
+        except RunflowError as error:
             # One batch that cannot be had keeps nobody else from being found.
             log.warning("sweep.batch", source=self.source, reason=error.reason)
+            if not isinstance(error, NotFoundError):
+                self._unseen[batch_id] = child.created_at
             batch = None
         while len(self._batches) >= BATCHES_KEPT:
             del self._batches[next(iter(self._batches))]

@@ -43,6 +43,7 @@ class ScriptedList:
         self.runs: list[dict[str, object]] = []
         self.batches: dict[str, dict[str, object]] = {}
         self.error: RunflowError | None = None
+        self.batch_error: RunflowError | None = None
         self.fails_at = 0
         self.asked_since: list[int] = []
         self.asked_batches: list[str] = []
@@ -62,6 +63,8 @@ class ScriptedList:
 
     async def batch(self, batch_id: str) -> object:
         self.asked_batches.append(batch_id)
+        if self.batch_error is not None and batch_id == "batch_1":
+            raise self.batch_error
         if batch_id not in self.batches:
             raise NotFoundError("GET batch: 404", status=404)
         return self.batches[batch_id]
@@ -264,3 +267,64 @@ async def test_the_sweeper_goes_on_after_a_failure_and_stops_at_once(
         assert not task.done()
         sweeper.stop()
         await task
+
+
+async def test_an_answer_about_another_batch_is_not_believed(office: Office) -> None:
+    """Nobody is watched whom no list has named; the next sweep asks again."""
+    office.list.batches["batch_1"] = {
+        "id": "batch_2",
+        "status_code": "succeeded",
+        "completed_at": text_of(NOW_US),
+        "callback_url": OURS,
+    }
+    office.list.runs = [run(1, callback_url=None, batch_id="batch_1")]
+    await office.sweep()
+    assert await office.watched() == []
+    office.list.batches["batch_1"]["id"] = "batch_1"
+    await office.sweep()
+    assert await office.watched() == ["batch_1"]
+
+
+async def test_a_batch_that_cannot_be_had_keeps_nobody_from_being_found(
+    office: Office,
+) -> None:
+    """It is asked for once a sweep, and looked for again by the next, however far that one looks back."""
+    office.policy = SweepPolicy(callback_urls=(OURS,), reach=60 * MINUTE, overlap=0)
+    batch = {"status_code": "succeeded", "callback_url": OURS}
+    office.list.batches = {name: {"id": name, **batch} for name in ("batch_1", "batch_2")}
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    office.list.runs = [{**run(n, minutes_ago=n), **child} for n in (2, 3)]
+    office.list.runs += [run(1), run(4, minutes_ago=4)]
+    office.list.runs += [{**run(5, minutes_ago=5), **child, "batch_id": "batch_2"}]
+    office.list.batch_error = ServerError("500", status=500)
+    sweeper = office.sweeper()
+    await sweeper.sweep()
+    assert await office.watched() == ["batch_2", "run_1", "run_4"]
+    assert office.list.asked_batches == ["batch_1", "batch_2"]
+    office.list.batch_error = None
+    await sweeper.sweep()
+    assert "batch_1" in await office.watched()
+
+
+async def test_an_api_that_wants_peace_is_asked_for_no_further_batch(
+    office: Office,
+) -> None:
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    office.list.runs = [{**run(1), **child}]
+    office.list.batch_error = RateLimitedError("429", status=429, retry_after=5.0)
+    with pytest.raises(RateLimitedError):
+        await office.sweep()
+    assert await office.harness.store.swept("acme") is None
+
+
+async def test_a_batch_that_can_never_be_had_does_not_hold_the_cursor_for_ever(
+    office: Office,
+) -> None:
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    office.list.runs = [{**run(1, minutes_ago=5), **child}, run(2, minutes_ago=1)]
+    office.list.batch_error = ServerError("500", status=500)
+    await office.sweep()
+    assert await office.harness.store.swept("acme") == NOW_US - 5 * MINUTE
+    office.harness.clock.advance(seconds=8 * 24 * 3600)
+    await office.sweep()
+    assert await office.harness.store.swept("acme") == NOW_US - MINUTE
