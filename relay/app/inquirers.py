@@ -164,7 +164,7 @@ class Inquirers:
             return None
         return Sweeper(
             source.name,
-            runs=ApiList(client),
+            runs=ApiList(client, organization=source.api.organization_id),
             inquiries=self._inquiries,
             clock=self._system.clock,
             found=found,

@@ -75,8 +75,10 @@ class RunList(Protocol):
 class ApiList:
     """The list as ``GET /v1/runs`` gives it."""
 
-    def __init__(self, client: Runflow) -> None:
+    def __init__(self, client: Runflow, *, organization: str | None) -> None:
+        """``organization`` is the id that a batch has to name, where one is known."""
         self._client = client
+        self._organization = organization
 
     async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
         """See :class:`RunList`."""
@@ -91,7 +93,15 @@ class ApiList:
 
     async def batch(self, batch_id: str) -> object:
         """See :class:`RunList`."""
-        return (await self._client.batches.fetch(batch_id)).document
+        answer = await self._client.batches.fetch(batch_id)
+        found = answer.document
+        named = found.get("org_id") if isinstance(found, dict) else None
+        if self._organization and isinstance(named, str):
+            if canonical(named) != canonical(self._organization):
+                raise WrongRunError(
+                    f"{answer.request}: another organisation's", status=answer.status
+                )
+        return found
 
 
 @dataclass(slots=True)

@@ -15,7 +15,13 @@ from typing import Final, Protocol
 import structlog
 
 from relay.core.callback import Reading, read
-from relay.core.errors import RelayError, UnstorableError
+from relay.core.errors import (
+    InternalError,
+    RelayError,
+    StoreBusyError,
+    StoreFullError,
+    UnstorableError,
+)
 from relay.core.gate import Gate, GatePolicy
 from relay.core.identity import RunKey
 from relay.core.inquiry import (
@@ -55,6 +61,10 @@ OVERDUE_MAX: Final = 256
 LIMITED_S: Final = 5.0
 #: When an answer that no store can keep is asked for again, microseconds.
 UNSTORABLE_US: Final = 600_000_000
+#: Before an answer is written again, in seconds.
+PAUSE_S: Final = 0.1
+#: How often that is tried while we stop.
+STOPPING_TRIES: Final = 20
 _DETAIL_MAX: Final = 500
 _UNTOUCHED: Final = Release()
 
@@ -325,17 +335,33 @@ class Inquirer:
         )
 
     async def _learn(self, lessons: Sequence[Lesson]) -> None:
-        try:
-            await self._inquiries.learn(lessons)
-        except UnstorableError:
-            log.exception("answer.unstorable", source=self.source)
-            later = Postpone(self._clock.now_us() + UNSTORABLE_US)
-            await self._inquiries.learn(
-                [self._lesson(lesson.inquiry, move=later) for lesson in lessons]
-            )
-        except RelayError:
-            # The store is closing or has failed: what was claimed is free when it opens again.
-            return
+        """Write what was learnt as soon as the store can: nobody else may ask until then."""
+        left = STOPPING_TRIES
+        while left > 0:
+            try:
+                await self._inquiries.learn(lessons)
+            except (UnstorableError, InternalError):
+                log.exception("answer.unstorable", source=self.source)
+                later = Postpone(self._clock.now_us() + UNSTORABLE_US)
+                lessons = [self._lesson(one.inquiry, move=later) for one in lessons]
+            except (StoreBusyError, StoreFullError) as error:
+                log.warning("learn.postponed", source=self.source, why=str(error))
+            except RelayError:
+                # The store has failed: what was claimed is free when it opens again.
+                return
+            else:
+                return
+            # As well when it closes before we have ended.
+            left -= self._stopping
+            await _pause(PAUSE_S)
+
+
+async def _pause(seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().create_future()
+    except TimeoutError:
+        pass
 
 
 def _word(heard: Heard) -> str:

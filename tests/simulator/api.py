@@ -34,7 +34,7 @@ from tests.simulator.history import History
 from tests.simulator.layout import Layout
 from tests.simulator.loop import Life, VirtualLoop, pause
 from tests.simulator.script import Script
-from tests.simulator.story import ApiFault, ApiWay, Course, Subject
+from tests.simulator.story import FOR_EVER, ApiFault, ApiWay, Course, Subject
 from tests.simulator.truth import answer_of, child_of, listed_as, outcome_at
 
 __all__ = ["Api", "scripted"]
@@ -75,7 +75,7 @@ class Api:
     def over_at(self) -> float:
         """From then on nothing changes any more: no fault that ends, and no run."""
         ends = [
-            *(fault.until for fault in self._faults if fault.subject is None),
+            *(fault.until for fault in self._faults if fault.until != FOR_EVER),
             *(
                 max(course.ends, course.patched[0] if course.patched else 0.0)
                 for course in self._courses.values()

@@ -24,6 +24,7 @@ from tests.simulator.script import (
     Outage,
     Place,
     Point,
+    Reask,
     Rehire,
     Remove,
     Reroute,
@@ -60,6 +61,10 @@ _WAYS: Final = get_args(Way)
 _STORE_WAYS: Final = get_args(StoreWay)
 _STUCK: Final = get_args(StuckWay)
 _API_WAYS: Final = get_args(ApiWay)
+#: What may be wrong with one run, whatever is done.
+_LASTING: Final[Sequence[ApiWay]] = (
+    "404", "500", "hang", "cut off", "another run", "another organisation", "no status",
+)  # fmt: skip
 _NAMESPACE: Final = uuid.UUID(int=7)
 
 
@@ -117,7 +122,7 @@ def draw(seed: int) -> Script:
     faults += [
         Slow(round(fault.at + dice.choice((0.01, 0.1, 0.3)), 3), 5.0)
         for fault in faults
-        if isinstance(fault, Rehire | Remove) and dice.random() < 0.5
+        if isinstance(fault, Reask | Rehire | Remove) and dice.random() < 0.5
     ]
     if dice.random() < 0.6:
         stuck = [fault.subject for fault in faults if isinstance(fault, Stuck)]
@@ -297,6 +302,7 @@ _DRAWN: Final[tuple[tuple[int, Callable[[Random, _Cast, float], Fault]], ...]] =
     (1, lambda dice, _, at: Jump(at, dice.choice((-3600.0, -10.0, 10.0, 691200.0)))),
     (1, _reroute),
     (1, _rehire),
+    (1, lambda dice, _, at: Reask(at, dice.choice((1, 2, 16)))),
     (1, _remove),
     (1, _rotate),
     (1, _full),
@@ -345,6 +351,6 @@ def _api_faults(dice: Random, cast: _Cast) -> list[ApiFault]:
         )
     if dice.random() < 0.2:
         subject = dice.choice(cast.subjects)
-        how = dice.choice(_API_WAYS)
+        how = dice.choice(_LASTING)
         found.append(ApiFault(subject.source, 0.0, FOR_EVER, how, subject))
     return found

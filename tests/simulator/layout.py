@@ -13,7 +13,7 @@ from relay.core.credential import Credential
 from relay.core.route import Route, Router, compile_match
 from relay.core.signature import RunflowKey, RunflowVerifier
 from relay.settings import Source as Asked
-from tests.simulator.script import Place, Rehire, Remove, Reroute, Rule, Script
+from tests.simulator.script import Place, Reask, Rehire, Remove, Reroute, Rule, Script
 from tests.simulator.story import SOURCES, Asking, Subject
 
 __all__ = ["FIRST_SECRET", "PUBLIC_URL", "Layout", "key_of"]
@@ -57,11 +57,13 @@ class Layout:
 
     # --- editions ---------------------------------------------------------------------------------
 
-    def after(self, fault: Reroute | Rehire | Remove) -> "Layout":
+    def after(self, fault: Reroute | Reask | Rehire | Remove) -> "Layout":
         """The next edition."""
         match fault:
             case Reroute(rules=rules):
                 return self._next(rules=rules)
+            case Reask(concurrency=concurrency):
+                return self._next(asking=replace(self.asking, concurrency=concurrency))
             case Rehire(place=name, concurrency=concurrency, batch=batch):
                 return self._next(
                     places=tuple(

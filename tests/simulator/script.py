@@ -23,6 +23,7 @@ __all__ = [
     "Jump",
     "Outage",
     "Place",
+    "Reask",
     "Rehire",
     "Remove",
     "Reroute",
@@ -176,6 +177,14 @@ class Rehire:
 
 
 @dataclass(frozen=True, slots=True)
+class Reask:
+    """A source's settings are changed: it is asked by another inquirer, and swept by another sweeper."""
+
+    at: float
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
 class Remove:
     """A destination is taken out of the configuration, and put back later."""
 
@@ -217,6 +226,7 @@ Fault = (
     | Jump
     | ApiFault
     | Reroute
+    | Reask
     | Rehire
     | Remove
     | Rotate

@@ -21,6 +21,7 @@ from tests.simulator.script import (
     Full,
     Jump,
     Outage,
+    Reask,
     Rehire,
     Remove,
     Reroute,
@@ -83,7 +84,7 @@ def test_a_history_is_the_same_in_every_process() -> None:
 def test_everything_that_can_go_wrong_is_drawn() -> None:
     drawn = Counter(type(fault) for seed in range(300) for fault in draw(seed).faults)
     kinds = (
-        ApiFault, Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Rehire, Remove, Reroute,
+        ApiFault, Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Reask, Rehire, Remove, Reroute,
         Rotate, Slow, Stop, StoreFault, Stuck, Stumble,
     )  # fmt: skip
     assert set(kinds) == set(drawn)

@@ -18,6 +18,7 @@ from tests.simulator.script import (
     Full,
     Jump,
     Outage,
+    Reask,
     Rehire,
     Remove,
     Reroute,
@@ -37,7 +38,7 @@ __all__ = ["arrange"]
 
 _Process = Crash | Blackout | Stop | Slow
 _Surroundings = StoreFault | Full | Jump
-_Configuration = Reroute | Rehire | Remove | Rotate
+_Configuration = Reroute | Reask | Rehire | Remove | Rotate
 
 
 def arrange(world: "World", fault: Fault) -> None:
@@ -93,7 +94,7 @@ def _surround(world: "World", fault: _Surroundings) -> None:
 
 def _configure(world: "World", fault: _Configuration) -> None:
     match fault:
-        case Reroute() | Rehire():
+        case Reroute() | Reask() | Rehire():
             world.configure(world.layout.after(fault))
         case Remove():
             world.watch(_remove(world, fault))
