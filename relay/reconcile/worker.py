@@ -122,6 +122,8 @@ class Inquirer:
         #: Nobody is asked before this, monotonic seconds: the API has asked us to wait.
         self._quiet_until = 0.0
         self._asking: dict[asyncio.Task[None], Inquiry] = {}
+        #: Claimed, and not yet in the hands of an ask, by the number of the run.
+        self._unbegun: dict[int, Inquiry] = {}
         self._wake = asyncio.Event()
         #: Set while nobody is asked: those who wait for their turn give up waiting.
         self._hushed = asyncio.Event()
@@ -143,6 +145,11 @@ class Inquirer:
                     task.cancel()
         finally:
             self._asking.clear()
+            if self._unbegun:
+                # Cancelled before it began, nobody let it go.
+                left = [self._lesson(one) for one in self._unbegun.values()]
+                self._unbegun.clear()
+                await asyncio.shield(self._learn(left))
 
     def stop(self) -> None:
         """Begin no further ask. Idempotent."""
@@ -167,10 +174,12 @@ class Inquirer:
             self._hushed.clear()
         if self._upstream is None:
             return await self._give_up(await self._claim(OVERDUE_MAX), "not_asked")
-        if self._stands_back(now) and not self.gate.may_probe(now):
+        quiet = now < self._quiet_until
+        if quiet or (self.gate.open and not self.gate.may_probe(now)):
             overdue = await self._claim(OVERDUE_MAX, overdue=True)
             again = await self._give_up(overdue, "api_down")
-            return min(again, max(0.0, (self.gate.probe_at or self._quiet_until) - now))
+            until = max(self.gate.probe_at or 0.0, self._quiet_until)
+            return min(again, max(0.0, until - now))
         probe = self.gate.open
         free = (1 if probe else self._options.concurrency) - len(self._asking)
         if free <= 0 or (self._asking and free < self._options.concurrency // 4):
@@ -178,6 +187,7 @@ class Inquirer:
             return POLL_S
         found = await self._claim(free)
         for inquiry in found:
+            self._unbegun[inquiry.run] = inquiry
             task = tasks.create_task(self._ask(self._upstream, inquiry, probe=probe))
             self._asking[task] = inquiry
             task.add_done_callback(self._ended)
@@ -220,6 +230,7 @@ class Inquirer:
 
     async def _ask(self, upstream: Upstream, inquiry: Inquiry, *, probe: bool) -> None:
         loop = asyncio.get_running_loop()
+        del self._unbegun[inquiry.run]
         try:
             await self._turn()
             if not probe and self._stands_back(loop.time()):

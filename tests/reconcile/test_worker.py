@@ -342,6 +342,47 @@ async def test_a_run_that_has_an_event_is_asked_for_without_its_callback(
     assert (desk.upstream.redelivered, desk.upstream.asked) == ([], ["run_1"])
 
 
+async def test_who_is_claimed_as_we_stop_is_free_as_well(desk: Desk) -> None:
+    """Its ask is over before it began."""
+    desk.options = InquirerOptions(
+        policy=AskPolicy(), gate=GatePolicy(), concurrency=1, rate=10_000
+    )
+    await desk.harness.one(partial())
+    with desk.harness.held() as hold:
+        desk.start()
+        await hold.reached()
+        desk.inquirer.stop()
+    await desk.stop()
+    assert desk.upstream.asked == []
+    found = await desk.harness.rows("SELECT lease FROM inquiries")
+    assert found == [(None,)]
+
+
+async def test_a_probe_that_is_told_to_wait_is_not_followed_by_the_next(
+    desk: Desk,
+) -> None:
+    desk.upstream.answer = lambda _: DOWN
+    desk.options = InquirerOptions(
+        policy=AskPolicy(),
+        gate=GatePolicy(faults_to_open=1, probe_first_s=0.01, probe_last_s=0.01),
+        concurrency=1,
+        rate=10_000,
+    )
+    await desk.harness.store.record([partial(f"run_{n}") for n in range(5)])
+    desk.start()
+    await desk.watch.until(lambda: desk.inquirer.gate.open)
+    desk.upstream.answer = lambda _: Silent(
+        reason="rate_limited", of_source=True, status=429, retry_after_us=3_600_000_000
+    )
+    await desk.rows(
+        "SELECT COUNT(*) FROM asks WHERE answer = 'rate_limited'", [(1,)]
+    )
+    asked = len(desk.upstream.asked)
+    desk.inquirer.hint()
+    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.2)
+    assert len(desk.upstream.asked) == asked
+
+
 async def test_a_crowd_is_asked_no_faster_than_the_rate(desk: Desk) -> None:
     """Waiting for a turn counts as nobody being asked."""
     desk.options = InquirerOptions(

@@ -349,6 +349,12 @@ def _api_faults(dice: Random, cast: _Cast) -> list[ApiFault]:
                 subject=subject if about else None,
             )
         )
+        if dice.random() < 0.3:
+            # Who comes back has much to answer at first.
+            soon = round(until + 3.0, 3)
+            found.append(
+                ApiFault(subject.source, round(until, 3), soon, "429 for a while", None)
+            )
     if dice.random() < 0.2:
         subject = dice.choice(cast.subjects)
         how = dice.choice(_LASTING)

@@ -7,14 +7,13 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-import relay.core.snapshot
 import relay.core.truth
 import relay.receive.sweep
 import relay.reconcile.upstream
 import relay.reconcile.worker
 import relay.record.learning
 from relay.core.callback import Reading
-from relay.core.identity import Outcome, RunKey
+from relay.core.identity import RunKey
 from relay.core.inquiry import (
     GiveUp,
     Heard,
@@ -27,7 +26,7 @@ from relay.core.inquiry import (
 )
 from relay.core.likeness import same_output
 from relay.core.run import Known, Publication
-from relay.core.snapshot import Snapshot, document, outcome_of, read_answer
+from relay.core.snapshot import Snapshot, document, read_answer
 from relay.core.sweep import Listed, sighted
 from relay.core.truth import Finding, learn
 from relay.receive.sweep import Progress, Sweeper
@@ -74,11 +73,12 @@ def counts_from_one_again(patch: Patch) -> None:
 
 
 def running_is_an_end(patch: Patch) -> None:
-    patch.setattr(
-        relay.core.snapshot,
-        "outcome_of",
-        lambda word, **ended: outcome_of(word, **ended) or Outcome.OTHER,
-    )
+    """What goes on will end well."""
+
+    def ended(body: bytes, key: RunKey, **how: Any) -> object:
+        return read_answer(body.replace(b'"running"', b'"succeeded"'), key, **how)
+
+    patch.setattr(relay.reconcile.upstream, "read_answer", ended)
 
 
 def moves_on_from_half_a_sweep(patch: Patch) -> None:
