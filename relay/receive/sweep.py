@@ -96,11 +96,11 @@ class ApiList:
         answer = await self._client.batches.fetch(batch_id)
         found = answer.document
         named = found.get("org_id") if isinstance(found, dict) else None
-        if self._organization and isinstance(named, str):
-            if canonical(named) != canonical(self._organization):
-                raise WrongRunError(
-                    f"{answer.request}: another organisation's", status=answer.status
-                )
+        ours = self._organization
+        if ours and isinstance(named, str) and canonical(named) != canonical(ours):
+            raise WrongRunError(
+                f"{answer.request}: another organisation's", status=answer.status
+            )
         return found
 
 
@@ -209,9 +209,9 @@ class Sweeper:
         if begin is None and not dry and not self._stopping.is_set():
             # Whatever the API calls the future must not hide what is created until then.
             now = self._clock.now_us()
-            seen = self._started if newest is None else newest
+            reached = self._started if newest is None else newest
             await self._inquiries.watch(
-                self.source, [], cursor=min(seen, now, *self._to_be_seen(now))
+                self.source, [], cursor=min(reached, now, *self._to_be_seen(now))
             )
         return progress
 

@@ -291,7 +291,9 @@ async def test_a_batch_that_cannot_be_had_keeps_nobody_from_being_found(
     """It is asked for once a sweep, and looked for again by the next, however far that one looks back."""
     office.policy = SweepPolicy(callback_urls=(OURS,), reach=60 * MINUTE, overlap=0)
     batch = {"status_code": "succeeded", "callback_url": OURS}
-    office.list.batches = {name: {"id": name, **batch} for name in ("batch_1", "batch_2")}
+    office.list.batches = {
+        name: {"id": name, **batch} for name in ("batch_1", "batch_2")
+    }
     child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
     office.list.runs = [{**run(n, minutes_ago=n), **child} for n in (2, 3)]
     office.list.runs += [run(1), run(4, minutes_ago=4)]

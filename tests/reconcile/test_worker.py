@@ -374,9 +374,7 @@ async def test_a_probe_that_is_told_to_wait_is_not_followed_by_the_next(
     desk.upstream.answer = lambda _: Silent(
         reason="rate_limited", of_source=True, status=429, retry_after_us=3_600_000_000
     )
-    await desk.rows(
-        "SELECT COUNT(*) FROM asks WHERE answer = 'rate_limited'", [(1,)]
-    )
+    await desk.rows("SELECT COUNT(*) FROM asks WHERE answer = 'rate_limited'", [(1,)])
     asked = len(desk.upstream.asked)
     desk.inquirer.hint()
     await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.2)

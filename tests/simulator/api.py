@@ -135,7 +135,8 @@ class Api:
             seconds = self._dice.choice((0.5, 2.0, 40.0))
             self._quiet[life, source] = self._loop.time() + seconds
             raise RateLimitedError("429", status=429, retry_after=seconds)
-        raise _ERRORS[fault]()
+        make = _ERRORS[fault]
+        raise make()
 
     def _judge_haste(self, life: Life, source: str) -> None:
         until = self._quiet.get((life, source), 0.0)
@@ -162,7 +163,10 @@ class Api:
         )
         # What is not about this run tells how some other one ended.
         if fault in _ANSWERS:
-            said |= {"status_code": "partial_succeeded", "completed_at": "2020-01-01T00:00:00Z"}
+            said |= {
+                "status_code": "partial_succeeded",
+                "completed_at": "2020-01-01T00:00:00Z",
+            }
         match fault:
             case "another run":
                 said["id"] = "somebody-else"
@@ -170,6 +174,8 @@ class Api:
                 said["org_id"] = "org-of-others"
             case "no status":
                 said["status_code"] = None
+            case _:
+                pass
         return said
 
     def _send_again(self, subject: Subject) -> dict[str, object]:
@@ -216,7 +222,8 @@ def scripted(
     exchange: Callable[[Question], Any],
 ) -> Runflow:
     """The relay's own client, but for where its questions lead."""
-    caller: Any = replace(client._caller, transport=_Transport(exchange))
+    transport: Any = _Transport(exchange)
+    caller = replace(client._caller, transport=transport)
     client._assemble(caller, origin=client._origin)
     return client
 

@@ -6,7 +6,7 @@ Owns the questions and the shapes of their answers. Judges nothing.
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from relay.record.codes import OUTCOMES
 from tests.simulator.disk import Disk
@@ -122,21 +122,25 @@ def deliveries(disk: Disk) -> Sequence[Delivery]:
 
 
 def events(disk: Disk) -> Sequence[Event]:
-    return [
-        Event(
-            _subject(source, space, key),
-            revision,
-            OUTCOMES[outcome].value,
-            bytes(identifier),
-            *plain,
-            channel == "api",
-            bytes(digest),
-            json.loads(body),
-        )
-        for source, space, key, revision, outcome, identifier, *plain, channel, digest, body in disk.rows(
-            _EVENTS
-        )
-    ]
+    return [_event(*row) for row in disk.rows(_EVENTS)]
+
+
+def _event(source: str, space: int, key: bytes, *row: Any) -> Event:
+    revision, outcome, identifier, *plain, channel, digest, body = row
+    confirmed, age, origin, known_ref = plain
+    return Event(
+        subject=_subject(source, space, key),
+        revision=revision,
+        outcome=OUTCOMES[outcome].value,
+        identifier=bytes(identifier),
+        confirmed=confirmed,
+        age=age,
+        origin=origin,
+        known_ref=known_ref,
+        told=channel == "api",
+        digest=bytes(digest),
+        words=json.loads(body),
+    )
 
 
 def inquiries(disk: Disk) -> Sequence[Inquiry]:

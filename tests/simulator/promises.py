@@ -113,9 +113,7 @@ def open_deliveries(world: "World") -> list[str]:
 def asking(world: "World") -> bool:
     """Whether anybody is being asked for, or is due to be."""
     now = world.machine.now_us()
-    return any(
-        one.leased or one.due_at <= now for one in looking.inquiries(world.disk)
-    )
+    return any(one.leased or one.due_at <= now for one in looking.inquiries(world.disk))
 
 
 def settled(world: "World") -> bool:

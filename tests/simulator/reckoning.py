@@ -8,7 +8,7 @@ import hashlib
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from relay.record.sqlite.ledger import recount_of
 from tests.simulator import looking

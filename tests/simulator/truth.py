@@ -11,8 +11,7 @@ from functools import cache
 from typing import Final
 
 from tests.fakes import NOW_US
-from tests.simulator.story import ApiFault, Call, Course, Subject
-from tests.simulator.story import FOR_EVER
+from tests.simulator.story import FOR_EVER, ApiFault, Call, Course, Subject
 
 __all__ = [
     "Said",
@@ -78,7 +77,7 @@ def _end(course: Course, outcome: str, signature: int) -> dict[str, object]:
 def answer_of(course: Course, now: float, signature: int) -> dict[str, object]:
     """What the API says of it now. Links are signed anew with every answer."""
     outcome = outcome_at(course, now)
-    said = {
+    said: dict[str, object] = {
         "id": course.subject.id,
         "org_id": f"org-{course.subject.source}",
         "status_code": outcome or "running",
@@ -140,20 +139,26 @@ def body_of(call: Call, course: Course) -> bytes:
     }
     if call.client_ref is not None:
         said["client_ref"] = call.client_ref
+    if call.spelling:
+        said["note"] = call.spelling
+    _spoil(said, call, name)
+    return json.dumps(said).encode()
+
+
+def _spoil(said: dict[str, object], call: Call, name: str) -> None:
+    """Say less of it, or more, as the shape and the spelling have it."""
     if call.shape == "open":
         said["status"] = "running"
         said.pop("status_code", None)
     elif call.spelling == 1:
-        said["event"] = f"{subject.kind}.{call.outcome}"
-        if subject.kind == "run":
+        said["event"] = f"{call.subject.kind}.{call.outcome}"
+        if call.subject.kind == "run":
             # A run may be part of a batch, and is spoken of all the same.
             said["batch_id"] = name
     if call.shape == "partial":
-        for field in ("status", "status_code") if call.lack == "status" else (call.lack,):
-            said.pop(field, None)
-    if call.spelling:
-        said["note"] = call.spelling
-    return json.dumps(said).encode()
+        said.pop(call.lack, None)
+        if call.lack == "status":
+            said.pop("status_code", None)
 
 
 # --- what was said ------------------------------------------------------------------------------------

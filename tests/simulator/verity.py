@@ -168,7 +168,9 @@ def _true_at_last(
     require(state is None, "P6", f"{subject} is asked for still")
     if not events and not calls and _abandoned(world):
         return
-    require(events, "P6" if not calls else "P5", f"{subject} has ended without an event")
+    require(
+        events, "P6" if not calls else "P5", f"{subject} has ended without an event"
+    )
     last, truth = events[-1], editions(course)[-1]
     refs = {call.client_ref for call in calls} - {None}
     if _said(last) != truth:
@@ -214,16 +216,16 @@ def _unconfirmed(
     elif whole:
         require(events, "P5", f"{subject} has ended, and there is no event")
         # A list that says otherwise is listened to, and nothing is learnt of it.
-        require(
-            state in (None, WATCHED), "P5", f"{subject} waits for what it knows"
-        )
-    elif named and world.script.asking.on_unconfirmed == "publish" and not _hurried(world):
+        require(state in (None, WATCHED), "P5", f"{subject} waits for what it knows")
+    elif (
+        named
+        and world.script.asking.on_unconfirmed == "publish"
+        and not _hurried(world)
+    ):
         require(events, "P6", f"{subject} is not published, as the policy has it")
         require(not events[0].confirmed, "P6", f"{subject} was confirmed by nobody")
     elif not _hurried(world):
-        require(
-            not events and state == HELD, "P6", f"{subject} is held by nobody"
-        )
+        require(not events and state == HELD, "P6", f"{subject} is held by nobody")
 
 
 def _names(call: Call) -> str | None:

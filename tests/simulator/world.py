@@ -103,7 +103,11 @@ class World:
         #: Whether the last life ended with the machine's power.
         self.powerless = False
         self.api = Api(
-            script, self.loop, Random(seed ^ 0xA91), self.history, redeliver=self._redeliver
+            script,
+            self.loop,
+            Random(seed ^ 0xA91),
+            self.history,
+            redeliver=self._redeliver,
         )
         #: Since when everything works but what never will.
         self.works_at = 0.0
@@ -179,7 +183,9 @@ class World:
             self.history.note("world", f"{stride:.0f} s pass")
             self.loop.leap(stride)
             stride *= 2
-        raise BrokenError("P6", f"still open after days: {promises.open_inquiries(self)}")
+        raise BrokenError(
+            "P6", f"still open after days: {promises.open_inquiries(self)}"
+        )
 
     async def _asked(self) -> None:
         """Let whoever is due be asked for."""

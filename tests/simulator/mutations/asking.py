@@ -99,7 +99,7 @@ def moves_on_from_half_a_sweep(patch: Patch) -> None:
 def forgets_who_goes_on(patch: Patch) -> None:
     """A sweep remembers none but those that have ended."""
 
-    def seen(source: str, run: Listed, *rest: Any, **now: int) -> Sighting | None:
+    def seen(source: str, run: Listed, *rest: Any, **now: Any) -> Sighting | None:
         return None if run.outcome is None else sighted(source, run, *rest, **now)
 
     patch.setattr(relay.receive.sweep, "sighted", seen)
@@ -144,7 +144,9 @@ def keeps_what_the_callback_said(patch: Patch) -> None:
     def told(snapshot: Snapshot, said: list[Reading], **how: bool) -> bytes:
         found = json.loads(document(snapshot, said, **how))
         words = [one.status_raw for one in said if one.outcome is not None]
-        return json.dumps({**found, "status_code": [*words, found["status_code"]][0]}).encode()
+        return json.dumps(
+            {**found, "status_code": [*words, found["status_code"]][0]}
+        ).encode()
 
     patch.setattr(relay.reconcile.worker, "document", told)
 
