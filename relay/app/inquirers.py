@@ -134,8 +134,11 @@ class Inquirers:
             if post.client is not None:
                 await post.client.close()
 
+    def _client(self, source: Source) -> Runflow | None:
+        return build_client(source)
+
     def _start(self, source: Source, public_url: str | None) -> None:
-        client = build_client(source)
+        client = self._client(source)
         inquirer = Inquirer(
             source.name,
             upstream=None if client is None else _upstream(client, source),

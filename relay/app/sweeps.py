@@ -65,7 +65,7 @@ def build_sweeper(
         return None
     return Sweeper(
         source.name,
-        runs=ApiList(client),
+        runs=ApiList(client, organization=source.api.organization_id),
         inquiries=inquiries,
         clock=clock,
         found=found,

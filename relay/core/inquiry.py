@@ -23,6 +23,8 @@ from relay.core.truth import OnUnconfirmed
 
 __all__ = [
     "AGAIN_AFTER",
+    "NO_CALLBACK",
+    "OTHER_OUTCOME",
     "AskPolicy",
     "Asked",
     "Conclude",
@@ -51,6 +53,10 @@ BACKOFF_MAX: Final = 32 * SECOND
 WATCH_MAX: Final = 10 * 60 * SECOND
 #: How long a callback that was asked for once more may be on its way.
 REDELIVERY_WAIT: Final = 120 * SECOND
+#: Why a run is watched that a sweep has seen and nobody has told of.
+NO_CALLBACK: Final = "no_callback"
+#: And one that has an event, of which the list says something else.
+OTHER_OUTCOME: Final = "other_outcome"
 #: When a run that could not be confirmed in time is asked for again, after the deadline.
 AGAIN_AFTER: Final = (1 * HOUR, 6 * HOUR, 24 * HOUR, 72 * HOUR)
 
@@ -210,9 +216,10 @@ def _told(inquiry: Inquiry, snapshot: Snapshot, policy: AskPolicy, now: int) -> 
 
 
 def wants_redelivery(inquiry: Inquiry, policy: AskPolicy) -> bool:
-    """Whether to ask for the signed original first: of what has ended, and once."""
+    """Whether to ask for the signed original first: of what has ended without one, and once."""
     return (
         policy.redeliver
+        and NO_CALLBACK in inquiry.reasons
         and inquiry.state is InquiryState.WATCHED
         and inquiry.outcome is not None
         and inquiry.asks == 0

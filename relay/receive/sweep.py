@@ -14,13 +14,22 @@ from typing import Final, Protocol
 
 import structlog
 
+from relay.core.delivery import HOUR
 from relay.core.errors import CalledOffError, RelayError
-from relay.core.identity import Kind, RunKey
+from relay.core.identity import Kind, RunKey, canonical
 from relay.core.inquiry import Sighting
 from relay.core.pace import Pace
 from relay.core.ports import Clock, Inquiries
 from relay.core.sweep import Listed, Progress, SweepPolicy, listed, sighted, since
-from relay.runflow import AnswerError, NotFoundError, Q, Retries, Runflow, RunflowError
+from relay.runflow import (
+    NotFoundError,
+    Q,
+    RateLimitedError,
+    Retries,
+    Runflow,
+    RunflowError,
+    WrongRunError,
+)
 
 __all__ = ["ApiList", "Progress", "RunList", "SweepOptions", "Sweeper"]
 
@@ -44,6 +53,8 @@ RETRY_S: Final = 30.0
 #: A page, or a batch, is asked for so often until a sweep has failed: a long list is not begun anew for each
 #: answer that is lost on the way, or it might never be read to its end.
 RETRIES: Final = Retries(attempts=5)
+#: How long a batch that cannot be had keeps the cursor where it is, microseconds.
+UNSEEN_MAX_US: Final = 7 * 24 * HOUR
 
 
 class RunList(Protocol):
@@ -69,8 +80,10 @@ class RunList(Protocol):
 class ApiList:
     """The list as ``GET /v1/runs`` gives it."""
 
-    def __init__(self, client: Runflow) -> None:
+    def __init__(self, client: Runflow, *, organization: str | None) -> None:
+        """``organization`` is the id that a batch has to name, where one is known."""
         self._client = client.with_options(retries=RETRIES)
+        self._organization = organization
 
     async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
         """See :class:`RunList`."""
@@ -85,7 +98,15 @@ class ApiList:
 
     async def batch(self, batch_id: str) -> object:
         """See :class:`RunList`."""
-        return (await self._client.batches.fetch(batch_id)).document
+        answer = await self._client.batches.fetch(batch_id)
+        found = answer.document
+        named = found.get("org_id") if isinstance(found, dict) else None
+        ours = self._organization
+        if ours and isinstance(named, str) and canonical(named) != canonical(ours):
+            raise WrongRunError(
+                f"{answer.request}: another organisation's", status=answer.status
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +144,8 @@ class Sweeper:
         self._started = clock.now_us()
         #: Batches that were asked for, and what became of it.
         self._batches: dict[str, Listed | None] = {}
+        #: Batches that could not be had this time, and may be the next; and when a run of theirs was created.
+        self._unseen: dict[str, int | None] = {}
         self._stopping = asyncio.Event()
         #: Sweeps by hand that are under way; each ends when its time is set to now.
         self._by_hand: set[asyncio.Timeout] = set()
@@ -202,12 +225,13 @@ class Sweeper:
         start = begin
         if start is None:
             start = since(cursor, self._policy, first_start=self._started)
-            if cursor is None and not dry:
+            if cursor is end is None and not dry:
                 # Whoever starts anew before a sweep has got through begins here as well.
                 first = start + self._policy.overlap
                 await self._inquiries.watch(self.source, [], cursor=first)
         progress, newest = Progress(start=start), cursor
         batches: set[RunKey] = set()
+        self._unseen.clear()
         async for rows in self._list.pages(since=start):
             await self._turn()
             page = [run for row in rows if (run := listed(row))]
@@ -235,11 +259,17 @@ class Sweeper:
                 break
         if begin is end is None and not dry and not self._stopping.is_set():
             # Whatever the API calls the future must not hide what is created until then.
-            cursor = min(
-                self._started if newest is None else newest, self._clock.now_us()
+            now = self._clock.now_us()
+            reached = self._started if newest is None else newest
+            await self._inquiries.watch(
+                self.source, [], cursor=min(reached, now, *self._to_be_seen(now))
             )
-            await self._inquiries.watch(self.source, [], cursor=cursor)
         return progress
+
+    def _to_be_seen(self, now: int) -> Sequence[int]:
+        """When those were created who are to be looked at again; not what has been in vain for long."""
+        oldest = now - UNSEEN_MAX_US
+        return [at for at in self._unseen.values() if at is not None and at >= oldest]
 
     async def _sweep_once(self) -> float:
         """One sweep; seconds until the next."""
@@ -279,31 +309,42 @@ class Sweeper:
     async def _sightings(self, runs: Sequence[Listed]) -> list[Sighting]:
         now = self._clock.now_us()
         found: list[Sighting | None] = []
-        batches: dict[str, None] = {}
+        #: With one of their runs, the oldest of the page.
+        batches: dict[str, Listed] = {}
         for run in runs:
             if run.batch_id is not None and run.callback_url is None:
                 # A batch calls back once for all of its runs.
-                batches[run.batch_id] = None
+                batches[run.batch_id] = run
                 continue
             found.append(sighted(self.source, run, Kind.RUN, self._policy, now=now))
-        for batch_id in batches:
-            batch = await self._batch(batch_id)
+        for batch_id, child in batches.items():
+            batch = await self._batch(batch_id, child)
             if batch is not None:
                 found.append(
                     sighted(self.source, batch, Kind.BATCH, self._policy, now=now)
                 )
         return list({one.key: one for one in found if one is not None}.values())
 
-    async def _batch(self, batch_id: str) -> Listed | None:
+    async def _batch(self, batch_id: str, child: Listed) -> Listed | None:
+        if batch_id in self._unseen:
+            # Once a sweep is enough; the newest come first.
+            self._unseen[batch_id] = child.created_at
+            return None
         known = self._batches.get(batch_id)
         if known is not None and known.outcome is not None:
             return known
         await self._turn()
         try:
             batch = listed(await self._list.batch(batch_id))
-        except (NotFoundError, AnswerError) as error:
+            if batch is not None and canonical(batch.id) != canonical(batch_id):
+                raise WrongRunError(f"another batch came: {batch.id}", status=200)
+        except RateLimitedError:
+            raise
+        except RunflowError as error:
             # One batch that cannot be had keeps nobody else from being found.
             log.warning("sweep.batch", source=self.source, reason=error.reason)
+            if not isinstance(error, NotFoundError):
+                self._unseen[batch_id] = child.created_at
             batch = None
         while len(self._batches) >= BATCHES_KEPT:
             del self._batches[next(iter(self._batches))]

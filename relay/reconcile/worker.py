@@ -15,7 +15,13 @@ from typing import Final, Protocol
 import structlog
 
 from relay.core.callback import Reading, read
-from relay.core.errors import RelayError, UnstorableError
+from relay.core.errors import (
+    InternalError,
+    RelayError,
+    StoreBusyError,
+    StoreFullError,
+    UnstorableError,
+)
 from relay.core.gate import Gate, GatePolicy
 from relay.core.identity import RunKey
 from relay.core.inquiry import (
@@ -56,6 +62,10 @@ OVERDUE_MAX: Final = 256
 LIMITED_S: Final = 5.0
 #: When an answer that no store can keep is asked for again, microseconds.
 UNSTORABLE_US: Final = 600_000_000
+#: Before an answer is written again, in seconds.
+PAUSE_S: Final = 0.1
+#: How often that is tried while we stop.
+STOPPING_TRIES: Final = 20
 _DETAIL_MAX: Final = 500
 _UNTOUCHED: Final = Release()
 
@@ -113,6 +123,8 @@ class Inquirer:
         #: Nobody is asked before this, monotonic seconds: the API has asked us to wait.
         self._quiet_until = 0.0
         self._asking: dict[asyncio.Task[None], Inquiry] = {}
+        #: Claimed, and not yet in the hands of an ask, by the number of the run.
+        self._unbegun: dict[int, Inquiry] = {}
         self._wake = asyncio.Event()
         #: Set while nobody is asked: those who wait for their turn give up waiting.
         self._hushed = asyncio.Event()
@@ -134,6 +146,11 @@ class Inquirer:
                     task.cancel()
         finally:
             self._asking.clear()
+            if self._unbegun:
+                # Cancelled before it began, nobody let it go.
+                left = [self._lesson(one) for one in self._unbegun.values()]
+                self._unbegun.clear()
+                await asyncio.shield(self._learn(left))
 
     def stop(self) -> None:
         """Begin no further ask. Idempotent."""
@@ -158,10 +175,12 @@ class Inquirer:
             self._hushed.clear()
         if self._upstream is None:
             return await self._give_up(await self._claim(OVERDUE_MAX), "not_asked")
-        if self._stands_back(now) and not self.gate.may_probe(now):
+        quiet = now < self._quiet_until
+        if quiet or (self.gate.open and not self.gate.may_probe(now)):
             overdue = await self._claim(OVERDUE_MAX, overdue=True)
             again = await self._give_up(overdue, "api_down")
-            return min(again, max(0.0, (self.gate.probe_at or self._quiet_until) - now))
+            until = max(self.gate.probe_at or 0.0, self._quiet_until)
+            return min(again, max(0.0, until - now))
         probe = self.gate.open
         free = (1 if probe else self._options.concurrency) - len(self._asking)
         if free <= 0 or (self._asking and free < self._options.concurrency // 4):
@@ -169,6 +188,7 @@ class Inquirer:
             return POLL_S
         found = await self._claim(free)
         for inquiry in found:
+            self._unbegun[inquiry.run] = inquiry
             task = tasks.create_task(self._ask(self._upstream, inquiry, probe=probe))
             self._asking[task] = inquiry
             task.add_done_callback(self._ended)
@@ -211,6 +231,7 @@ class Inquirer:
 
     async def _ask(self, upstream: Upstream, inquiry: Inquiry, *, probe: bool) -> None:
         loop = asyncio.get_running_loop()
+        del self._unbegun[inquiry.run]
         try:
             await self._turn()
             if not probe and self._stands_back(loop.time()):
@@ -326,17 +347,33 @@ class Inquirer:
         )
 
     async def _learn(self, lessons: Sequence[Lesson]) -> None:
-        try:
-            await self._inquiries.learn(lessons)
-        except UnstorableError:
-            log.exception("answer.unstorable", source=self.source)
-            later = Postpone(self._clock.now_us() + UNSTORABLE_US)
-            await self._inquiries.learn(
-                [self._lesson(lesson.inquiry, move=later) for lesson in lessons]
-            )
-        except RelayError:
-            # The store is closing or has failed: what was claimed is free when it opens again.
-            return
+        """Write what was learnt as soon as the store can: nobody else may ask until then."""
+        left = STOPPING_TRIES
+        while left > 0:
+            try:
+                await self._inquiries.learn(lessons)
+            except (UnstorableError, InternalError):
+                log.exception("answer.unstorable", source=self.source)
+                later = Postpone(self._clock.now_us() + UNSTORABLE_US)
+                lessons = [self._lesson(one.inquiry, move=later) for one in lessons]
+            except (StoreBusyError, StoreFullError) as error:
+                log.warning("learn.postponed", source=self.source, why=str(error))
+            except RelayError:
+                # The store has failed: what was claimed is free when it opens again.
+                return
+            else:
+                return
+            # As well when it closes before we have ended.
+            left -= self._stopping
+            await _pause(PAUSE_S)
+
+
+async def _pause(seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.get_running_loop().create_future()
+    except TimeoutError:
+        pass
 
 
 def _word(heard: Heard) -> str:

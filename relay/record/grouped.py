@@ -27,6 +27,7 @@ from relay.core.ports import (
 )
 from relay.core.receipt import Receipt
 from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
+from relay.core.route import Router
 from relay.record.grouping import Grouper
 from relay.record.jobs import (
     Claim,
@@ -195,8 +196,13 @@ class GroupedStore(ABC):
     ) -> Sequence[Inquiry]:
         """See :class:`relay.core.ports.Inquiries`."""
         job = Inquire(source, limit, now, opened_before)
-        answer = await self._grouper.submit(job, urgent=True)
-        return cast("Sequence[Inquiry]", answer)
+        answer = self._grouper.submit(job, urgent=True)
+        try:
+            return cast("Sequence[Inquiry]", await asyncio.shield(answer))
+        except asyncio.CancelledError:
+            # The same: nobody is left to ask about what it leases.
+            answer.add_done_callback(self._let_go)
+            raise
 
     async def learn(self, lessons: Sequence[Lesson], /) -> Sequence[Recorded]:
         """See :class:`relay.core.ports.Inquiries`."""
@@ -229,6 +235,20 @@ class GroupedStore(ABC):
             self._refused_at = now if refused else None
         self._hand_over(answers)
         return answers
+
+    def _let_go(self, claimed: asyncio.Future[object]) -> None:
+        """Release inquiries that were claimed for a caller that has gone."""
+        if claimed.cancelled() or claimed.exception() is not None:
+            return
+        nowhere, now = Router(routes=(), destinations=()), self._clock.now_us()
+        lessons = [
+            Lesson(inquiry=inquiry, asked=None, router=nowhere, at=now)
+            for inquiry in cast("Sequence[Inquiry]", claimed.result())
+        ]
+        if lessons:
+            with suppress(RelayError):
+                answer = self._grouper.submit(Learn(lessons), urgent=True)
+                answer.add_done_callback(_look_away)
 
     def _give_back(self, claimed: asyncio.Future[object]) -> None:
         """Release what was claimed for a caller that has gone."""

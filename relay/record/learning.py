@@ -15,6 +15,8 @@ from relay.core.callback import Reading, Unreadable, read
 from relay.core.errors import UnstorableError
 from relay.core.identity import RunKey
 from relay.core.inquiry import (
+    NO_CALLBACK,
+    OTHER_OUTCOME,
     Ended,
     GiveUp,
     InquiryState,
@@ -275,7 +277,7 @@ class Learner:
         row.inquiry = InquiryRow(
             state=InquiryState.WATCHED,
             outcome=sighting.outcome,
-            reasons=("no_callback",),
+            reasons=(NO_CALLBACK if row.known.outcome is None else OTHER_OUTCOME,),
             receipt=0,
             opened_at=sighting.at,
             due_at=sighting.due_at,

@@ -11,6 +11,7 @@ from relay.core.identity import Kind, Outcome, RunKey
 from relay.core.inquiry import (
     AGAIN_AFTER,
     BACKOFF_MAX,
+    NO_CALLBACK,
     WATCH_MAX,
     AskPolicy,
     Conclude,
@@ -75,7 +76,7 @@ def test_an_answer_ends_every_inquiry(state: InquiryState) -> None:
 
 def watched(outcome: Outcome | None = None, *, asks: int = 0) -> Inquiry:
     one = inquiry(InquiryState.WATCHED, asks=asks)
-    return msgspec.structs.replace(one, outcome=outcome)
+    return msgspec.structs.replace(one, outcome=outcome, reasons=(NO_CALLBACK,))
 
 
 @pytest.mark.parametrize(

@@ -1,113 +1,26 @@
 """A sweep finds what was missed, remembers how far it got, and needs no more memory than a page."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from relay.core.errors import CalledOffError
-from relay.core.inquiry import InquiryState
-from relay.core.moment import text_of
-from relay.core.sweep import SweepPolicy
 from relay.receive.sweep import ApiList, Progress, Sweeper, SweepOptions
 from relay.runflow import (
-    NotFoundError,
     RateLimitedError,
     Runflow,
-    RunflowError,
     ServerError,
 )
 from relay.runflow.system import System
 from relay.sandbox import Faults
 from tests.fakes import NOW_US
+from tests.receive.sweeping import MINUTE, PAGE, Office, ScriptedList, run
 from tests.record.receipts import callback
-from tests.record.sqlite_harness import SqliteHarness
 from tests.sandbox.caller import calling
 
 pytestmark = pytest.mark.timeout(30, func_only=True)
-
-OURS = "https://relay.example.com/callbacks/acme"
-MINUTE = 60_000_000
-PAGE = 3
-
-
-def run(
-    number: int, *, minutes_ago: float = 1, status: str = "succeeded", **more: object
-) -> dict[str, object]:
-    created = NOW_US - round(minutes_ago * MINUTE)
-    return {
-        "id": f"run_{number}",
-        "status_code": status,
-        "created_at": text_of(created),
-        "completed_at": text_of(created) if status == "succeeded" else None,
-        "callback_url": OURS,
-        **more,
-    }
-
-
-class ScriptedList:
-    """A list of runs, newest first, in pages; between two pages anything may happen."""
-
-    def __init__(self) -> None:
-        self.runs: list[dict[str, object]] = []
-        self.batches: dict[str, dict[str, object]] = {}
-        self.error: RunflowError | None = None
-        self.fails_at = 0
-        self.asked_since: list[int] = []
-        self.asked_batches: list[str] = []
-        self.between: Callable[[], object] = lambda: None
-        self.ignores_the_filter = False
-
-    async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
-        self.asked_since.append(since)
-        rows = sorted(self.runs, key=lambda row: str(row["created_at"]), reverse=True)
-        if not self.ignores_the_filter:
-            rows = [row for row in rows if str(row["created_at"]) >= text_of(since)]
-        for number, start in enumerate(range(0, max(len(rows), 1), PAGE)):
-            if self.error is not None and number >= self.fails_at:
-                raise self.error
-            yield rows[start : start + PAGE]
-            self.between()
-
-    async def batch(self, batch_id: str) -> object:
-        self.asked_batches.append(batch_id)
-        if batch_id not in self.batches:
-            raise NotFoundError("GET batch: 404", status=404)
-        return self.batches[batch_id]
-
-
-class Office:
-    """A real store, a sweeper and a scripted list."""
-
-    def __init__(self, folder: Path) -> None:
-        self.harness = SqliteHarness(folder)
-        self.list = ScriptedList()
-        self.found = 0
-        self.policy = SweepPolicy(callback_urls=(OURS,), reach=60 * MINUTE)
-
-    def sweeper(self) -> Sweeper:
-        return Sweeper(
-            "acme",
-            runs=self.list,
-            inquiries=self.harness.store,
-            clock=self.harness.clock,
-            found=self._find,
-            options=SweepOptions(policy=self.policy, rate=10_000),
-        )
-
-    def _find(self) -> None:
-        self.found += 1
-
-    async def sweep(self) -> Progress:
-        return await self.sweeper().sweep()
-
-    async def watched(self) -> list[str]:
-        rows = await self.harness.rows(
-            "SELECT r.id FROM inquiries AS i JOIN runs AS r ON r.number = i.run WHERE i.state = ? ORDER BY 1",
-            int(InquiryState.WATCHED),
-        )
-        return [bytes(name).decode() for (name,) in rows]
 
 
 @pytest.fixture
@@ -241,50 +154,6 @@ async def test_a_sweep_by_hand_looks_at_its_window_and_moves_no_cursor(
     assert await office.harness.store.swept("acme") is None
 
 
-async def test_the_children_of_a_batch_are_left_to_their_batch(office: Office) -> None:
-    """Asked for once, however many of its runs are seen; unless a child calls back by itself."""
-    office.list.batches["batch_1"] = {
-        "id": "batch_1",
-        "status_code": "partial_succeeded",
-        "completed_at": text_of(NOW_US),
-        "callback_url": OURS,
-    }
-    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
-    office.list.runs = [{**run(n, minutes_ago=n), **child} for n in range(1, 6)]
-    office.list.runs += [
-        run(7, batch_id="batch_1"),
-        run(8, callback_url=None, batch_id="batch_9"),
-    ]
-    await office.sweep()
-    assert await office.watched() == ["batch_1", "run_7"]
-    assert sorted(set(office.list.asked_batches)) == ["batch_1", "batch_9"]
-    assert office.list.asked_batches.count("batch_1") == 1
-
-
-async def test_the_children_of_a_batch_are_left_to_it_also_where_every_run_is_ours(
-    office: Office,
-) -> None:
-    office.policy = SweepPolicy(reach=60 * MINUTE)
-    office.list.batches["batch_1"] = {"id": "batch_1", "status_code": "running"}
-    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
-    office.list.runs = [{**run(n), **child} for n in range(1, 4)]
-    await office.sweep()
-    assert await office.watched() == ["batch_1"]
-
-
-async def test_a_batch_is_asked_for_once_a_page_whether_or_not_it_is_over(
-    office: Office,
-) -> None:
-    """A hundred runs of one that is under way, or that is gone, are no hundred questions."""
-    office.list.batches["batch_1"] = {"id": "batch_1", "status_code": "running"}
-    office.list.runs = [
-        run(n, minutes_ago=1, callback_url=None, batch_id=f"batch_{n % 2}")
-        for n in range(PAGE)
-    ]
-    await office.sweep()
-    assert office.list.asked_batches == ["batch_0", "batch_1"]
-
-
 async def test_where_the_first_sweep_began_is_known_although_it_never_ended(
     office: Office,
 ) -> None:
@@ -305,7 +174,10 @@ async def test_a_page_that_is_lost_on_the_way_is_asked_for_again_at_once() -> No
         system = System(sleep=_at_once)
         async with Runflow(token, base_url=url, retries=0, system=system) as client:
             walks = [
-                [page async for page in ApiList(client).pages(since=0)]
+                [
+                    page
+                    async for page in ApiList(client, organization=None).pages(since=0)
+                ]
                 for _ in range(5)
             ]
     assert walks == [[()]] * 5
@@ -336,23 +208,6 @@ async def test_what_lies_after_an_end_is_left_to_the_next_sweep(office: Office) 
     await office.sweeper().sweep(end=NOW_US - 10 * MINUTE)
     assert await office.watched() == ["run_1"]
     assert await office.harness.store.swept("acme") is None
-
-
-async def test_a_dry_sweep_counts_a_batch_once_however_many_pages_its_runs_fill(
-    office: Office,
-) -> None:
-    office.list.batches["batch_1"] = {
-        "id": "batch_1",
-        "status_code": "succeeded",
-        "completed_at": text_of(NOW_US),
-        "callback_url": OURS,
-    }
-    office.list.runs = [
-        run(n, minutes_ago=n, callback_url=None, batch_id="batch_1")
-        for n in range(1, 8)
-    ]
-    progress = await office.sweeper().sweep(dry=True)
-    assert (progress.pages, progress.missed) == (3, 1)
 
 
 async def test_runs_that_still_go_on_are_counted_apart(office: Office) -> None:

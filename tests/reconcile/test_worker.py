@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.core.gate import GatePolicy
 from relay.core.identity import Kind, Outcome, RunKey
 from relay.core.inquiry import AskPolicy, Heard, Sighting, Silent, Told, Unended
 from relay.core.snapshot import Snapshot, read_answer
 from relay.reconcile.worker import Inquirer, InquirerOptions
+from relay.record.sqlite.store import SqliteStore
 from tests.deliver.couriers import Watch
 from tests.fakes import NOW_US
 from tests.record.receipts import EVERYWHERE, callback, partial
@@ -292,6 +295,90 @@ async def test_who_is_asked_for_when_we_stop_is_free_for_whoever_comes_next(
     )
     assert found == [(3,)]
     assert await desk.harness.count("asks") == 0
+
+
+async def test_a_store_that_cannot_write_for_a_while_is_told_later(desk: Desk) -> None:
+    """Nobody else may ask until then, and nobody would: the answer is kept."""
+    await desk.harness.one(partial())
+    store = desk.harness.store
+    assert isinstance(store, SqliteStore)
+    assert store._writer is not None
+    whole = store._writer._db
+    desk.upstream.going.clear()
+    with capture_logs() as lines:
+        desk.start()
+        await desk.watch.until(lambda: desk.upstream.under_way == 1)
+        desk.harness.obstruct("BEGIN IMMEDIATE", sqlite3.SQLITE_BUSY)
+        desk.upstream.going.set()
+        async with asyncio.timeout(10):
+            while not any(line["event"] == "learn.postponed" for line in lines):
+                await asyncio.wait(
+                    [asyncio.get_running_loop().create_future()], timeout=0.01
+                )
+    store._writer._db = whole
+    await desk.events(1)
+    assert desk.upstream.asked == ["run_1"]
+    await desk.rows("SELECT COUNT(*) FROM inquiries", [(0,)])
+
+
+async def test_a_run_that_has_an_event_is_asked_for_without_its_callback(
+    desk: Desk,
+) -> None:
+    """The list says that it ended otherwise; the signed original would only say so again."""
+    desk.options = InquirerOptions(
+        policy=AskPolicy(redeliver=True), gate=GatePolicy(), rate=10_000
+    )
+    await desk.harness.one(callback())
+    seen = Sighting(
+        key=RunKey("acme", Kind.RUN, "run_1"),
+        outcome=Outcome.FAILED,
+        due_at=NOW_US,
+        at=NOW_US,
+    )
+    desk.upstream.answer = lambda key: told(key, "failed")
+    await desk.harness.store.watch("acme", [seen])
+    desk.start()
+    await desk.events(2)
+    assert (desk.upstream.redelivered, desk.upstream.asked) == ([], ["run_1"])
+
+
+async def test_who_is_claimed_as_we_stop_is_free_as_well(desk: Desk) -> None:
+    """Its ask is over before it began."""
+    desk.options = InquirerOptions(
+        policy=AskPolicy(), gate=GatePolicy(), concurrency=1, rate=10_000
+    )
+    await desk.harness.one(partial())
+    with desk.harness.held() as hold:
+        desk.start()
+        await hold.reached()
+        desk.inquirer.stop()
+    await desk.stop()
+    assert desk.upstream.asked == []
+    found = await desk.harness.rows("SELECT lease FROM inquiries")
+    assert found == [(None,)]
+
+
+async def test_a_probe_that_is_told_to_wait_is_not_followed_by_the_next(
+    desk: Desk,
+) -> None:
+    desk.upstream.answer = lambda _: DOWN
+    desk.options = InquirerOptions(
+        policy=AskPolicy(),
+        gate=GatePolicy(faults_to_open=1, probe_first_s=0.01, probe_last_s=0.01),
+        concurrency=1,
+        rate=10_000,
+    )
+    await desk.harness.store.record([partial(f"run_{n}") for n in range(5)])
+    desk.start()
+    await desk.watch.until(lambda: desk.inquirer.gate.open)
+    desk.upstream.answer = lambda _: Silent(
+        reason="rate_limited", of_source=True, status=429, retry_after_us=3_600_000_000
+    )
+    await desk.rows("SELECT COUNT(*) FROM asks WHERE answer = 'rate_limited'", [(1,)])
+    asked = len(desk.upstream.asked)
+    desk.inquirer.hint()
+    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.2)
+    assert len(desk.upstream.asked) == asked
 
 
 async def test_a_crowd_is_asked_no_faster_than_the_rate(desk: Desk) -> None:

@@ -1,9 +1,13 @@
 """What is asked and answered: the law of the truth, for every store."""
 
+import asyncio
+
 import pytest
 
 from relay.core.identity import Outcome, event_id
 from relay.core.inquiry import (
+    NO_CALLBACK,
+    OTHER_OUTCOME,
     GiveUp,
     InquiryState,
     Lesson,
@@ -20,6 +24,7 @@ from tests.record.answers import (
     learn_all,
     lesson,
     revisions,
+    sighting,
     told,
 )
 from tests.record.harness import StoreHarness
@@ -227,6 +232,28 @@ class TruthLaw:
         await ask(harness)
         await harness.reopen()
         assert len(await ask(harness)) == 1
+
+    async def test_an_inquiry_whose_asker_has_gone_is_given_back(
+        self, harness: StoreHarness
+    ) -> None:
+        """Its commit ends all the same; nobody would ever have asked about what it leased."""
+        await harness.one(partial())
+        with harness.held() as hold:
+            asking = asyncio.get_running_loop().create_task(ask(harness))
+            await hold.reached()
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        await harness.one(partial("run_2"))
+        assert KEY in [inquiry.key for inquiry in await ask(harness)]
+
+    async def test_a_run_is_watched_for_a_reason(self, harness: StoreHarness) -> None:
+        """Either nobody has told of it, or what was told is not what the list has."""
+        await harness.one(callback("run_2"))
+        seen = [sighting(), sighting("run_2", Outcome.FAILED)]
+        await harness.store.watch("acme", seen)
+        found = {i.key.id: i.reasons for i in await ask(harness)}
+        assert found == {"run_1": (NO_CALLBACK,), "run_2": (OTHER_OUTCOME,)}
 
     async def test_killed_before_its_commit_an_answer_was_never_given(
         self, harness: StoreHarness

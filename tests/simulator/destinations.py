@@ -14,7 +14,8 @@ from relay.core.delivery import Failed, Fault, Outcome, Refused
 from relay.core.ports import Clock, Parcel
 from relay.deliver.verdict import Answer, outcome_of_answer
 from tests.simulator.history import History
-from tests.simulator.script import Outage, Place, Stuck, Subject
+from tests.simulator.script import Outage, Place, Stuck
+from tests.simulator.story import Subject
 
 __all__ = ["Arrival", "Destination", "ScriptedSender"]
 

@@ -6,7 +6,7 @@ of what it means.
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, get_args
 
@@ -14,10 +14,8 @@ from tests.simulator.script import (
     CALM,
     HORIZON,
     PLACES,
-    SOURCES,
     Blackout,
     BlackoutAt,
-    Call,
     Crash,
     CrashAt,
     Fault,
@@ -26,10 +24,10 @@ from tests.simulator.script import (
     Outage,
     Place,
     Point,
+    Reask,
     Rehire,
     Remove,
     Reroute,
-    Revise,
     Rotate,
     Rule,
     Script,
@@ -40,8 +38,18 @@ from tests.simulator.script import (
     Stuck,
     StuckWay,
     Stumble,
-    Subject,
     Way,
+)
+from tests.simulator.story import (
+    FOR_EVER,
+    SOURCES,
+    ApiFault,
+    ApiWay,
+    Asking,
+    Call,
+    Course,
+    Lack,
+    Subject,
 )
 
 __all__ = ["draw"]
@@ -52,6 +60,11 @@ _POINTS: Final = get_args(Point)
 _WAYS: Final = get_args(Way)
 _STORE_WAYS: Final = get_args(StoreWay)
 _STUCK: Final = get_args(StuckWay)
+_API_WAYS: Final = get_args(ApiWay)
+#: What may be wrong with one run, whatever is done.
+_LASTING: Final[Sequence[ApiWay]] = (
+    "404", "500", "hang", "cut off", "another run", "another organisation", "no status",
+)  # fmt: skip
 _NAMESPACE: Final = uuid.UUID(int=7)
 
 
@@ -76,7 +89,7 @@ def draw(seed: int) -> Script:
             concurrency=dice.choice((1, 2, 4)),
             batch=dice.choice((1, 1, 3)),
             ready_max=dice.choice((1, 3, 100)),
-            ready_bytes=dice.choice((300, 1 << 20, 1 << 20)),
+            ready_bytes=dice.choice((700, 1 << 20, 1 << 20)),
             laddered=dice.random() < 0.7,
         )
         for name in PLACES[: dice.choice((2, 2, 2, 3))]
@@ -86,13 +99,16 @@ def draw(seed: int) -> Script:
     window = dice.choice((0.02, 0.2, 1.0)) if storm else HORIZON * 0.7 - since
     sources = SOURCES[: dice.choice((1, 1, 2, 3))]
     subjects = _subjects(dice, count, sources)
-    calls = [
-        call
-        for number, subject in enumerate(subjects)
-        for call in _calls(
-            dice, number, subject, round(since + dice.uniform(0, window), 3)
-        )
-    ]
+    asking = _asking(dice)
+    courses, calls = [], list[Call]()
+    for number, subject in enumerate(subjects):
+        first = round(since + dice.uniform(0, window), 3)
+        course = _course(dice, number, subject, first)
+        said = _calls(dice, course, first)
+        # Some that never call are none of ours.
+        ours = bool(said) or dice.random() < 0.7
+        courses.append(replace(course, ours=ours))
+        calls += said
     cast = _Cast(
         subjects,
         sources,
@@ -106,11 +122,13 @@ def draw(seed: int) -> Script:
     faults += [
         Slow(round(fault.at + dice.choice((0.01, 0.1, 0.3)), 3), 5.0)
         for fault in faults
-        if isinstance(fault, Rehire | Remove) and dice.random() < 0.5
+        if isinstance(fault, Reask | Rehire | Remove) and dice.random() < 0.5
     ]
     if dice.random() < 0.6:
         stuck = [fault.subject for fault in faults if isinstance(fault, Stuck)]
-        faults += [_revise(dice, calls, stuck) for _ in range(dice.randint(1, 4))]
+        for _ in range(dice.randint(1, 3)):
+            _patch(dice, courses, calls, stuck)
+    faults += _api_faults(dice, cast)
     return Script(
         seed=seed,
         shuffled=dice.random() < 0.5,
@@ -119,6 +137,8 @@ def draw(seed: int) -> Script:
         waiting=dice.choice((6, 64, 4096)),
         places=places,
         rules=_rules(dice, cast) if dice.random() < 0.4 else (),
+        asking=asking,
+        courses=tuple(courses),
         calls=tuple(sorted(calls, key=lambda call: call.at)),
         faults=tuple(faults),
     )
@@ -144,28 +164,56 @@ def _subjects(dice: Random, count: int, sources: Sequence[str]) -> Sequence[Subj
     return found
 
 
-def _calls(dice: Random, number: int, subject: Subject, first: float) -> list[Call]:
-    """What the upstream says of one run: mostly the same thing, once or more."""
-    said = dice.choice(OUTCOMES[:2])
-    ref = dice.choice((None, None, f"order-{number}"))
-    found = []
-    for again in range(dice.choice((1, 1, 2, 2, 3, 4))):
+def _asking(dice: Random) -> Asking:
+    return Asking(
+        on_unconfirmed=dice.choice(("publish", "publish", "hold")),
+        concurrency=dice.choice((1, 2, 16)),
+        every=dice.choice((2, 20, 300)),
+        overlap=dice.choice((2, 900, 900)),
+        grace=dice.choice((0, 1, 300)),
+        redeliver=dice.random() < 0.2,
+        page=dice.choice((1, 2, 5)),
+    )
+
+
+def _course(dice: Random, number: int, subject: Subject, first: float) -> Course:
+    """Mostly over when its first callback comes; now and then the API lags behind, or goes on for long."""
+    after = dice.choices((-0.1, dice.uniform(0, 2), 40.0), (16, 3, 1))[0]
+    return Course(
+        subject=subject,
+        created=round(first - dice.choice((0.2, 3.0, 60.0)), 3),
+        ends=round(first + after, 3),
+        outcome=dice.choice(OUTCOMES[:2]),
+        client_ref=dice.choice((None, None, f"order-{number}")),
+    )
+
+
+def _calls(dice: Random, course: Course, first: float) -> list[Call]:
+    """What the upstream says of one run: mostly the truth, once or more; or nothing, ever."""
+    found: list[Call] = []
+    for again in range(dice.choice((0, 1, 1, 1, 2, 2, 2, 3, 4))):
         at = first if again == 0 else first + dice.choice((0, 0.001, 0.3, 2))
-        conflicting = again > 0 and dice.random() < 0.1
-        found.append(
-            Call(
-                at=round(at, 3),
-                subject=subject,
-                shape=dice.choices(
-                    ("whole", "partial", "open", "odd", "forged"), (20, 4, 1, 1, 1)
-                )[0],
-                outcome=dice.choice(OUTCOMES) if conflicting else said,
-                spelling=dice.choice((0, 0, 1, 2, 3)),
-                client_ref=dice.choices((ref, None, "other"), (20, 4, 1))[0],
-                key=dice.choices(("now", "before", "foreign"), (40, 2, 1))[0],
-            )
-        )
+        outcome = dice.choice(OUTCOMES) if dice.random() < 0.08 else course.outcome
+        found.append(_call(dice, course, at, outcome))
     return found
+
+
+def _call(dice: Random, course: Course, at: float, outcome: str) -> Call:
+    # Only who succeeded has an output to miss.
+    lacks: tuple[Lack, ...] = ("completed_at", "status", "output")
+    other = None if course.client_ref is None else "other"
+    return Call(
+        at=round(at, 3),
+        subject=course.subject,
+        shape=dice.choices(
+            ("whole", "partial", "open", "odd", "forged"), (20, 6, 2, 1, 1)
+        )[0],
+        outcome=outcome,
+        spelling=dice.choice((0, 0, 1, 2, 3)),
+        client_ref=dice.choices((course.client_ref, None, other), (20, 4, 1))[0],
+        key=dice.choices(("now", "before", "foreign"), (40, 2, 1))[0],
+        lack=dice.choice(lacks if outcome == "succeeded" else lacks[:2]),
+    )
 
 
 def _rules(dice: Random, cast: _Cast) -> tuple[Rule, ...]:
@@ -254,6 +302,7 @@ _DRAWN: Final[tuple[tuple[int, Callable[[Random, _Cast, float], Fault]], ...]] =
     (1, lambda dice, _, at: Jump(at, dice.choice((-3600.0, -10.0, 10.0, 691200.0)))),
     (1, _reroute),
     (1, _rehire),
+    (1, lambda dice, _, at: Reask(at, dice.choice((1, 2, 16)))),
     (1, _remove),
     (1, _rotate),
     (1, _full),
@@ -262,13 +311,52 @@ _WEIGHTS: Final = [weight for weight, _ in _DRAWN]
 _MAKERS: Final = [make for _, make in _DRAWN]
 
 
-def _revise(dice: Random, calls: list[Call], stuck: list[Subject]) -> Revise:
-    """Soon after something was said of the run, preferably of one that does not get through."""
-    likely = [call for call in calls if call.subject in stuck]
-    call = dice.choice(likely if likely and dice.random() < 0.7 else calls)
-    return Revise(
-        at=round(call.at + dice.choice((0.01, 0.05, 0.3, 1.5)), 3),
-        subject=call.subject,
-        outcome=dice.randrange(1, 4),
-        hinted=dice.random() < 0.5,
-    )
+def _patch(
+    dice: Random, courses: list[Course], calls: list[Call], stuck: Sequence[Subject]
+) -> None:
+    """The upstream changes its mind about a run, preferably one that does not get through; mostly it says so."""
+    # Nobody can change a batch.
+    runs = [n for n, course in enumerate(courses) if course.subject.kind == "run"]
+    likely = [n for n in runs if courses[n].subject in stuck]
+    if not runs:
+        return
+    number = dice.choice(likely if likely and dice.random() < 0.7 else runs)
+    course = courses[number]
+    said = [call.at for call in calls if call.subject == course.subject]
+    at = max([course.ends, *said]) + dice.choice((0.01, 0.05, 0.3, 1.5))
+    outcome = dice.choice([one for one in OUTCOMES if one != course.outcome])
+    if course.patched is not None:
+        return
+    courses[number] = replace(course, patched=(round(at, 3), outcome))
+    if course.ours and dice.random() < 0.8:
+        calls.append(_call(dice, course, at + dice.choice((0, 0.01, 0.3)), outcome))
+
+
+def _api_faults(dice: Random, cast: _Cast) -> list[ApiFault]:
+    """Short ones, outages of hours, and runs that are never told of."""
+    found = []
+    for _ in range(dice.choice((0, 0, 1, 1, 2, 3))):
+        at = round(dice.uniform(*cast.times), 3)
+        until = at + dice.choice((0.3, 0.3, 3.0, 3.0, 200.0, 3000.0))
+        subject = dice.choice(cast.subjects)
+        about = dice.random() < 0.4
+        found.append(
+            ApiFault(
+                source=subject.source,
+                since=at,
+                until=round(until, 3),
+                how=dice.choice(_API_WAYS),
+                subject=subject if about else None,
+            )
+        )
+        if dice.random() < 0.3:
+            # Who comes back has much to answer at first.
+            soon = round(until + 3.0, 3)
+            found.append(
+                ApiFault(subject.source, round(until, 3), soon, "429 for a while", None)
+            )
+    if dice.random() < 0.2:
+        subject = dice.choice(cast.subjects)
+        how = dice.choice(_LASTING)
+        found.append(ApiFault(subject.source, 0.0, FOR_EVER, how, subject))
+    return found

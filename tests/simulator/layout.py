@@ -12,18 +12,14 @@ from relay.core.catalog import CALLBACK, Catalog, Channel, Source
 from relay.core.credential import Credential
 from relay.core.route import Route, Router, compile_match
 from relay.core.signature import RunflowKey, RunflowVerifier
-from tests.simulator.script import (
-    SOURCES,
-    Place,
-    Rehire,
-    Remove,
-    Reroute,
-    Rule,
-    Script,
-    Subject,
-)
+from relay.settings import Source as Asked
+from tests.simulator.script import Place, Reask, Rehire, Remove, Reroute, Rule, Script
+from tests.simulator.story import SOURCES, Asking, Subject
 
-__all__ = ["FIRST_SECRET", "Layout", "key_of"]
+__all__ = ["FIRST_SECRET", "PUBLIC_URL", "Layout", "key_of"]
+
+#: Where callbacks come.
+PUBLIC_URL: Final = "https://relay.example.com"
 
 #: The number of the secret that a source begins with; the one before it was never known to the relay.
 FIRST_SECRET: Final = 1
@@ -38,25 +34,36 @@ class Layout:
     secrets: tuple[tuple[str, tuple[int, ...]], ...]
     rules: tuple[Rule, ...]
     places: tuple[Place, ...]
+    #: Whose API is asked, and how.
+    asked: tuple[str, ...]
+    asking: Asking
 
     @classmethod
     def first(cls, script: Script) -> "Layout":
         """The one that a history begins with."""
         secrets = tuple((source, (FIRST_SECRET,)) for source in SOURCES)
-        return cls(1, secrets, script.rules, script.places)
+        asked = tuple(sorted({course.subject.source for course in script.courses}))
+        return cls(1, secrets, script.rules, script.places, asked, script.asking)
 
     @property
     def destinations(self) -> tuple[Place, ...]:
         """The same under the name that settings have for it."""
         return self.places
 
+    @property
+    def sources(self) -> tuple[Asked, ...]:
+        """Those who are asked, as settings have them."""
+        return tuple(_asked(name, self.asking) for name in self.asked)
+
     # --- editions ---------------------------------------------------------------------------------
 
-    def after(self, fault: Reroute | Rehire | Remove) -> "Layout":
+    def after(self, fault: Reroute | Reask | Rehire | Remove) -> "Layout":
         """The next edition."""
         match fault:
             case Reroute(rules=rules):
                 return self._next(rules=rules)
+            case Reask(concurrency=concurrency):
+                return self._next(asking=replace(self.asking, concurrency=concurrency))
             case Rehire(place=name, concurrency=concurrency, batch=batch):
                 return self._next(
                     places=tuple(
@@ -128,6 +135,30 @@ def _takes(rule: Rule, subject: Subject, outcome: str) -> bool:
 def key_of(source: str, number: int) -> RunflowKey:
     """A source's nth secret."""
     return RunflowKey(f"whsec_{source}_{number}")
+
+
+@cache
+def _asked(name: str, asking: Asking) -> Asked:
+    return Asked.model_validate(
+        {
+            "name": name,
+            "secret": "whsec_of_no_account",
+            "api": {
+                "token": "token",
+                "organization_id": f"org-{name}",
+                "concurrency": asking.concurrency,
+                "timeout": "1s",
+            },
+            "on_unconfirmed": asking.on_unconfirmed,
+            "sweep": {
+                "every": f"{asking.every}s",
+                "overlap": f"{asking.overlap}s",
+                "grace": f"{asking.grace}s",
+                "since": "30d",
+                "redeliver": asking.redeliver,
+            },
+        }
+    )
 
 
 @cache

@@ -3,25 +3,27 @@
 Owns the questions and the shapes of their answers. Judges nothing.
 """
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from relay.record.codes import OUTCOMES
 from tests.simulator.disk import Disk
-from tests.simulator.script import Subject
+from tests.simulator.story import Subject
 from tests.simulator.upstream import Taken
 
 __all__ = [
     "OPEN",
     "Delivery",
     "Event",
+    "Inquiry",
     "deliveries",
     "events",
     "how_often",
+    "inquiries",
     "kept",
     "unrouted",
-    "waiting",
 ]
 
 #: States of a delivery that something can still happen to.
@@ -40,14 +42,19 @@ JOIN events AS e ON e.number = d.event JOIN destinations AS n ON n.number = d.de
 ORDER BY d.number
 """  # noqa: S608 - words of its own
 _EVENTS: Final = f"""
-SELECT {_SUBJECT}, e.revision, e.outcome, e.id, c.digest
+SELECT {_SUBJECT}, e.revision, e.outcome, e.id, e.confirmed, e.created_at - r.first_seen, r.origin,
+       e.client_ref, c.channel, c.digest, c.body
 FROM {_RUNS} JOIN events AS e ON e.run = r.number JOIN receipts AS c ON c.number = e.receipt
 ORDER BY e.run, e.revision
 """  # noqa: S608
-_WAITING: Final = (
-    f"SELECT {_SUBJECT} FROM {_RUNS} JOIN inquiries AS w ON w.run = r.number"  # noqa: S608
-)
-_KEPT: Final = "SELECT s.name, c.digest FROM receipts AS c JOIN sources AS s ON s.number = c.source"
+_INQUIRIES: Final = f"""
+SELECT {_SUBJECT}, w.state, w.due_at, w.lease IS NOT NULL
+FROM {_RUNS} JOIN inquiries AS w ON w.run = r.number
+"""  # noqa: S608
+_KEPT: Final = """
+SELECT s.name, c.digest FROM receipts AS c JOIN sources AS s ON s.number = c.source
+WHERE c.channel <> 'api'
+"""
 _UNROUTED: Final = """
 SELECT s.name, SUM(n.unrouted) FROM source_counters AS n JOIN sources AS s ON s.number = n.source
 GROUP BY s.name
@@ -73,8 +80,32 @@ class Event(NamedTuple):
     revision: int
     outcome: str
     identifier: bytes
+    confirmed: int
+    #: Wall microseconds between the first that was heard of the run and this event.
+    age: int
+    origin: str
+    #: Where another callback has told it than the one it was made from.
+    known_ref: str | None
+    #: Whether an answer of the API made it.
+    told: bool
     #: Of the callback that it was made from.
     digest: bytes
+    #: What it was made from.
+    words: Mapping[str, object]
+
+    @property
+    def client_ref(self) -> object:
+        """The reference that it carries."""
+        return self.known_ref or self.words.get("client_ref")
+
+
+class Inquiry(NamedTuple):
+    """An inquiry's row."""
+
+    subject: Subject
+    state: int
+    due_at: int
+    leased: int
 
 
 def how_often(disk: Disk, source: str, digest: bytes) -> int:
@@ -91,27 +122,37 @@ def deliveries(disk: Disk) -> Sequence[Delivery]:
 
 
 def events(disk: Disk) -> Sequence[Event]:
+    return [_event(*row) for row in disk.rows(_EVENTS)]
+
+
+def _event(source: str, space: int, key: bytes, *row: Any) -> Event:
+    revision, outcome, identifier, *plain, channel, digest, body = row
+    confirmed, age, origin, known_ref = plain
+    return Event(
+        subject=_subject(source, space, key),
+        revision=revision,
+        outcome=OUTCOMES[outcome].value,
+        identifier=bytes(identifier),
+        confirmed=confirmed,
+        age=age,
+        origin=origin,
+        known_ref=known_ref,
+        told=channel == "api",
+        digest=bytes(digest),
+        words=json.loads(body),
+    )
+
+
+def inquiries(disk: Disk) -> Sequence[Inquiry]:
+    """Those that the truth is asked about."""
     return [
-        Event(
-            _subject(source, space, key),
-            revision,
-            OUTCOMES[outcome].value,
-            bytes(identifier),
-            bytes(digest),
-        )
-        for source, space, key, revision, outcome, identifier, digest in disk.rows(
-            _EVENTS
-        )
+        Inquiry(_subject(source, space, key), *rest)
+        for source, space, key, *rest in disk.rows(_INQUIRIES)
     ]
 
 
-def waiting(disk: Disk) -> set[Subject]:
-    """Those that wait for the truth."""
-    return {_subject(*row) for row in disk.rows(_WAITING)}
-
-
 def kept(disk: Disk) -> set[Taken]:
-    """Source and digest of every receipt."""
+    """Source and digest of every callback."""
     return {(source, bytes(digest)) for source, digest in disk.rows(_KEPT)}
 
 

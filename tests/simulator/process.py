@@ -6,10 +6,10 @@ whole path.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, NoReturn, cast
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -19,6 +19,7 @@ from yarl import URL
 
 from relay.app.deliveries import Deliveries, _Post
 from relay.app.handovers import Handovers
+from relay.app.inquirers import Inquirers
 from relay.app.reload import Reloader
 from relay.app.system import System
 from relay.core.catalog import Current
@@ -34,12 +35,17 @@ from relay.receive.refusals import RefusalBook
 from relay.receive.webhook import Webhook, WebhookOptions
 from relay.record.grouped import Limits
 from relay.record.sqlite.store import SqliteStore
-from relay.settings import Settings
+from relay.runflow import Answer as Told
+from relay.runflow import Runflow
+from relay.runflow.system import System as ClientSystem
+from relay.runflow.transport import Question
+from relay.settings import Settings, Source
 from relay.supervise import Supervisor, Worker
 from tests.fakes import NullMetrics
+from tests.simulator.api import Api, scripted
 from tests.simulator.destinations import Destination, ScriptedSender
 from tests.simulator.disk import Disk
-from tests.simulator.layout import Layout
+from tests.simulator.layout import PUBLIC_URL, Layout
 from tests.simulator.loop import Life
 from tests.simulator.ports import Machine, Thread
 from tests.simulator.script import Place, Script
@@ -55,6 +61,7 @@ _GATE: Final = GatePolicy(
 )
 #: Seconds that tries under way may take when their courier is replaced: some take longer.
 _REPLACE_S: Final = 0.6
+_ASKS_S: Final = 2.0
 
 
 class _ScriptedDeliveries(Deliveries):
@@ -78,6 +85,29 @@ class _ScriptedDeliveries(Deliveries):
             place, sender=sender, outbox=outbox, system=system, metrics=metrics
         )
         return _Post(destination, sender, courier)
+
+
+class _ScriptedInquirers(Inquirers):
+    """The relay's own, but for where a source's client leads."""
+
+    def __init__(
+        self, exchange: Callable[[str, Question], Awaitable[Told]], **wired: Any
+    ) -> None:
+        super().__init__(**wired)
+        self._exchange = exchange
+
+    def _client(self, source: Source) -> Runflow | None:
+        client = super()._client(source)
+        if client is None:
+            return None
+        machine = self._system
+        world = ClientSystem(
+            monotonic=asyncio.get_running_loop().time,
+            wall=lambda: machine.clock.now_us() / 1e6,
+            unit=machine.dice.unit,
+        )
+        exchange = partial(self._exchange, source.name)
+        return scripted(client, exchange, system=world)
 
 
 def _no_thread(name: str) -> NoReturn:
@@ -117,6 +147,7 @@ class Process:
         machine: Machine,
         thread: Thread,
         destinations: Sequence[Destination],
+        api: Api,
         *,
         script: Script,
         read: Callable[[], Layout],
@@ -129,10 +160,12 @@ class Process:
         self.thread = thread
         self.disk = disk
         self.dispatch = Dispatch()
+        self._handovers = Handovers(self.dispatch)
         #: What is in force.
         self.layout = read()
         self._read = read
         self._machine = machine
+        self._api = api
         self._destinations = destinations
         self._world = world
         self._requests: set[asyncio.Task[Any]] = set()
@@ -144,7 +177,7 @@ class Process:
             executor=thread,
             checkpoints=machine,
             metrics=self._metrics,
-            handover=Handovers(self.dispatch),
+            handover=self._handovers,
             limits=Limits(
                 group_size=script.group_size,
                 waiting=script.waiting,
@@ -154,6 +187,7 @@ class Process:
         self.supervisor: Supervisor
         self.reloader: Reloader
         self._deliveries: Deliveries
+        self._inquirers: Inquirers
         self._webhook: Webhook
         self._reloading: asyncio.Task[None] | None = None
 
@@ -177,7 +211,9 @@ class Process:
             barrier=lambda: self.store.register(()),
         )
         await self._deliveries.open(_settings(self.layout))
+        self._open_inquirers()
         self._deliveries.employ()
+        self._inquirers.employ(self.layout.sources, public_url=PUBLIC_URL)
         refusals = RefusalBook(self.store, lines_max=10)
         self.supervisor.start(Worker("refusals", refusals.run, refusals.stop))
         self._webhook = self._door(refusals)
@@ -197,7 +233,9 @@ class Process:
         if self._requests:
             await asyncio.wait(self._requests, timeout=within_s)
         await self.supervisor.stop(["refusals"], within_s=2.0)
+        await self.supervisor.stop(self._inquirers.workers, within_s=_ASKS_S)
         await self.supervisor.stop(self._deliveries.workers, within_s=within_s)
+        await self._inquirers.close()
         await self._deliveries.close()
         await self.supervisor.stop(["store"], within_s=5.0)
         await self.store.close()
@@ -220,6 +258,9 @@ class Process:
         self._current.swap(layout.catalog())
         self.layout = layout
         await self._deliveries.replace(settings, within_s=_REPLACE_S)
+        await self._inquirers.replace(
+            layout.sources, public_url=PUBLIC_URL, within_s=_REPLACE_S
+        )
 
     async def _reread(self) -> Settings:
         return _settings(self._read())
@@ -246,6 +287,23 @@ class Process:
         return response.status, "Retry-After" in response.headers
 
     # --- wiring -----------------------------------------------------------------------------------
+
+    def _open_inquirers(self) -> None:
+        machine = self._machine
+        self._inquirers = _ScriptedInquirers(
+            self._exchange,
+            inquiries=self.store,
+            router=lambda: self._current.catalog.router,
+            system=System(clock=machine, dice=machine, checkpoints=machine),
+            metrics=self._metrics,
+            supervisor=self.supervisor,
+        )
+        self._handovers.asker = self._inquirers.question
+
+    async def _exchange(self, source: str, question: Question) -> Told:
+        return await self._api.exchange(
+            source, question, self.life, lambda: self.layout
+        )
 
     def _door(self, refusals: RefusalBook) -> Webhook:
         return Webhook(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from tests.simulator import looking
 from tests.simulator.looking import OPEN
-from tests.simulator.script import Subject
+from tests.simulator.story import Subject
+from tests.simulator.truth import is_silent
 from tests.simulator.upstream import Taken, digest
 
 if TYPE_CHECKING:
@@ -18,10 +19,18 @@ if TYPE_CHECKING:
 __all__ = [
     "acknowledged",
     "after_start",
+    "asking",
     "committed",
     "independent",
     "open_deliveries",
+    "open_inquiries",
+    "settled",
 ]
+
+#: States of an inquiry: what waits was held after its deadline; what a sweep has seen is watched.
+HELD, WATCHED = 2, 4
+#: When who is held is asked for, after the last time.
+_NEVER = 1 << 62
 
 #: Ways on which a stuck run looks as if its destination did not work.
 _SILENT = ("hang", "lost", "late", "reset")
@@ -95,4 +104,36 @@ def open_deliveries(world: "World") -> list[str]:
         f"{d.number}: {d.subject} revision {d.revision} to {d.place}{' leased' * d.leased}"
         for d in looking.deliveries(world.disk)
         if d.state in OPEN
+    ]
+
+
+# --- the truth ----------------------------------------------------------------------------------------
+
+
+def asking(world: "World") -> bool:
+    """Whether anybody is being asked for, or is due to be."""
+    now = world.machine.now_us()
+    return any(one.leased or one.due_at <= now for one in looking.inquiries(world.disk))
+
+
+def settled(world: "World") -> bool:
+    """Whether all lists were looked through at their last, and nobody waits for what may still come."""
+    since = max(world.api.over_at, world.works_at)
+    walked = world.api.walked
+    return all(
+        walked.get(source, 0.0) > since for source in world.layout.asked
+    ) and not open_inquiries(world)
+
+
+def open_inquiries(world: "World") -> list[str]:
+    """Who is asked for still and might have an answer, in words."""
+    faults = world.script.faults
+    return [
+        f"{one.subject} in state {one.state}{' leased' * one.leased}, due {one.due_at}"
+        for one in looking.inquiries(world.disk)
+        if one.leased
+        or not (
+            (one.state == HELD and one.due_at >= _NEVER)
+            or (one.state == WATCHED and is_silent(one.subject, faults))
+        )
     ]

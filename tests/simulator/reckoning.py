@@ -1,28 +1,27 @@
 """Reckoning: what has to hold when all is over: everything works, nothing is open, the process has ended.
 
-Owns the oracle's last word on events, where they went, in which order, and the account. It shares no
-decision with the relay but the names of things.
+Owns the oracle's last word on where events went, in which order, and the account; ``verity`` has it on what
+they say. It shares no decision with the relay but the names of things.
 """
 
 import hashlib
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from relay.record.sqlite.ledger import recount_of
 from tests.simulator import looking
 from tests.simulator.looking import Delivery, Event
 from tests.simulator.promises import after_start
-from tests.simulator.script import Call, Subject
-from tests.simulator.upstream import body_of, digest
+from tests.simulator.story import Subject
+from tests.simulator.verity import every_run
 
 if TYPE_CHECKING:
     from tests.simulator.world import World
 
 __all__ = ["at_the_end"]
 
-_NAMESPACE: Final = uuid.UUID("8a0def7b-d79e-47aa-8d40-2bccf4a180cb")
 _DELIVERED, _DEAD = 1, 3
 _WHY_DEAD = ("too_large", "expired")
 
@@ -33,7 +32,7 @@ def at_the_end(world: "World") -> None:
     events = looking.events(world.disk)
     deliveries = looking.deliveries(world.disk)
     _nothing_unverified(world)
-    _events(world, events)
+    every_run(world, events)
     _everywhere_it_was_routed_to(world, events, deliveries)
     _every_event_arrives(world, deliveries)
     _once_and_alike(world, events)
@@ -49,74 +48,6 @@ def _nothing_unverified(world: "World") -> None:
         "P8",
         "bytes that nobody signed are stored",
     )
-
-
-def _events(world: "World", events: Sequence[Event]) -> None:
-    """P2, P5: of what was taken over, one event per run, outcome and revision, and none else."""
-    kept = looking.kept(world.disk)
-    told: defaultdict[Subject, list[Call]] = defaultdict(list)
-    for call in world.script.calls:
-        known = call.subject.source, digest(body_of(call))
-        if call.shape not in ("forged", "odd") and known in kept:
-            told[call.subject].append(call)
-    of_run: defaultdict[Subject, list[Event]] = defaultdict(list)
-    for event in events:
-        of_run[event.subject].append(event)
-    waiting = looking.waiting(world.disk)
-    world.history.require(
-        set(of_run) | waiting <= set(told), "P2", "an event of a run nobody spoke of"
-    )
-    for subject, calls in told.items():
-        _of_run(world, subject, calls, of_run[subject], waits=subject in waiting)
-
-
-def _of_run(
-    world: "World",
-    subject: Subject,
-    calls: Sequence[Call],
-    events: Sequence[Event],
-    *,
-    waits: bool,
-) -> None:
-    require = world.history.require
-    revisions = [event.revision for event in events]
-    require(
-        revisions == [*range(1, len(events) + 1)],
-        "P2",
-        f"revisions of {subject}: {revisions}",
-    )
-    for event in events:
-        words = (*subject, event.outcome, str(event.revision))
-        expected = uuid.uuid5(_NAMESPACE, "\n".join(words))
-        require(
-            expected.bytes == event.identifier,
-            "P2",
-            f"{subject} has an event of another id",
-        )
-    require(
-        len(events) <= 1 + world.asked[subject],
-        "P2",
-        f"{subject} has {len(events)} events",
-    )
-    whole = {call.outcome for call in calls if call.shape == "whole"}
-    outcomes = whole | {call.outcome for call in calls if call.shape == "partial"}
-    refs = {call.client_ref for call in calls} - {None}
-    if not whole:
-        require(not events and waits, "P5", f"{subject} has to wait for the truth")
-    elif len(outcomes) == 1 and len(refs) <= 1:
-        require(events, "P5", f"{subject} has ended, and there is no event")
-        # What is said again after a revision contradicts it.
-        require(
-            not waits or len(events) > 1, "P5", f"{subject} waits for what it knows"
-        )
-        require(events[0].outcome in whole, "P2", f"{subject} ended otherwise")
-    else:
-        require(events or waits, "P5", f"{subject} is forgotten")
-        require(
-            waits or len(events) > 1,
-            "P5",
-            f"{subject} is contradicted, and nobody asks",
-        )
 
 
 # --- where events went --------------------------------------------------------------------------------
@@ -152,12 +83,26 @@ def _named(
     event: Event,
     places: Mapping[tuple[Subject, int], Sequence[str]],
 ) -> Sequence[Sequence[str]]:
-    """Where an event may have gone: as the routes said when one of its callbacks was looked at."""
-    if event.revision > 1:
-        # It follows those before it.
-        return [places[event.subject, 1]]
-    layouts = world.upstream.heard[event.subject.source, event.digest]
-    return [sorted(layout.named(event.subject, event.outcome)) for layout in layouts]
+    """Where an event may have gone: as the routes said when what made it was looked at.
+
+    A revision goes to everyone who had an event of the run before it, too.
+    """
+    subject = event.subject
+    earlier = frozenset(
+        name
+        for revision in range(1, event.revision)
+        for name in places[subject, revision]
+    )
+    if event.told:
+        layouts = world.api.told[subject]
+    elif event.confirmed:
+        layouts = world.upstream.heard[subject.source, event.digest]
+    else:
+        # When the time was up, whatever was in force.
+        layouts = world.layouts
+    return [
+        sorted(layout.named(subject, event.outcome) | earlier) for layout in layouts
+    ]
 
 
 def _every_event_arrives(world: "World", deliveries: Sequence[Delivery]) -> None:

@@ -6,16 +6,16 @@ has them.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from tests.simulator.story import ApiFault, Asking, Call, Course, Kind, Subject
 
 __all__ = [
     "CALM",
     "HORIZON",
     "PLACES",
-    "SOURCES",
     "Blackout",
     "BlackoutAt",
-    "Call",
     "Crash",
     "CrashAt",
     "Fault",
@@ -23,10 +23,10 @@ __all__ = [
     "Jump",
     "Outage",
     "Place",
+    "Reask",
     "Rehire",
     "Remove",
     "Reroute",
-    "Revise",
     "Rotate",
     "Rule",
     "Script",
@@ -35,7 +35,6 @@ __all__ = [
     "StoreFault",
     "Stuck",
     "Stumble",
-    "Subject",
 ]
 
 #: Seconds in which everything may go wrong.
@@ -43,30 +42,14 @@ HORIZON = 6.0
 #: Seconds in which nothing new goes wrong, while what is stuck stays stuck.
 CALM = 8.0
 
-SOURCES = ("acme", "globex", "initech")
 PLACES = ("lake", "orders", "audit")
-Kind = Literal["run", "batch"]
 Point = Literal["after-verify", "before-commit", "after-commit", "after-send"]
-Shape = Literal["whole", "partial", "open", "odd", "forged"]
-#: The secret that a call is signed with: the one in use, the one before it, or another source's.
-Key = Literal["now", "before", "foreign"]
 Way = Literal[
     "refuse", "5xx", "4xx", "gone", "lost", "late", "reset", "hang", "raise", "busy",
     "away",
 ]  # fmt: skip
 StuckWay = Literal["4xx", "gone", "hang", "dead", "lost", "late", "reset"]
 StoreWay = Literal["busy", "full", "fails", "commits-and-fails", "internal"]
-
-
-class Subject(NamedTuple):
-    """What callbacks speak of, by the upstream's own words. An id alone names nothing."""
-
-    source: str
-    kind: str
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.source}/{self.kind}/{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +62,6 @@ class Rule:
     #: Everything but that.
     negated: bool
     to: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The upstream calls; repeated until it is answered with 2xx or has had enough."""
-
-    at: float
-    subject: Subject
-    shape: Shape
-    outcome: str
-    #: Spelling of ids and words, and bytes that say nothing.
-    spelling: int
-    client_ref: str | None
-    key: Key = "now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,16 +159,6 @@ class Jump:
 
 
 @dataclass(frozen=True, slots=True)
-class Revise:
-    """The truth about a run is found to be another one: it has its next event."""
-
-    at: float
-    subject: Subject
-    outcome: int
-    hinted: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Reroute:
     """The configuration has other routes from now on; with none at all everything goes everywhere."""
 
@@ -215,6 +174,14 @@ class Rehire:
     place: str
     concurrency: int
     batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reask:
+    """A source's settings are changed: it is asked by another inquirer, and swept by another sweeper."""
+
+    at: float
+    concurrency: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +224,9 @@ Fault = (
     | Outage
     | Stuck
     | Jump
-    | Revise
+    | ApiFault
     | Reroute
+    | Reask
     | Rehire
     | Remove
     | Rotate
@@ -292,5 +260,7 @@ class Script:
     waiting: int
     places: tuple[Place, ...]
     rules: tuple[Rule, ...]
+    asking: Asking
+    courses: tuple[Course, ...]
     calls: tuple[Call, ...]
     faults: tuple[Fault, ...]

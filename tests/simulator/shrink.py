@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from tests.simulator.script import (
     BlackoutAt,
-    Call,
     CrashAt,
     Fault,
     Place,
@@ -17,6 +16,7 @@ from tests.simulator.script import (
     Script,
     Stumble,
 )
+from tests.simulator.story import Call
 
 __all__ = ["shrink"]
 

@@ -9,7 +9,7 @@ from relay.deliver.worker import Courier
 from tests.simulator.disk import Room
 from tests.simulator.draw import draw
 from tests.simulator.mutations import MUTATIONS
-from tests.simulator.script import Revise, Script
+from tests.simulator.script import Script
 from tests.simulator.world import play
 
 #: Histories in which a mistake has to show.
@@ -41,7 +41,7 @@ def test_a_mistake_is_found_within_a_thousand_histories(
 def test_a_wake_up_is_lost_by_nobody_but_who_loses_it(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing fails and every revision is told of, nobody needs the poll."""
+    """Where nothing fails, nobody needs the poll of a courier."""
     monkeypatch.setattr(relay.deliver.worker, "POLL_S", 1e6)
     calm = [_calm(draw(seed)) for seed in range(WITHIN)]
     assert [play(script, room).failure for script in calm[:40]] == [None] * 40
@@ -50,14 +50,10 @@ def test_a_wake_up_is_lost_by_nobody_but_who_loses_it(
 
 
 def _calm(script: Script) -> Script:
-    """The same with nothing but revisions, and with room for everything."""
+    """The same without a fault, and with room for everything."""
     return replace(
         script,
-        faults=tuple(
-            replace(fault, hinted=True)
-            for fault in script.faults
-            if isinstance(fault, Revise)
-        ),
+        faults=(),
         places=tuple(
             replace(place, ready_bytes=1 << 20, ready_max=100)
             for place in script.places

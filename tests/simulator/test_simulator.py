@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,7 +14,6 @@ from tests.simulator.disk import Room
 from tests.simulator.draw import draw
 from tests.simulator.mutations import MUTATIONS
 from tests.simulator.script import (
-    SOURCES,
     Blackout,
     BlackoutAt,
     Crash,
@@ -21,10 +21,10 @@ from tests.simulator.script import (
     Full,
     Jump,
     Outage,
+    Reask,
     Rehire,
     Remove,
     Reroute,
-    Revise,
     Rotate,
     Slow,
     Stop,
@@ -33,6 +33,7 @@ from tests.simulator.script import (
     Stumble,
 )
 from tests.simulator.shrink import shrink
+from tests.simulator.story import FOR_EVER, SOURCES, ApiFault, ApiWay, Lack
 from tests.simulator.world import play
 
 ROOT = Path(__file__).parent.parent.parent
@@ -83,7 +84,7 @@ def test_a_history_is_the_same_in_every_process() -> None:
 def test_everything_that_can_go_wrong_is_drawn() -> None:
     drawn = Counter(type(fault) for seed in range(300) for fault in draw(seed).faults)
     kinds = (
-        Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Rehire, Remove, Reroute, Revise,
+        ApiFault, Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Reask, Rehire, Remove, Reroute,
         Rotate, Slow, Stop, StoreFault, Stuck, Stumble,
     )  # fmt: skip
     assert set(kinds) == set(drawn)
@@ -94,6 +95,16 @@ def test_everything_that_can_go_wrong_is_drawn() -> None:
     }
     assert {call.key for call in calls} == {"now", "before", "foreign"}
     assert any(script.rules for script in scripts)
+    told = [f for script in scripts for f in script.faults if isinstance(f, ApiFault)]
+    assert {fault.how for fault in told} == set(get_args(ApiWay))
+    assert {(f.subject is None, f.until == FOR_EVER) for f in told} == {
+        (True, False), (False, False), (False, True),
+    }  # fmt: skip
+    assert {call.lack for call in calls} == set(get_args(Lack))
+    courses = [course for script in scripts for course in script.courses]
+    assert {(c.ours, c.patched is None) for c in courses} >= {
+        (True, True), (True, False), (False, True),
+    }  # fmt: skip
 
 
 def test_histories_are_not_empty(room: Room) -> None:
@@ -109,6 +120,11 @@ def test_histories_are_not_empty(room: Room) -> None:
         "dies",
         "configuration 2",
         "globex/batch/",
+        "running",
+        "another run",
+        "429",
+        "sent again",
+        "a page of 2, then 1",
     ):
         assert text.count(happened) > 3, happened
     for seldom in ("Full(", "Blackout", "Rotate(", "stumble", "power"):

@@ -6,11 +6,8 @@ Owns when each comes and what it does to the world. Judges nothing.
 from functools import partial
 from typing import TYPE_CHECKING
 
-from relay.core.errors import RelayError
-from relay.record.codes import OUTCOME_CODES
 from tests.record.harness import Stumbled
 from tests.simulator.loop import Died, pause
-from tests.simulator.revise import revise
 from tests.simulator.script import (
     HORIZON,
     Blackout,
@@ -21,10 +18,10 @@ from tests.simulator.script import (
     Full,
     Jump,
     Outage,
+    Reask,
     Rehire,
     Remove,
     Reroute,
-    Revise,
     Rotate,
     Slow,
     Stop,
@@ -32,6 +29,7 @@ from tests.simulator.script import (
     Stuck,
     Stumble,
 )
+from tests.simulator.story import ApiFault
 
 if TYPE_CHECKING:
     from tests.simulator.world import World
@@ -40,7 +38,7 @@ __all__ = ["arrange"]
 
 _Process = Crash | Blackout | Stop | Slow
 _Surroundings = StoreFault | Full | Jump
-_Configuration = Reroute | Rehire | Remove | Rotate
+_Configuration = Reroute | Reask | Rehire | Remove | Rotate
 
 
 def arrange(world: "World", fault: Fault) -> None:
@@ -52,7 +50,7 @@ def arrange(world: "World", fault: Fault) -> None:
             world.disk.hooks[nth] = partial(_go_dark, world, down)
         case Stumble(point, nth):
             world.machine.hooks[point, nth] = partial(_stumble, world, point)
-        case Outage() | Stuck():
+        case Outage() | Stuck() | ApiFault():
             pass
         case Full(since=since):
             world.loop.call_at(since, _happen, world, fault)
@@ -60,17 +58,13 @@ def arrange(world: "World", fault: Fault) -> None:
             world.loop.call_at(fault.at, _happen, world, fault)
 
 
-def _happen(
-    world: "World", fault: _Process | _Surroundings | _Configuration | Revise
-) -> None:
+def _happen(world: "World", fault: _Process | _Surroundings | _Configuration) -> None:
     world.history.note("world", str(fault))
     match fault:
         case Crash() | Blackout() | Stop() | Slow():
             _befall(world, fault)
         case StoreFault() | Full() | Jump():
             _surround(world, fault)
-        case Revise():
-            world.watch(_revise(world, fault))
         case _:
             _configure(world, fault)
 
@@ -102,7 +96,7 @@ def _surround(world: "World", fault: _Surroundings) -> None:
 
 def _configure(world: "World", fault: _Configuration) -> None:
     match fault:
-        case Reroute() | Rehire():
+        case Reroute() | Reask() | Rehire():
             world.configure(world.layout.after(fault))
         case Remove():
             world.watch(_remove(world, fault))
@@ -162,22 +156,3 @@ async def _fill(world: "World", fault: Full) -> None:
     world.fill_disk(full=True)
     await pause(fault.until - fault.since)
     world.fill_disk(full=False)
-
-
-async def _revise(world: "World", fault: Revise) -> None:
-    process = world.process
-    if process is None or not process.ready:
-        return
-    subject = fault.subject
-    world.asked[subject] += 1
-    outcome = list(OUTCOME_CODES)[fault.outcome]
-    work = revise(process, subject, outcome, world.machine.now_us())
-    try:
-        places = await world.loop.begin(process.life, work)
-    except (RelayError, OSError) as error:
-        world.history.note("world", f"no revision: {error}")
-        return
-    if places:
-        world.history.note("world", f"{subject} is {outcome.value} after all")
-        if fault.hinted and process.life.alive:
-            process.dispatch.hint(places)

@@ -5,9 +5,8 @@ Owns the bodies, signing them, when it comes again and when it gives up, and wha
 """
 
 import hashlib
-import json
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final
 
@@ -16,54 +15,18 @@ from tests.simulator.history import History
 from tests.simulator.layout import FIRST_SECRET, Layout, key_of
 from tests.simulator.loop import VirtualLoop, pause
 from tests.simulator.process import Process
-from tests.simulator.script import SOURCES, Call
+from tests.simulator.story import SOURCES, Call, Course, Subject
+from tests.simulator.truth import body_of
 
-__all__ = ["TRIES", "Taken", "Upstream", "body_of", "digest"]
+__all__ = ["TRIES", "Taken", "Upstream", "digest"]
 
 #: A callback that is taken over: its source, and its bytes.
 Taken = tuple[str, bytes]
 
 #: Calls of one callback until the upstream gives up.
 TRIES: Final = 6
-_SPELLINGS: Final = {"cancelled": ("cancelled", "canceled", "Cancelled", "CANCELED")}
 #: Seconds after which the store has noticed that its disk is full, whatever its clock has done.
 _NOTICED_S: Final = 3.0
-
-
-def body_of(call: Call) -> bytes:
-    """What a call says, byte for byte."""
-    subject = call.subject
-    if call.shape == "odd":
-        return f'{{"event":"{subject.kind}.exploded","run_id":"{subject.id}"}}'.encode()
-    # Only a UUID is the same in capitals.
-    name = (
-        subject.id.upper()
-        if call.spelling % 2 and "_" not in subject.id
-        else subject.id
-    )
-    words = _SPELLINGS.get(call.outcome, (call.outcome, call.outcome.upper()))
-    word = words[call.spelling % len(words)]
-    said: dict[str, object] = {
-        f"{subject.kind}_id": name,
-        ("status", "status_code")[call.spelling // 2]: word,
-        "completed_at": "2026-03-01T11:59:58Z",
-        "output": {"images": [1.10]},
-    }
-    if call.client_ref is not None:
-        said["client_ref"] = call.client_ref
-    if call.shape == "partial":
-        del said["completed_at"]
-    if call.shape == "open":
-        said["status"] = "running"
-        said.pop("status_code", None)
-    elif call.spelling == 1:
-        said["event"] = f"{subject.kind}.{call.outcome}"
-        if subject.kind == "run":
-            # A run may be part of a batch, and is spoken of all the same.
-            said["batch_id"] = name
-    if call.spelling:
-        said["note"] = call.spelling
-    return json.dumps(said).encode()
 
 
 class Upstream:
@@ -74,6 +37,7 @@ class Upstream:
         loop: VirtualLoop,
         dice: Random,
         history: History,
+        courses: Mapping[Subject, Course],
         *,
         process: Callable[[], Process | None],
         acknowledged: Callable[[Taken], None],
@@ -82,6 +46,7 @@ class Upstream:
         self._loop = loop
         self._dice = dice
         self._history = history
+        self._courses = courses
         self._process = process
         self._acknowledged = acknowledged
         #: How often each was answered with 2xx.
@@ -93,12 +58,15 @@ class Upstream:
         #: Since when the relay may take nothing in.
         self.full_since: float | None = None
         self.busy = 0
+        #: Everything that is said, or will be.
+        self.said: list[Call] = []
 
     async def call(self, number: int, call: Call) -> None:
         """One callback, from its first call to its last."""
         self.busy += 1
-        await pause(call.at)
-        body = body_of(call)
+        self.said.append(call)
+        await pause(max(0.0, call.at - self._loop.time()))
+        body = self.body_of(call)
         for attempt in range(TRIES):
             status = await self._once(number, call, body, attempt)
             lasting = call.shape == "forged" or call.key != "now"
@@ -106,6 +74,10 @@ class Upstream:
                 break
             await pause(0.5 * 2 ** min(attempt, 2) * (1 + self._dice.random()))
         self.busy -= 1
+
+    def body_of(self, call: Call) -> bytes:
+        """What a call says."""
+        return body_of(call, self._courses[call.subject])
 
     async def _once(self, number: int, call: Call, body: bytes, attempt: int) -> int:
         process = self._process()

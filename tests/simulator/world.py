@@ -6,7 +6,6 @@ when the process dies and when it is started again. What has to hold is judged b
 
 import asyncio
 import contextvars
-from collections import Counter
 from contextlib import nullcontext
 from random import Random
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from relay.core.errors import RelayError
 from tests.record.harness import Stumbled
 from tests.simulator import promises
+from tests.simulator.api import Api
 from tests.simulator.destinations import Destination
 from tests.simulator.disk import Disk, Room
 from tests.simulator.history import BrokenError, History
@@ -32,9 +32,10 @@ from tests.simulator.script import (
     Script,
     Stuck,
     Stumble,
-    Subject,
 )
+from tests.simulator.story import Call, Course
 from tests.simulator.troubles import arrange
+from tests.simulator.truth import outcome_at
 from tests.simulator.upstream import Upstream
 
 __all__ = ["Failure", "Played", "play"]
@@ -42,6 +43,11 @@ __all__ = ["Failure", "Played", "play"]
 #: Seconds within which everything has to end once everything works.
 DRAIN_S: Final = 90.0
 STOP_S: Final = 2.0
+#: Seconds in which what is due is asked for, and in which the answers come.
+ASKED_S: Final = 1.2
+ASKED_MAX_S: Final = 10.0
+#: Each is twice as long as the one before it.
+LEAPS_MAX: Final = 20
 
 
 class Failure:
@@ -83,6 +89,7 @@ class World:
             self.loop,
             Random(seed ^ 0xCA11),
             self.history,
+            {course.subject: course for course in script.courses},
             process=lambda: self.process,
             acknowledged=lambda taken: promises.acknowledged(self, taken),
         )
@@ -95,8 +102,17 @@ class World:
         self._ended = False
         #: Whether the last life ended with the machine's power.
         self.powerless = False
-        #: How often the truth about a run was found to be another one, if it was.
-        self.asked = Counter[Subject]()
+        self.api = Api(
+            script,
+            self.loop,
+            Random(seed ^ 0xA91),
+            self.history,
+            redeliver=self._redeliver,
+        )
+        #: Since when everything works but what never will.
+        self.works_at = 0.0
+        #: Every configuration that was in the file.
+        self.layouts = [self.layout]
 
     def _destination(self, place: Place, dice: Random) -> Destination:
         faults = self.script.faults
@@ -136,10 +152,12 @@ class World:
         for destination in self.destinations:
             destination.mend()
         self.machine.set_right()
+        self.works_at = self.loop.time()
         self.history.note("world", "everything works")
         self.fill_disk(full=False)
         self.configure(self.layout.with_places(*self.script.places))
         await self._drained()
+        await self._settled()
         self._ended = True
         if self.process is not None:
             await self._end(self.process)
@@ -154,6 +172,42 @@ class World:
                 left = promises.open_deliveries(self)
                 raise BrokenError("P3", f"still open when everything works: {left}")
 
+    async def _settled(self) -> None:
+        """Let hours pass until nobody waits for anything that may still come."""
+        stride = max(self.script.asking.every, 30) + 1.0
+        for _ in range(LEAPS_MAX):
+            await self._asked()
+            await self._drained()
+            if promises.settled(self):
+                return
+            self.history.note("world", f"{stride:.0f} s pass")
+            self.loop.leap(stride)
+            stride *= 2
+        raise BrokenError(
+            "P6", f"still open after days: {promises.open_inquiries(self)}"
+        )
+
+    async def _asked(self) -> None:
+        """Let whoever is due be asked for."""
+        await self._within(ASKED_S)
+        waited = 0.0
+        while waited < ASKED_MAX_S and promises.asking(self):
+            await self._within(0.25)
+            waited += 0.25
+
+    def _redeliver(self, course: Course) -> None:
+        """The upstream sends a callback once more."""
+        now = self.loop.time()
+        call = Call(
+            at=now + 0.05,
+            subject=course.subject,
+            shape="whole",
+            outcome=outcome_at(course, now) or course.outcome,
+            spelling=0,
+            client_ref=course.client_ref,
+        )
+        self.watch(self.upstream.call(len(self.upstream.said), call))
+
     # --- the process ------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
@@ -165,6 +219,7 @@ class World:
                 self.machine,
                 Thread(self.loop, self._latencies, latency=self.script.latency),
                 self.destinations,
+                self.api,
                 script=self.script,
                 read=lambda: self.layout,
                 world=self.context,
@@ -236,6 +291,7 @@ class World:
     def configure(self, layout: Layout) -> None:
         """Change the file, and tell the relay that it has changed."""
         self.layout = layout
+        self.layouts.append(layout)
         self.history.note("world", f"configuration {layout.number}")
         process = self.process
         if process is not None and process.ready:

@@ -13,7 +13,7 @@ import pytest
 import relay.deliver.verdict
 import relay.deliver.worker
 import relay.record.grouping
-import relay.record.intake
+import relay.record.publishing
 import relay.record.sqlite.connection
 import relay.record.sqlite.outgoing
 import relay.record.sqlite.store
@@ -46,7 +46,7 @@ def identity_without_source(patch: Patch) -> None:
         return known(RunKey("acme", key.kind, key.id), outcome, revision)
 
     known = event_id_bytes
-    patch.setattr(relay.record.intake, "event_id_bytes", nameless)
+    patch.setattr(relay.record.publishing, "event_id_bytes", nameless)
 
 
 def run_without_source(patch: Patch) -> None:

@@ -1,0 +1,154 @@
+"""The runs of a batch are left to their batch, and one that cannot be had keeps nobody from being found."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from relay.core.moment import text_of
+from relay.core.sweep import SweepPolicy
+from relay.runflow import (
+    RateLimitedError,
+    ServerError,
+)
+from tests.fakes import NOW_US
+from tests.receive.sweeping import MINUTE, OURS, PAGE, Office, run
+
+pytestmark = pytest.mark.timeout(30, func_only=True)
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    office = Office(tmp_path)
+    await office.harness.open()
+    try:
+        yield office
+        await office.harness.audit()
+    finally:
+        await office.harness.vanish()
+
+
+async def test_the_children_of_a_batch_are_left_to_their_batch(office: Office) -> None:
+    """Asked for once, however many of its runs are seen; unless a child calls back by itself."""
+    office.list.batches["batch_1"] = {
+        "id": "batch_1",
+        "status_code": "partial_succeeded",
+        "completed_at": text_of(NOW_US),
+        "callback_url": OURS,
+    }
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    office.list.runs = [{**run(n, minutes_ago=n), **child} for n in range(1, 6)]
+    office.list.runs += [
+        run(7, batch_id="batch_1"),
+        run(8, callback_url=None, batch_id="batch_9"),
+    ]
+    await office.sweep()
+    assert await office.watched() == ["batch_1", "run_7"]
+    assert sorted(set(office.list.asked_batches)) == ["batch_1", "batch_9"]
+    assert office.list.asked_batches.count("batch_1") == 1
+
+
+async def test_the_children_of_a_batch_are_left_to_it_also_where_every_run_is_ours(
+    office: Office,
+) -> None:
+    office.policy = SweepPolicy(reach=60 * MINUTE)
+    office.list.batches["batch_1"] = {"id": "batch_1", "status_code": "running"}
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    office.list.runs = [{**run(n), **child} for n in range(1, 4)]
+    await office.sweep()
+    assert await office.watched() == ["batch_1"]
+
+
+async def test_a_batch_is_asked_for_once_a_page_whether_or_not_it_is_over(
+    office: Office,
+) -> None:
+    """A hundred runs of one that is under way, or that is gone, are no hundred questions."""
+    office.list.batches["batch_1"] = {"id": "batch_1", "status_code": "running"}
+    office.list.runs = [
+        run(n, minutes_ago=1, callback_url=None, batch_id=f"batch_{n % 2}")
+        for n in range(PAGE)
+    ]
+    await office.sweep()
+    assert office.list.asked_batches == ["batch_0", "batch_1"]
+
+
+async def test_a_dry_sweep_counts_a_batch_once_however_many_pages_its_runs_fill(
+    office: Office,
+) -> None:
+    office.list.batches["batch_1"] = {
+        "id": "batch_1",
+        "status_code": "succeeded",
+        "completed_at": text_of(NOW_US),
+        "callback_url": OURS,
+    }
+    office.list.runs = [
+        run(n, minutes_ago=n, callback_url=None, batch_id="batch_1")
+        for n in range(1, 8)
+    ]
+    progress = await office.sweeper().sweep(dry=True)
+    assert (progress.pages, progress.missed) == (3, 1)
+
+
+async def test_an_answer_about_another_batch_is_not_believed(office: Office) -> None:
+    """Nobody is watched whom no list has named; the next sweep asks again."""
+    office.list.batches["batch_1"] = {
+        "id": "batch_2",
+        "status_code": "succeeded",
+        "completed_at": text_of(NOW_US),
+        "callback_url": OURS,
+    }
+    office.list.runs = [run(1, callback_url=None, batch_id="batch_1")]
+    await office.sweep()
+    assert await office.watched() == []
+    office.list.batches["batch_1"]["id"] = "batch_1"
+    await office.sweep()
+    assert await office.watched() == ["batch_1"]
+
+
+async def test_a_batch_that_cannot_be_had_keeps_nobody_from_being_found(
+    office: Office,
+) -> None:
+    """It is asked for once a sweep, and looked for again by the next, however far that one looks back."""
+    office.policy = SweepPolicy(callback_urls=(OURS,), reach=60 * MINUTE, overlap=0)
+    batch = {"status_code": "succeeded", "callback_url": OURS}
+    office.list.batches = {
+        name: {"id": name, **batch} for name in ("batch_1", "batch_2")
+    }
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    office.list.runs = [{**run(n, minutes_ago=n), **child} for n in (2, 3)]
+    office.list.runs += [run(1), run(4, minutes_ago=4)]
+    office.list.runs += [{**run(5, minutes_ago=5), **child, "batch_id": "batch_2"}]
+    office.list.batch_error = ServerError("500", status=500)
+    sweeper = office.sweeper()
+    await sweeper.sweep()
+    assert await office.watched() == ["batch_2", "run_1", "run_4"]
+    assert office.list.asked_batches == ["batch_1", "batch_2"]
+    office.list.batch_error = None
+    await sweeper.sweep()
+    assert "batch_1" in await office.watched()
+
+
+async def test_an_api_that_wants_peace_is_asked_for_no_further_batch(
+    office: Office,
+) -> None:
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    office.list.runs = [{**run(1), **child}]
+    office.list.batch_error = RateLimitedError("429", status=429, retry_after=5.0)
+    with pytest.raises(RateLimitedError):
+        await office.sweep()
+    # The next sweep begins where this one began.
+    begin = NOW_US - 60 * MINUTE
+    assert await office.harness.store.swept("acme") == begin + office.policy.overlap
+
+
+async def test_a_batch_that_can_never_be_had_does_not_hold_the_cursor_for_ever(
+    office: Office,
+) -> None:
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    office.list.runs = [{**run(1, minutes_ago=5), **child}, run(2, minutes_ago=1)]
+    office.list.batch_error = ServerError("500", status=500)
+    await office.sweep()
+    assert await office.harness.store.swept("acme") == NOW_US - 5 * MINUTE
+    office.harness.clock.advance(seconds=8 * 24 * 3600)
+    await office.sweep()
+    assert await office.harness.store.swept("acme") == NOW_US - MINUTE
