@@ -16,8 +16,7 @@ from tests.simulator.world import play
 WITHIN = 1000
 #: Where the search begins for what shows seldom; what others are drawn from zero on is long to play.
 FROM = {
-    "settle without token": 400,
-    "leaves without a word": 350,
+    "leaves without a word": 140,
     "survives what nobody expected": 180,
     "full store stands still": 170,
     "handed to nobody": 55,
