@@ -142,7 +142,7 @@ class Sweeper:
         self.rate = options.rate
         self._pace = Pace(options.rate)
         self._started = clock.now_us()
-        #: Batches that were asked for, and what became of it.
+        #: Batches that were asked for in this sweep, and what became of it.
         self._batches: dict[str, Listed | None] = {}
         #: Batches that could not be had this time, and may be the next; and when a run of theirs was created.
         self._unseen: dict[str, int | None] = {}
@@ -232,6 +232,8 @@ class Sweeper:
         progress, newest = Progress(start=start), cursor
         batches: set[RunKey] = set()
         self._unseen.clear()
+        # What a batch was at the last sweep it need not be at this one: an end may be corrected.
+        self._batches.clear()
         async for rows in self._list.pages(since=start):
             await self._turn()
             page = [run for row in rows if (run := listed(row))]

@@ -91,6 +91,8 @@ class RunRow:
         """Keep the inquiry in step with what the run waits for now."""
         inquiry = self.inquiry
         if inquiry is None or before is None or (before.held and not waiting.held):
+            # The row keeps whoever asks already, also where its inquiry came to its end in this very group.
+            before_row = inquiry or self.stored_inquiry
             # A new question: whatever was asked of this run before has had its answer, or never will.
             inquiry = InquiryRow(
                 state=InquiryState.WAITING,
@@ -99,7 +101,7 @@ class RunRow:
                 receipt=receipt,
                 opened_at=at,
                 due_at=at,
-                lease=None if inquiry is None else inquiry.lease,
+                lease=None if before_row is None else before_row.lease,
             )
         named = waiting.outcome is not None and waiting.outcome is not inquiry.outcome
         self.inquiry = msgspec.structs.replace(

@@ -111,6 +111,19 @@ class TruthLaw:
         assert await harness.count("events") == 1
         assert await harness.count("inquiries") == 0
 
+    async def test_an_end_and_a_contradiction_beside_the_answer_leave_nothing_leased(
+        self, harness: StoreHarness
+    ) -> None:
+        """The callback's event ends the inquiry, the next one opens another, and the answer meets that one."""
+        await harness.one(partial())
+        [inquiry] = await ask(harness)
+        await harness.together(
+            harness.store.record([callback(), callback(status="failed", note="late")]),
+            harness.store.learn([lesson(inquiry, told())]),
+        )
+        leased = "SELECT COUNT(*) FROM inquiries WHERE lease IS NOT NULL"
+        assert await harness.rows(leased) == [(0,)]
+
     async def test_an_answer_without_its_lease_changes_nothing(
         self, harness: StoreHarness
     ) -> None:
