@@ -205,15 +205,22 @@ def _options(source: Source, *, asked: bool) -> InquirerOptions:
         concurrency=source.api.concurrency,
         rate=source.api.rate,
         enriched=source.enrich == "always",
+        collapses=source.collapse_client_ref == "first_success",
     )
 
 
 def _asked_alike(one: Source, other: Source) -> bool:
-    return (one.api, one.enrich, one.on_unconfirmed, one.sweep) == (
-        other.api,
-        other.enrich,
-        other.on_unconfirmed,
-        other.sweep,
+    return _asking(one) == _asking(other)
+
+
+def _asking(source: Source) -> tuple[object, ...]:
+    """Everything that a post is made of."""
+    return (
+        source.api,
+        source.enrich,
+        source.on_unconfirmed,
+        source.collapse_client_ref,
+        source.sweep,
     )
 
 

@@ -83,6 +83,8 @@ class InquirerOptions:
     rate: float = 50.0
     #: Whether events say what only the API tells.
     enriched: bool = False
+    #: Whether only the first success under a ``client_ref`` becomes an event.
+    collapses: bool = False
 
 
 class Inquirer:
@@ -320,6 +322,7 @@ class Inquirer:
             document=told,
             move=move,
             on_unconfirmed=self._options.policy.on_unconfirmed,
+            collapses=self._options.collapses,
             router=self._router(),
             at=self._clock.now_us(),
         )

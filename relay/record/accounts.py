@@ -6,8 +6,9 @@ Owns adding up, so that each counter is written once in the commit whose rows it
 from collections import Counter, defaultdict
 
 from relay.core.ledger import DESTINATION_COUNTERS, SOURCE_COUNTERS
+from relay.core.run import Known
 
-__all__ = ["Accounts"]
+__all__ = ["Accounts", "count_waiting"]
 
 
 class Accounts:
@@ -30,3 +31,13 @@ class Accounts:
             (incarnation, number, *(counts[name] for name in DESTINATION_COUNTERS))
             for number, counts in sorted(self.destinations.items())
         ]
+
+
+def count_waiting(counts: Counter[str], before: Known, after: Known) -> None:
+    """Count a run that waits, or is held, or has ceased to."""
+    for name, held in (("waiting", False), ("held", True)):
+        counts[name] += _stands(after, held=held) - _stands(before, held=held)
+
+
+def _stands(known: Known, *, held: bool) -> bool:
+    return known.waiting is not None and known.waiting.held is held

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.record.collapse_law import CollapseLaw
 from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
 from tests.record.inbox_law import InboxLaw
@@ -19,7 +20,7 @@ from tests.record.truth_law import TruthLaw
 __all__ = ["StoreLaw"]
 
 
-class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, CommitLaw, RetentionLaw):
+class StoreLaw(InboxLaw, OutboxLaw, TruthLaw, CollapseLaw, CommitLaw, RetentionLaw):
     """Everything. Subclasses provide the fixture ``place``."""
 
     @pytest.fixture

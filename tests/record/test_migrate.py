@@ -145,6 +145,7 @@ _SHARED = {
     "take_turn",
     "beat",
     "hold_incarnation",
+    "hold_winners",
     "lock_runs",
     "lock_digests",
     "notify",

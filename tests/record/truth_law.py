@@ -57,6 +57,7 @@ def lesson(
     move: Postpone | GiveUp | Let | None = None,
     on_unconfirmed: str = "publish",
     answer: str = "told",
+    collapses: bool = False,
 ) -> Lesson:
     """What one ask came to."""
     return Lesson(
@@ -65,6 +66,7 @@ def lesson(
         document=document,
         move=Release() if move is None else move,
         on_unconfirmed="hold" if on_unconfirmed == "hold" else "publish",
+        collapses=collapses,
         router=EVERYWHERE,
         at=NOW_US,
     )
