@@ -44,8 +44,7 @@ async def test_a_source_collapses_while_it_is_told_to(tmp_path: Path) -> None:
         for number, collapses in enumerate(
             ("none", "first_success", "first_success", "none")
         ):
-            settings = await settings_of(tmp_path, collapses)
-            await service.reload(settings)
+            await service.reload(await settings_of(tmp_path, collapses))
             assert await post(service, f"run_{number}") == 202
-    counts = (await read_ledger(settings)).sources["acme"]
+    counts = (await read_ledger(await settings_of(tmp_path, "none"))).sources["acme"]
     assert (counts.opened, counts.events, counts.collapsed) == (4, 3, 1)

@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from itertools import count
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from relay.core.inquiry import Inquiry, Lesson
 from relay.core.ports import Recorded
 from tests.fakes import NOW_US
 from tests.postgres.fixtures import Database
+from tests.postgres.local_postgres import LocalPostgres
 from tests.record.collapse_law import counts, doubt, success, winner
+from tests.record.collapse_machine import CollapseMachine
 from tests.record.postgres_harness import PostgresHarness
 from tests.record.receipts import NOWHERE
 from tests.record.truth_law import learn, lesson, told
@@ -133,6 +138,29 @@ async def test_a_winner_whose_row_is_in_use_is_not_forgotten_meanwhile(
     assert await winner(one) == ["run_1"]
     assert (await one.forget())["runs"] == 1
     assert await winner(one) == []
+
+
+@pytest.mark.timeout(240)
+def test_the_store_collapses_as_its_model_does(postgres: LocalPostgres) -> None:
+    """Who has which client_ref, who stands back, and what is told in the end."""
+    names = (f"collapse_{number}" for number in count())
+
+    class PostgresMachine(CollapseMachine):
+        """One database after another."""
+
+        def place(self) -> PostgresHarness:
+            name = next(names)
+            self.run(postgres.create_database(name))
+            return PostgresHarness(postgres.url(name))
+
+    run_state_machine_as_test(
+        PostgresMachine,
+        settings=settings(
+            max_examples=8,
+            stateful_step_count=15,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
 
 
 def _begin(job: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
