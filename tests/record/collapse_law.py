@@ -414,6 +414,31 @@ class CollapseLaw:
         assert recorded.letter is not None
         assert recorded.letter.event.attributes["time"] == "2026-03-01T11:59:58.000000Z"
 
+    async def test_what_is_learned_of_a_run_in_its_last_commit_behind_is_told(
+        self, harness: StoreHarness
+    ) -> None:
+        """It is confirmed, and its winner falls, in one commit."""
+        await harness.one(success("run_1"))
+        await harness.one(success("run_2", completed_at=None))
+        [inquiry] = await ask(harness)
+        await learn(harness, lesson(inquiry, move=GiveUp(NOW_US), collapses=True))
+        [doubtful] = await ask(harness)
+        fallen = await doubt(harness, "run_1")
+        recorded = await learn(
+            harness,
+            lesson(doubtful, told(run="run_2"), collapses=True),
+            lesson(fallen, told("failed", run="run_1"), collapses=True),
+        )
+        assert revisions(recorded) == [None, FAILED_AFTER, SUCCEEDED]
+        [*_, late] = recorded
+        assert late.letter is not None
+        found = [
+            p for p in await harness.deliver_all() if p.letter.facts.key.id == "run_2"
+        ]
+        structured = [parcel.letter.event.structured for parcel in found]
+        assert structured == [late.letter.event.structured]
+        assert late.letter.event.attributes["time"] == "2026-03-01T11:59:58.000000Z"
+
     async def test_a_released_run_that_is_contested_waits_on_for_its_truth(
         self, harness: StoreHarness
     ) -> None:
