@@ -23,11 +23,11 @@ from relay.core.inquiry import (
     Unended,
     next_move,
 )
+from relay.core.pace import LIMITED_S
 from relay.core.run import NOTHING, Known, judge
 from relay.core.snapshot import Snapshot, Unfinished, WrongReason, document, read_answer
 from relay.core.truth import OnUnconfirmed, give_up, learn
 from relay.reconcile.upstream import OF_SOURCE
-from relay.reconcile.worker import LIMITED_S
 from relay.runflow import RunflowError
 from relay.runflow import errors as faults
 

@@ -67,6 +67,7 @@ def _source(setting: SourceSetting) -> Source:
         channels={channel.name: channel for channel in channels},
         require=setting.require,
         always_asked=setting.enrich == "always",
+        collapses=setting.collapse_client_ref == "first_success",
     )
 
 

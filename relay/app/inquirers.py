@@ -12,6 +12,7 @@ from relay.app.sweeps import build_client, build_sweeper, unswept
 from relay.app.system import System
 from relay.core.gate import GatePolicy
 from relay.core.inquiry import AskPolicy
+from relay.core.pace import Pace
 from relay.core.ports import Inquiries, Metrics
 from relay.core.route import Router
 from relay.operate.actions.explaining import Why
@@ -138,7 +139,7 @@ class Inquirers:
         return build_client(source)
 
     def _start(self, source: Source, public_url: str | None) -> None:
-        client = self._client(source)
+        client, pace = self._client(source), Pace(source.api.rate)
         inquirer = Inquirer(
             source.name,
             upstream=None if client is None else _upstream(client, source),
@@ -146,11 +147,13 @@ class Inquirers:
             router=self._router,
             clock=self._system.clock,
             metrics=self._metrics,
+            pace=pace,
             options=_options(source, asked=client is not None),
         )
         sweeper = build_sweeper(
             source,
             client,
+            pace=pace,
             public_url=public_url,
             inquiries=self._inquiries,
             clock=self._system.clock,
@@ -181,17 +184,23 @@ def _options(source: Source, *, asked: bool) -> InquirerOptions:
         ),
         gate=GatePolicy(probe_last_s=PROBE_LAST_S),
         concurrency=source.api.concurrency,
-        rate=source.api.rate,
         enriched=source.enrich == "always",
+        collapses=source.collapse_client_ref == "first_success",
     )
 
 
 def _asked_alike(one: Source, other: Source) -> bool:
-    return (one.api, one.enrich, one.on_unconfirmed, one.sweep) == (
-        other.api,
-        other.enrich,
-        other.on_unconfirmed,
-        other.sweep,
+    return _asking(one) == _asking(other)
+
+
+def _asking(source: Source) -> tuple[object, ...]:
+    """Everything that a post is made of."""
+    return (
+        source.api,
+        source.enrich,
+        source.on_unconfirmed,
+        source.collapse_client_ref,
+        source.sweep,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from relay.app.handovers import Handovers
 from relay.app.stores import build_store
 from relay.app.system import System, ThreadExecutor
+from relay.core.pace import Pace
 from relay.core.ports import Clock, Inquiries
 from relay.core.sweep import SweepPolicy
 from relay.deliver.dispatch import Dispatch
@@ -18,6 +19,7 @@ from relay.observe.metrics import PrometheusMetrics
 from relay.operate.actions.explaining import Why
 from relay.operate.actions.sweeping import Sweeping
 from relay.receive.sweep import ApiList, Sweeper, SweepOptions
+from relay.reconcile.turns import Turns
 from relay.runflow import Runflow, Timeouts
 from relay.settings import Settings, Source
 from relay.supervise import Supervisor, Worker
@@ -54,18 +56,25 @@ def build_sweeper(
     source: Source,
     client: Runflow | None,
     *,
+    pace: Pace,
     public_url: str | None,
     inquiries: Inquiries,
     clock: Clock,
     found: Callable[[], None],
 ) -> Sweeper | None:
-    """Who sweeps a source, whether or not it does so by itself; None where nobody can."""
+    """Who sweeps a source, whether or not it does so by itself; None where nobody can.
+
+    It keeps to the pace, which others may keep to as well.
+    """
     policy = sweep_policy(source, public_url)
     if client is None or policy is None:
         return None
     return Sweeper(
         source.name,
-        runs=ApiList(client, organization=source.api.organization_id),
+        runs=ApiList(
+            client.with_options(pacer=Turns(pace)),
+            organization=source.api.organization_id,
+        ),
         inquiries=inquiries,
         clock=clock,
         found=found,
@@ -157,6 +166,7 @@ async def sweeping_alone(
             sweeper = build_sweeper(
                 source,
                 client,
+                pace=Pace(source.api.rate),
                 public_url=settings.public.url,
                 inquiries=store,
                 clock=world.clock,

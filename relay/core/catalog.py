@@ -39,6 +39,8 @@ class Source:
     require: tuple[Field, ...] = DEFAULT_REQUIRE
     #: Whether the API is asked about every run, also about those whose callback is whole.
     always_asked: bool = False
+    #: Whether only the first success under a ``client_ref`` becomes an event.
+    collapses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

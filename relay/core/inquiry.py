@@ -289,6 +289,8 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     #: What becomes of the inquiry without one.
     move: Postpone | Ended | GiveUp | Let | Release = Release()
     on_unconfirmed: OnUnconfirmed = "publish"
+    #: Whether it stands back behind an earlier success under its ``client_ref``.
+    collapses: bool = False
     #: The routes in force.
     router: Router
     at: int

@@ -3,7 +3,12 @@
 Owns the arithmetic of an even rate. Times are monotonic seconds.
 """
 
-__all__ = ["Pace"]
+from typing import Final
+
+__all__ = ["LIMITED_S", "Pace"]
+
+#: How long an API that has had too many requests is left in peace when it does not say, in seconds.
+LIMITED_S: Final = 5.0
 
 
 class Pace:
@@ -20,9 +25,15 @@ class Pace:
         self._apart = 1 / rate
         self._burst_s = burst_s
         self._next: float | None = None
+        #: Before this, nobody takes a turn at all: whoever is asked has wanted to be left in peace.
+        self.quiet_until = 0.0
+
+    def hush(self, until: float) -> None:
+        """Nobody takes a turn before then, or before what was wanted already."""
+        self.quiet_until = max(self.quiet_until, until)
 
     def wait(self, now: float) -> float:
-        """Take the next turn, and say how long it is until then."""
+        """Take the next turn, and say how long it is until then, were it not for :attr:`quiet_until`."""
         earliest = now - self._burst_s
         at = earliest if self._next is None else max(self._next, earliest)
         self._next = at + self._apart

@@ -280,7 +280,11 @@ class Inquiries(Protocol):
         ...
 
     async def learn(self, lessons: Sequence[Lesson], /) -> Sequence[Recorded]:
-        """Write what asks came to, where the lease still holds."""
+        """Write what asks came to, where the lease still holds.
+
+        Gives an answer for each, and then one for each run that they have released; see
+        :mod:`relay.core.collapse`.
+        """
         ...
 
     async def watch(

@@ -51,6 +51,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     require: tuple[Field, ...] = DEFAULT_REQUIRE
     #: Whether the API is asked for more, also where nothing is missing.
     always_asked: bool = False
+    #: Whether it stands back behind an earlier success under its ``client_ref``.
+    collapses: bool = False
     #: Set when the store has refused it once: it goes to quarantine as bytes.
     unstorable: bool = False
 

@@ -18,7 +18,6 @@ from relay.core.delivery import HOUR
 from relay.core.errors import CalledOffError, RelayError
 from relay.core.identity import Kind, RunKey, canonical
 from relay.core.inquiry import Sighting
-from relay.core.pace import Pace
 from relay.core.ports import Clock, Inquiries
 from relay.core.sweep import Listed, Progress, SweepPolicy, listed, sighted, since
 from relay.runflow import (
@@ -50,9 +49,13 @@ PAGE: Final = 500
 BATCHES_KEPT: Final = 10_000
 #: After a sweep that failed, in seconds; a sweep that is due sooner is made sooner.
 RETRY_S: Final = 30.0
-#: A page, or a batch, is asked for so often until a sweep has failed: a long list is not begun anew for each
-#: answer that is lost on the way, or it might never be read to its end.
+#: A page is asked for so often until a sweep has failed: a long list is not begun anew for each answer that
+#: is lost on the way, or it might never be read to its end.
 RETRIES: Final = Retries(attempts=5)
+#: A batch that cannot be had is left to the next sweep: nobody waits long for it.
+BATCH_RETRIES: Final = Retries(attempts=2)
+#: After so many of them, a sweep asks for no further batches: where all are slow to fail it would not end.
+UNSEEN_BATCHES: Final = 10
 #: How long a batch that cannot be had keeps the cursor where it is, microseconds.
 UNSEEN_MAX_US: Final = 7 * 24 * HOUR
 
@@ -83,6 +86,7 @@ class ApiList:
     def __init__(self, client: Runflow, *, organization: str | None) -> None:
         """``organization`` is the id that a batch has to name, where one is known."""
         self._client = client.with_options(retries=RETRIES)
+        self._batches = client.with_options(retries=BATCH_RETRIES).batches
         self._organization = organization
 
     async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
@@ -98,7 +102,7 @@ class ApiList:
 
     async def batch(self, batch_id: str) -> object:
         """See :class:`RunList`."""
-        answer = await self._client.batches.fetch(batch_id)
+        answer = await self._batches.fetch(batch_id)
         found = answer.document
         named = found.get("org_id") if isinstance(found, dict) else None
         ours = self._organization
@@ -114,7 +118,7 @@ class SweepOptions:
     """What bounds one source's sweeps."""
 
     policy: SweepPolicy
-    #: Requests a second.
+    #: Requests a second, of everybody who asks this source's API; the list keeps to it.
     rate: float = 100.0
 
 
@@ -138,9 +142,7 @@ class Sweeper:
         self._clock = clock
         self._found = found
         self._policy = options.policy
-        #: Requests a second, of all sweeps of this source together.
         self.rate = options.rate
-        self._pace = Pace(options.rate)
         self._started = clock.now_us()
         #: Batches that were asked for in this sweep, and what became of it.
         self._batches: dict[str, Listed | None] = {}
@@ -235,7 +237,6 @@ class Sweeper:
         # What a batch was at the last sweep it need not be at this one: an end may be corrected.
         self._batches.clear()
         async for rows in self._list.pages(since=start):
-            await self._turn()
             page = [run for row in rows if (run := listed(row))]
             created = [run.created_at for run in page if run.created_at is not None]
             seen = [run for run in page if _within(run, start, end)]
@@ -335,7 +336,16 @@ class Sweeper:
         known = self._batches.get(batch_id)
         if known is not None and known.outcome is not None:
             return known
-        await self._turn()
+        if len(self._unseen) >= UNSEEN_BATCHES:
+            self._unseen[batch_id] = child.created_at
+            return None
+        batch = await self._ask_batch(batch_id, child)
+        while len(self._batches) >= BATCHES_KEPT:
+            del self._batches[next(iter(self._batches))]
+        self._batches[batch_id] = batch
+        return batch
+
+    async def _ask_batch(self, batch_id: str, child: Listed) -> Listed | None:
         try:
             batch = listed(await self._list.batch(batch_id))
             if batch is not None and canonical(batch.id) != canonical(batch_id):
@@ -347,14 +357,8 @@ class Sweeper:
             log.warning("sweep.batch", source=self.source, reason=error.reason)
             if not isinstance(error, NotFoundError):
                 self._unseen[batch_id] = child.created_at
-            batch = None
-        while len(self._batches) >= BATCHES_KEPT:
-            del self._batches[next(iter(self._batches))]
-        self._batches[batch_id] = batch
+            return None
         return batch
-
-    async def _turn(self) -> None:
-        await self._rest(self._pace.wait(asyncio.get_running_loop().time()))
 
     async def _rest(self, seconds: float) -> None:
         if seconds <= 0:

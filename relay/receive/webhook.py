@@ -193,6 +193,7 @@ class Webhook:
             router=router,
             require=source.require,
             always_asked=source.always_asked,
+            collapses=source.collapses,
         )
         return await self._record(receipt, source)
 

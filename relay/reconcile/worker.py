@@ -43,7 +43,7 @@ from relay.core.inquiry import (
     next_move,
     wants_redelivery,
 )
-from relay.core.pace import Pace
+from relay.core.pace import LIMITED_S, Pace
 from relay.core.ports import Clock, Inquiries, Metrics
 from relay.core.route import Router
 from relay.core.snapshot import document
@@ -58,8 +58,6 @@ POLL_S: Final = 1.0
 POLL_MIN_S: Final = 0.05
 #: Overdue inquiries that are given up in one go while nothing can be asked.
 OVERDUE_MAX: Final = 256
-#: How long nobody is asked after a 429 that does not say, in seconds.
-LIMITED_S: Final = 5.0
 #: When an answer that no store can keep is asked for again, microseconds.
 UNSTORABLE_US: Final = 600_000_000
 #: Before an answer is written again, in seconds.
@@ -90,10 +88,10 @@ class InquirerOptions:
     gate: GatePolicy
     #: Asks at once.
     concurrency: int = 16
-    #: Asks a second.
-    rate: float = 50.0
     #: Whether events say what only the API tells.
     enriched: bool = False
+    #: Whether only the first success under a ``client_ref`` becomes an event.
+    collapses: bool = False
 
 
 class Inquirer:
@@ -108,9 +106,10 @@ class Inquirer:
         router: Callable[[], Router],
         clock: Clock,
         metrics: Metrics,
+        pace: Pace,
         options: InquirerOptions,
     ) -> None:
-        """Without an ``upstream`` nobody is asked."""
+        """Without an ``upstream`` nobody is asked. The pace is the source's, whoever else asks."""
         self.source = source
         self._upstream = upstream
         self._inquiries = inquiries
@@ -119,9 +118,7 @@ class Inquirer:
         self._metrics = metrics
         self._options = options
         self.gate = Gate(policy=options.gate)
-        self._pace = Pace(options.rate)
-        #: Nobody is asked before this, monotonic seconds: the API has asked us to wait.
-        self._quiet_until = 0.0
+        self._pace = pace
         self._asking: dict[asyncio.Task[None], Inquiry] = {}
         #: Claimed, and not yet in the hands of an ask, by the number of the run.
         self._unbegun: dict[int, Inquiry] = {}
@@ -175,11 +172,11 @@ class Inquirer:
             self._hushed.clear()
         if self._upstream is None:
             return await self._give_up(await self._claim(OVERDUE_MAX), "not_asked")
-        quiet = now < self._quiet_until
+        quiet = now < self._pace.quiet_until
         if quiet or (self.gate.open and not self.gate.may_probe(now)):
             overdue = await self._claim(OVERDUE_MAX, overdue=True)
             again = await self._give_up(overdue, "api_down")
-            until = max(self.gate.probe_at or 0.0, self._quiet_until)
+            until = max(self.gate.probe_at or 0.0, self._pace.quiet_until)
             return min(again, max(0.0, until - now))
         probe = self.gate.open
         free = (1 if probe else self._options.concurrency) - len(self._asking)
@@ -290,7 +287,7 @@ class Inquirer:
             pass
 
     def _stands_back(self, now: float) -> bool:
-        return self.gate.open or now < self._quiet_until
+        return self.gate.open or now < self._pace.quiet_until
 
     def _judge(self, heard: Heard, *, probe: bool) -> None:
         """Whether the API as a whole works."""
@@ -300,7 +297,7 @@ class Inquirer:
             if heard.reason == "rate_limited":
                 wait_us = heard.retry_after_us
                 wait = LIMITED_S if wait_us is None else wait_us / 1e6
-                self._quiet_until = max(self._quiet_until, now + wait)
+                self._pace.hush(now + wait)
                 self._hushed.set()
                 return
             self.gate = self.gate.failed(now, probe=probe)
@@ -342,6 +339,7 @@ class Inquirer:
             document=told,
             move=move,
             on_unconfirmed=self._options.policy.on_unconfirmed,
+            collapses=self._options.collapses,
             router=self._router(),
             at=self._clock.now_us(),
         )

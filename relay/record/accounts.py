@@ -7,8 +7,9 @@ from collections import Counter, defaultdict
 from typing import Final
 
 from relay.core.ledger import DESTINATION_COUNTERS, SOURCE_COUNTERS
+from relay.core.run import Known
 
-__all__ = ["FOLDS", "Accounts"]
+__all__ = ["FOLDS", "Accounts", "count_waiting"]
 
 #: Statements that take the lines of starts that are over, and those that add them up again.
 FOLDS: Final = (
@@ -37,3 +38,13 @@ class Accounts:
             (incarnation, number, *(counts[name] for name in DESTINATION_COUNTERS))
             for number, counts in sorted(self.destinations.items())
         ]
+
+
+def count_waiting(counts: Counter[str], before: Known, after: Known) -> None:
+    """Count a run that waits, or is held, or has ceased to."""
+    for name, held in (("waiting", False), ("held", True)):
+        counts[name] += _stands(after, held=held) - _stands(before, held=held)
+
+
+def _stands(known: Known, *, held: bool) -> bool:
+    return known.waiting is not None and known.waiting.held is held

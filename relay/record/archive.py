@@ -63,13 +63,17 @@ class Archive:
         return numbers
 
     def runs(self, rows: Iterable[Sequence[Any]]) -> list[tuple[int]]:
-        """Columns: number, source, outcomes that ended without an event. Gives the numbers, one a row."""
+        """Columns: number, source, outcomes that ended without an event, whether it stands back.
+
+        Gives the numbers, one a row.
+        """
         numbers = []
-        for number, source, closed in rows:
-            if closed:
+        for number, source, closed, collapsed in rows:
+            if closed or collapsed:
                 counts = self._accounts.sources[source]
-                counts["opened"] += closed
+                counts["opened"] += closed + collapsed
                 counts["closed"] += closed
+                counts["collapsed"] += collapsed
             numbers.append((number,))
         return numbers
 

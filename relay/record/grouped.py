@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, cast
 
+from relay.core.collapse import COLLAPSED
 from relay.core.delivery import Policy, Released, Step, Tried, follow
 from relay.core.errors import RelayError, StoreFullError, UnstorableError
 from relay.core.identity import RunKey
@@ -276,7 +277,11 @@ class GroupedStore(ABC):
         ]
         parcels = [parcel for item in recorded for parcel in item.parcels]
         stored = {name for item in recorded for name in item.stored_for}
-        asked = {item.key.source for item in recorded if item.reasons and item.key}
+        asked = {
+            item.key.source
+            for item in recorded
+            if item.key and item.reasons and COLLAPSED not in item.reasons
+        }
         if parcels:
             self._handover.hand(parcels)
         if stored:

@@ -13,10 +13,11 @@ from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Recorded
 from relay.core.receipt import Opened
 from relay.core.run import Known, Ruling, Verdict, judge
-from relay.record.accounts import Accounts
+from relay.record.accounts import Accounts, count_waiting
 from relay.record.codes import VERDICT_CODES
+from relay.record.collapsing import Collapsing
 from relay.record.jobs import Learn, Watch
-from relay.record.learning import Learner, count_waiting
+from relay.record.learning import Learner
 from relay.record.numbers import Numbers
 from relay.record.publishing import Edition, Publisher
 from relay.record.runs import Identity, RunRow, RunRows
@@ -46,8 +47,9 @@ class Intake:
         accounts: Accounts,
         room: dict[str, int],
         lease: int,
+        also: Iterable[Identity] = (),
     ) -> None:
-        """``room`` is spent as leases are given."""
+        """``room`` is spent as leases are given; ``also`` are further runs to be looked up."""
         self._opened = opened
         self._numbers = numbers
         self._accounts = accounts
@@ -58,14 +60,23 @@ class Intake:
                 *(item.key for item in sighted),
             ),
             numbers.source,
+            also,
         )
         self._publisher = Publisher(numbers, accounts=accounts, room=room, lease=lease)
-        self.learner = Learner(
+        self.collapsing = Collapsing(
+            opened,
             lessons,
             self._runs,
             numbers,
             accounts=accounts,
             publisher=self._publisher,
+        )
+        self.learner = Learner(
+            lessons,
+            self._runs,
+            numbers,
+            accounts=accounts,
+            collapsing=self.collapsing,
         )
         self._quarantined: dict[tuple[int, bytes], int] = {}
         self._receipts: list[Columns] = []
@@ -230,20 +241,20 @@ class Intake:
         if ruling.publication is None:
             return Recorded(verdict=ruling.verdict, key=reading.key, reasons=reasons)
         row.inquiry = None
-        return self._publisher.publish(
-            row,
-            Edition(
-                key=reading.key,
-                reading=reading,
-                publication=ruling.publication,
-                receipt=number,
-                size=len(receipt.body),
-                source=source,
-                router=receipt.router,
-                at=receipt.received_at,
-                verdict=ruling.verdict,
-            ),
+        edition = Edition(
+            key=reading.key,
+            reading=reading,
+            publication=ruling.publication,
+            receipt=number,
+            size=len(receipt.body),
+            source=source,
+            router=receipt.router,
+            at=receipt.received_at,
+            verdict=ruling.verdict,
         )
+        if not receipt.collapses:
+            return self._publisher.publish(row, edition)
+        return self.collapsing.publish(row, edition, before=before, collapses=True)
 
     def _file(
         self,

@@ -5,13 +5,13 @@ Knows no database, and decides nothing about content itself.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from relay.core.callback import Reading, Unreadable, read
+from relay.core.collapse import is_collapsed
 from relay.core.errors import UnstorableError
 from relay.core.identity import RunKey
 from relay.core.inquiry import (
@@ -29,13 +29,14 @@ from relay.core.inquiry import (
 from relay.core.ports import Recorded
 from relay.core.run import Known, Publication, Verdict
 from relay.core.truth import give_up, learn
-from relay.record.accounts import Accounts
+from relay.record.accounts import Accounts, count_waiting
 from relay.record.codes import VERDICT_CODES
+from relay.record.collapsing import Collapsing
 from relay.record.numbers import Numbers
-from relay.record.publishing import Edition, Publisher
+from relay.record.publishing import Edition
 from relay.record.runs import InquiryRow, RunRow, RunRows
 
-__all__ = ["Learner", "count_waiting"]
+__all__ = ["Learner"]
 
 Columns = tuple[object, ...]
 
@@ -61,13 +62,13 @@ class Learner:
         numbers: Numbers,
         *,
         accounts: Accounts,
-        publisher: Publisher,
+        collapsing: Collapsing,
     ) -> None:
         self._lessons = lessons
         self._runs = runs
         self._numbers = numbers
         self._accounts = accounts
-        self._publisher = publisher
+        self._collapsing = collapsing
         #: Bodies of receipts that may have to be published unconfirmed.
         self._bodies: dict[int, bytes] = {}
         self.documents: list[Columns] = []
@@ -124,8 +125,9 @@ class Learner:
     # --- learning ---------------------------------------------------------------------------------
 
     def take(self, lessons: Iterable[Lesson]) -> Sequence[Recorded]:
-        """Learn some of the group's lessons, in order."""
-        return [self._learn(lesson) for lesson in lessons]
+        """Learn some of the group's lessons, in order; then come the runs that they have released."""
+        answers = [self._learn(lesson) for lesson in lessons]
+        return [*answers, *self._collapsing.drain()]
 
     def see(
         self, sightings: Iterable[Sighting], number: Callable[[], int] | None
@@ -190,9 +192,16 @@ class Learner:
         counts["closed"] += finding.closed
         count_waiting(counts, before, finding.known)
         if finding.publication is None:
+            if is_collapsed(before):
+                self._collapsing.refresh(
+                    row,
+                    receipt=self._keep(row, lesson, document),
+                    reading=told,
+                    size=len(document),
+                )
             return None
         kept = (self._keep(row, lesson, document), len(document))
-        return self._publish(row, lesson, told, finding.publication, kept)
+        return self._publish(row, lesson, told, (before, finding.publication), kept)
 
     def _give_up(self, row: RunRow, lesson: Lesson, due_at: int) -> Recorded | None:
         before, inquiry = row.known, row.inquiry
@@ -216,20 +225,21 @@ class Learner:
         if end.publication is None or not isinstance(said, Reading) or body is None:
             return None
         kept = (inquiry.receipt, len(body))
-        return self._publish(row, lesson, said, end.publication, kept)
+        return self._publish(row, lesson, said, (before, end.publication), kept)
 
     def _publish(
         self,
         row: RunRow,
         lesson: Lesson,
         reading: Reading,
-        publication: Publication,
+        news: tuple[Known, Publication],
         kept: tuple[int, int],
     ) -> Recorded:
-        """``kept`` is the number of the row that the event is built from, and its bytes."""
+        """``news``: what was known, and what follows. ``kept``: the row it is built from, and its bytes."""
         key = lesson.inquiry.key
+        before, publication = news
         receipt, size = kept
-        return self._publisher.publish(
+        return self._collapsing.publish(
             row,
             Edition(
                 key=key,
@@ -242,6 +252,8 @@ class Learner:
                 at=lesson.at,
                 verdict=Verdict.TOLD,
             ),
+            before=before,
+            collapses=lesson.collapses,
         )
 
     def _keep(self, row: RunRow, lesson: Lesson, document: bytes) -> int:
@@ -303,13 +315,3 @@ def _moved(
             return None
         case Release():
             return inquiry
-
-
-def count_waiting(counts: Counter[str], before: Known, after: Known) -> None:
-    """Count a run that waits, or is held, or has ceased to."""
-    for name, held in (("waiting", False), ("held", True)):
-        counts[name] += _stands(after, held=held) - _stands(before, held=held)
-
-
-def _stands(known: Known, *, held: bool) -> bool:
-    return known.waiting is not None and known.waiting.held is held

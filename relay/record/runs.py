@@ -116,7 +116,13 @@ class RunRow:
 class RunRows:
     """The runs of one group, by identity."""
 
-    def __init__(self, keys: Iterable[RunKey], source: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        keys: Iterable[RunKey],
+        source: Callable[[str], int],
+        also: Iterable[Identity] = (),
+    ) -> None:
+        """``also`` are runs that nobody speaks of, and that are needed all the same."""
         self._identities: dict[RunKey, Identity] = {}
         self._rows: dict[Identity, RunRow] = {}
         self._by_number: dict[int, RunRow] = {}
@@ -124,11 +130,14 @@ class RunRows:
             if key not in self._identities:
                 identity = source(key.source), int(key.namespace), key.stored
                 self._identities[key] = identity
+        self._also = [*also]
 
     @property
     def identities(self) -> list[Identity]:
-        """Every run spoken of, once."""
-        return list(self._identities.values())
+        """Every run spoken of or needed, once."""
+        if not self._also:
+            return list(self._identities.values())
+        return list({*self._identities.values(), *self._also})
 
     def know(self, rows: Iterable[Sequence[Any]]) -> None:
         """Take what is stored of them.
@@ -145,6 +154,10 @@ class RunRows:
     def stored(self, key: RunKey) -> RunRow | None:
         """The run of a key, if it is known."""
         return self._rows.get(self._identities[key])
+
+    def has(self, number: int) -> bool:
+        """Whether the stored run of a number is known."""
+        return number in self._by_number
 
     def numbered(self, number: int) -> RunRow:
         """The stored run of a number."""

@@ -7,7 +7,7 @@ Importable by itself: it needs aiohttp, pydantic and tenacity, and nothing else 
         run = await client.wait(run.id, timeout=300)
 
 Inside, in the order in which a question passes through: ``client`` and ``resources`` (what is asked),
-``calling`` and ``retrying`` (how often), ``transport`` (one exchange), ``judging`` and ``answers``
+``calling``, ``pacing`` and ``retrying`` (how often), ``transport`` (one exchange), ``judging`` and ``answers``
 (what came), ``models`` (what it says), ``errors`` (what went wrong, each with a stable reason).
 ``query`` writes filters, ``paging`` walks lists, ``waiting`` waits for an end.
 """
@@ -60,6 +60,7 @@ from relay.runflow.models import (
     RunStatus,
     Workflow,
 )
+from relay.runflow.pacing import Pacer
 from relay.runflow.paging import Listing, Page
 from relay.runflow.query import Dialect, Q
 from relay.runflow.retrying import Retries
@@ -89,6 +90,7 @@ __all__ = [
     "NotHttpError",
     "NotJsonError",
     "Outcome",
+    "Pacer",
     "Page",
     "PagingError",
     "Q",

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from relay.runflow.answers import Answer
 from relay.runflow.asking import query_of
+from relay.runflow.errors import RateLimitedError
+from relay.runflow.pacing import Pacer
 from relay.runflow.retrying import ONCE, Retries, ask_until
 from relay.runflow.system import System
 from relay.runflow.transport import Question, Timeouts, Transport
@@ -30,6 +32,7 @@ class Caller:
         retries: How often and how patiently.
         timeouts: How long each try may take.
         system: Clock, sleep and dice.
+        pacer: Bounds how often it asks; None: nobody does.
     """
 
     transport: Transport
@@ -37,6 +40,7 @@ class Caller:
     retries: Retries
     timeouts: Timeouts
     system: System
+    pacer: Pacer | None = None
 
     async def ask(
         self,
@@ -74,7 +78,7 @@ class Caller:
         )
 
         async def ask() -> Answer:
-            answer = await self.transport.exchange(question)
+            answer = await self._exchange(question)
             if well_formed:
                 _ = answer.document
             return answer
@@ -86,12 +90,24 @@ class Caller:
             repeatable=method in _READS if repeatable is None else repeatable,
         )
 
+    async def _exchange(self, question: Question) -> Answer:
+        """Once, in turn."""
+        if self.pacer is None:
+            return await self.transport.exchange(question)
+        await self.pacer.turn()
+        try:
+            return await self.transport.exchange(question)
+        except RateLimitedError as error:
+            self.pacer.hush(error.retry_after)
+            raise
+
     def changed(
         self,
         *,
         organization_id: str | UUID | None,
         retries: Retries | None,
         timeouts: Timeouts | None,
+        pacer: Pacer | None,
     ) -> "Caller":
         """The same, but for what is given."""
         return replace(
@@ -99,6 +115,7 @@ class Caller:
             organization_id=organization_id or self.organization_id,
             retries=retries or self.retries,
             timeouts=timeouts or self.timeouts,
+            pacer=pacer or self.pacer,
         )
 
     def _headers(self, body: bytes | None, given: Mapping[str, str]) -> dict[str, str]:

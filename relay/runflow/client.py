@@ -20,6 +20,7 @@ from relay.runflow.answers import Answer
 from relay.runflow.asking import path
 from relay.runflow.calling import Caller
 from relay.runflow.models import Health, Run
+from relay.runflow.pacing import Pacer
 from relay.runflow.resources import Auth, Batches, CallbackSecrets, Models, Runs
 from relay.runflow.resources.runs import Embed, run_of
 from relay.runflow.retrying import Retries
@@ -61,6 +62,7 @@ class Runflow:
         tls: ssl.SSLContext | None = None,
         trust_env: bool = False,
         user_agent: str | None = None,
+        pacer: Pacer | None = None,
         system: System = System(),  # noqa: B008 - frozen
     ) -> None:
         """Make a client; nothing is sent or opened yet.
@@ -77,6 +79,7 @@ class Runflow:
             tls: Whom to trust; by default the machine's certificates.
             trust_env: Whether proxies of the environment are used; a given session decides itself.
             user_agent: Put before this client's own.
+            pacer: Says when each request may be sent; several clients may share it.
             system: Clock, sleep and dice.
 
         Raises:
@@ -99,6 +102,7 @@ class Runflow:
                 retries=_policy(retries),
                 timeouts=timeouts,
                 system=system,
+                pacer=pacer,
             ),
             origin=_origin(base_url),
         )
@@ -126,6 +130,7 @@ class Runflow:
         organization_id: str | UUID | None = None,
         retries: int | Retries | None = None,
         timeouts: Timeouts | None = None,
+        pacer: Pacer | None = None,
     ) -> "Runflow":
         """The same client with other options. It shares the connections and need not be closed."""
         twin = object.__new__(Runflow)
@@ -134,6 +139,7 @@ class Runflow:
                 organization_id=organization_id,
                 retries=None if retries is None else _policy(retries),
                 timeouts=timeouts,
+                pacer=pacer,
             ),
             origin=self._origin,
         )

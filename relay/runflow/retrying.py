@@ -32,7 +32,7 @@ class Retries:
         attempts: Tries in all, the first included; 1 means no repeat.
         base_s: The longest wait after the first try; doubled with each further one.
         delay_s_max: No such wait is longer.
-        retry_after_s_max: What the API asks for counts up to here.
+        retry_after_s_max: Asked for a longer wait than this, we ask no more: the error says how long it was.
         total_s: No wait begins that would end later than this after the first try.
     """
 
@@ -54,6 +54,11 @@ class Retries:
         if min(waits) < 0:
             raise ValueError("no wait is below zero")
 
+    def can_wait(self, error: BaseException) -> bool:
+        """Whether the API asked for no longer wait than is bearable: to ask sooner would be held against us."""
+        asked = error.retry_after if isinstance(error, RunflowError) else None
+        return (asked or 0.0) <= self.retry_after_s_max
+
     def delay_s(
         self, failures: int, *, unit: float, retry_after: float | None
     ) -> float:
@@ -66,7 +71,7 @@ class Retries:
         """
         steps = min(failures - 1, 64)  # the cap is long reached; no overflow
         jitter = unit * min(self.delay_s_max, self.base_s * 2.0**steps)
-        return min(retry_after or 0.0, self.retry_after_s_max) + jitter
+        return (retry_after or 0.0) + jitter
 
 
 #: Exactly one request.
@@ -112,7 +117,9 @@ async def ask_until(
         sleep=system.sleep,
         stop=stop,
         wait=wait,
-        retry=retry_if_exception(lambda error: _is_worth_it(error, repeatable)),
+        retry=retry_if_exception(
+            lambda error: _is_worth_it(error, repeatable) and retries.can_wait(error)
+        ),
         reraise=True,
     )
     return await retrying(ask)

@@ -41,6 +41,7 @@ def check(document: Document, check_match: CheckMatch | None = None) -> None:
     _listeners(document)
     _files(document)
     _reachable(document)
+    _collapsing(document)
     if check_match is not None:
         _filters(document, check_match)
 
@@ -152,6 +153,21 @@ def _reachable(document: Document) -> None:
         found = unreachable(url, entry.get("private"), shown=shown)
         if found is not None:
             document.blame(place, *found)
+
+
+def _collapsing(document: Document) -> None:
+    """Who has no ``client_ref`` collapses with nobody: it must not be missing by chance."""
+    for where, source in _entries(document, ("sources",)):
+        required = source.get("require")
+        known = isinstance(required, list) and "client_ref" in required
+        if source.get("collapse_client_ref") != "first_success" or known:
+            continue
+        if source.get("enrich") != "always":
+            document.blame(
+                (*where, "collapse_client_ref"),
+                "not every callback has a client_ref",
+                "needs `enrich: always`, or `client_ref` among `require`",
+            )
 
 
 def _filters(document: Document, check_match: CheckMatch) -> None:

@@ -207,6 +207,12 @@ class Source(Section):
         " time: published with `confirmed: false`, or held. Asked again after 1, 6, 24 and 72 hours.",
         json_schema_extra=RELOADS,
     )
+    collapse_client_ref: Literal["none", "first_success"] = Field(
+        "none",
+        description="`first_success`: of all runs with one `client_ref` only the first that succeeds becomes"
+        " an event. Needs `enrich: always`, or `client_ref` among `require`.",
+        json_schema_extra=RELOADS,
+    )
 
     sweep: Sweep = Field(
         Sweep(),

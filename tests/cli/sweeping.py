@@ -47,14 +47,16 @@ sources:
 """
 
 
-def row(number: int, *, status: str = "succeeded") -> dict[str, object]:
-    """One run of the list, created ``number`` minutes before noon."""
-    at = text_of(NOW_US - number * MINUTE)
+def row(
+    number: int, *, status: str = "succeeded", at: int | None = None
+) -> dict[str, object]:
+    """One run of the list, created then, or ``number`` minutes before noon."""
+    created = text_of(NOW_US - number * MINUTE if at is None else at)
     return {
         "id": f"run_{number}",
         "status_code": status,
-        "created_at": at,
-        "completed_at": at if status == "succeeded" else None,
+        "created_at": created,
+        "completed_at": created if status == "succeeded" else None,
     }
 
 

@@ -5,13 +5,16 @@ import json
 import logging
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
 from relay.app.stores import read_ledger
+from relay.core.moment import text_of
 from tests.cli.sweeping import SINCE, Ground, row
 from tests.runflow.upstream import TOKEN, Reply
 
@@ -91,21 +94,26 @@ def test_a_dry_run_names_the_runs_and_changes_nothing(
 def test_without_since_it_goes_on_where_the_last_one_got_to(
     ground: Ground,
 ) -> None:
-    ground.pages = [[row(1)]]
+    def since(document: Any) -> str:
+        [found] = document["sources"]
+        return str(found["since"])
+
     with ground.served(running=False):
-        first = ground.type("--json")
-        second = ground.type("--json")
-    assert (first.code, second.code) == (0, 0)
-    [found] = second.document["sources"]
-    # The newest run was created at 11:59; the overlap is 15 minutes.
-    assert found["since"] == "2026-03-01T11:44:00.000000Z"
+        first, second = ground.type("--json"), ground.type("--json")
+        # Created after what has been swept so far.
+        created = time.time_ns() // 1000
+        ground.pages = [[row(1, at=created)]]
+        third, fourth = ground.type("--json"), ground.type("--json")
+    assert since(first.document) == since(second.document) == since(third.document)
+    overlap = 15 * 60_000_000
+    assert since(fourth.document) == text_of(created - overlap)
 
 
 @pytest.mark.parametrize(
     "refusal,words",
     [
         (Reply(status=401, json={"code": "UNAUTHORIZED"}), "`api.token`"),
-        (Reply(status=429, headers={"Retry-After": "30"}), "wait 30 s"),
+        (Reply(status=429, headers={"Retry-After": "90"}), "wait 90 s"),
         (
             Reply(body=b"<html>", headers={"Content-Type": "text/html"}),
             "not Runflow's API: look at the source's `api.base_url`",

@@ -25,6 +25,7 @@ limits:
   unverified_per_minute: 5
 sources:
   - name: acme
+    on_unconfirmed: hold
     secrets:
       - {{id: old, secret: "whsec_the-old-one", not_after: 2020-01-01T00:00:00Z}}
       - {{id: new, secret: "{secret}"}}

@@ -3,7 +3,7 @@
 Owns what the tests of the sweep share.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
 
 from relay.core.inquiry import InquiryState
@@ -53,6 +53,8 @@ class ScriptedList:
         self.batches: dict[str, dict[str, object]] = {}
         self.error: RunflowError | None = None
         self.batch_error: RunflowError | None = None
+        #: To whom it happens.
+        self.lost_batches: Collection[str] = ("batch_1",)
         self.fails_at = 0
         self.asked_since: list[int] = []
         self.asked_batches: list[str] = []
@@ -72,7 +74,7 @@ class ScriptedList:
 
     async def batch(self, batch_id: str) -> object:
         self.asked_batches.append(batch_id)
-        if self.batch_error is not None and batch_id == "batch_1":
+        if self.batch_error is not None and batch_id in self.lost_batches:
             raise self.batch_error
         if batch_id not in self.batches:
             raise NotFoundError("GET batch: 404", status=404)

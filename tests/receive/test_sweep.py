@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relay.core.errors import CalledOffError
-from relay.receive.sweep import ApiList, Progress, Sweeper, SweepOptions
+from relay.receive.sweep import ApiList, Progress
 from relay.runflow import (
     RateLimitedError,
     Runflow,
@@ -232,28 +232,6 @@ async def test_a_sweep_by_hand_can_be_ended_in_the_middle(
     with pytest.raises(CalledOffError):
         await sweeper.sweep_by_hand(begin=0, end=None, told=lambda _: None, dry=False)
     assert len(await office.watched()) == PAGE
-
-
-async def test_sweeps_of_one_source_share_its_pace(office: Office) -> None:
-    """However many go on at once: sixty pages at forty a second, after a burst of forty."""
-    office.list.runs = [run(n, minutes_ago=n) for n in range(1, 31)]
-    sweeper = Sweeper(
-        "acme",
-        runs=office.list,
-        inquiries=office.harness.store,
-        clock=office.harness.clock,
-        found=lambda: None,
-        options=SweepOptions(policy=office.policy, rate=40),
-    )
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await asyncio.gather(
-        *(
-            sweeper.sweep_by_hand(begin=0, end=None, told=lambda _: None, dry=True)
-            for _ in range(6)
-        )
-    )
-    assert loop.time() - began >= (60 - 40 - 2) / 40
 
 
 class HangingList(ScriptedList):

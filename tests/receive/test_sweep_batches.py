@@ -7,6 +7,7 @@ import pytest
 
 from relay.core.moment import text_of
 from relay.core.sweep import SweepPolicy
+from relay.receive.sweep import UNSEEN_BATCHES
 from relay.runflow import (
     RateLimitedError,
     ServerError,
@@ -152,3 +153,27 @@ async def test_a_batch_that_can_never_be_had_does_not_hold_the_cursor_for_ever(
     office.harness.clock.advance(seconds=8 * 24 * 3600)
     await office.sweep()
     assert await office.harness.store.swept("acme") == NOW_US - MINUTE
+
+
+async def test_where_batch_after_batch_cannot_be_had_the_next_sweep_asks_for_the_rest(
+    office: Office,
+) -> None:
+    """Each may be slow to fail, and runs are to be found meanwhile."""
+    names = [f"batch_{n}" for n in range(3 * UNSEEN_BATCHES)]
+    office.list.lost_batches = names
+    office.list.batch_error = ServerError("GET batch: 500", status=500)
+    office.list.runs = [
+        run(n, minutes_ago=2, batch_id=name, callback_url=None)
+        for n, name in enumerate(names)
+    ]
+    office.list.runs.append(run(99, minutes_ago=50))
+    sweeper = office.sweeper()
+    await sweeper.sweep()
+    assert len(office.list.asked_batches) == UNSEEN_BATCHES
+    assert await office.watched() == ["run_99"]
+    office.list.batch_error = None
+    office.list.batches = {
+        n: {"id": n, "status_code": "running", "callback_url": OURS} for n in names
+    }
+    await sweeper.sweep()
+    assert await office.watched() == sorted([*names, "run_99"])

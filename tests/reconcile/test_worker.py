@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from relay.core.gate import GatePolicy
 from relay.core.identity import Kind, Outcome, RunKey
 from relay.core.inquiry import AskPolicy, Heard, Sighting, Silent, Told, Unended
+from relay.core.pace import Pace
 from relay.core.snapshot import Snapshot, read_answer
 from relay.reconcile.worker import Inquirer, InquirerOptions
 from relay.record.sqlite.store import SqliteStore
@@ -80,8 +81,8 @@ class Desk:
             policy=AskPolicy(),
             gate=GatePolicy(faults_to_open=2, probe_first_s=0.01, probe_last_s=0.02),
             concurrency=4,
-            rate=10_000,
         )
+        self.pace = Pace(10_000)
         self.inquirer: Inquirer
         self._task: asyncio.Task[None] | None = None
 
@@ -93,6 +94,7 @@ class Desk:
             router=lambda: EVERYWHERE,
             clock=self.harness.clock,
             metrics=self.harness.metrics,
+            pace=self.pace,
             options=self.options,
         )
         self._task = asyncio.get_running_loop().create_task(self.inquirer.run())
@@ -231,15 +233,26 @@ async def test_a_429_hushes_the_whole_source_for_as_long_as_it_says(desk: Desk) 
         reason="rate_limited", of_source=True, status=429, retry_after_us=3_600_000_000
     )
     desk.upstream.answer = lambda _: limited
-    desk.options = InquirerOptions(
-        policy=AskPolicy(), gate=GatePolicy(), concurrency=1, rate=10_000
-    )
+    desk.options = InquirerOptions(policy=AskPolicy(), gate=GatePolicy(), concurrency=1)
     await desk.harness.store.record([partial(f"run_{n}") for n in range(5)])
     desk.start()
     await desk.rows("SELECT answer FROM asks", [("rate_limited",)])
     desk.inquirer.hint()
     assert desk.upstream.asked == ["run_0"]
     assert not desk.inquirer.gate.open
+
+
+async def test_a_429_that_somebody_else_was_given_hushes_the_source_too(
+    desk: Desk,
+) -> None:
+    """Whoever looks through the list asks the same API, at the same pace."""
+    desk.pace.hush(asyncio.get_running_loop().time() + 3600)
+    await desk.harness.store.record([partial("run_1")])
+    desk.start()
+    await desk.rows("SELECT state FROM inquiries", [(1,)])
+    desk.inquirer.hint()
+    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0.05)
+    assert desk.upstream.asked == []
 
 
 async def test_without_an_api_the_policy_decides_at_once(desk: Desk) -> None:
@@ -262,9 +275,7 @@ async def test_a_callback_that_never_came_is_asked_for_before_its_run_is(
         desk.upstream.refusal = Silent(
             reason="unprocessable", of_source=False, status=refusal
         )
-    desk.options = InquirerOptions(
-        policy=AskPolicy(redeliver=True), gate=GatePolicy(), rate=10_000
-    )
+    desk.options = InquirerOptions(policy=AskPolicy(redeliver=True), gate=GatePolicy())
     seen = Sighting(
         key=RunKey("acme", Kind.RUN, "run_1"),
         outcome=Outcome.SUCCEEDED,
@@ -325,9 +336,7 @@ async def test_a_run_that_has_an_event_is_asked_for_without_its_callback(
     desk: Desk,
 ) -> None:
     """The list says that it ended otherwise; the signed original would only say so again."""
-    desk.options = InquirerOptions(
-        policy=AskPolicy(redeliver=True), gate=GatePolicy(), rate=10_000
-    )
+    desk.options = InquirerOptions(policy=AskPolicy(redeliver=True), gate=GatePolicy())
     await desk.harness.one(callback())
     seen = Sighting(
         key=RunKey("acme", Kind.RUN, "run_1"),
@@ -344,9 +353,7 @@ async def test_a_run_that_has_an_event_is_asked_for_without_its_callback(
 
 async def test_who_is_claimed_as_we_stop_is_free_as_well(desk: Desk) -> None:
     """Its ask is over before it began."""
-    desk.options = InquirerOptions(
-        policy=AskPolicy(), gate=GatePolicy(), concurrency=1, rate=10_000
-    )
+    desk.options = InquirerOptions(policy=AskPolicy(), gate=GatePolicy(), concurrency=1)
     await desk.harness.one(partial())
     with desk.harness.held() as hold:
         desk.start()
@@ -366,7 +373,6 @@ async def test_a_probe_that_is_told_to_wait_is_not_followed_by_the_next(
         policy=AskPolicy(),
         gate=GatePolicy(faults_to_open=1, probe_first_s=0.01, probe_last_s=0.01),
         concurrency=1,
-        rate=10_000,
     )
     await desk.harness.store.record([partial(f"run_{n}") for n in range(5)])
     desk.start()
@@ -383,9 +389,8 @@ async def test_a_probe_that_is_told_to_wait_is_not_followed_by_the_next(
 
 async def test_a_crowd_is_asked_no_faster_than_the_rate(desk: Desk) -> None:
     """Waiting for a turn counts as nobody being asked."""
-    desk.options = InquirerOptions(
-        policy=AskPolicy(), gate=GatePolicy(), concurrency=8, rate=20
-    )
+    desk.options = InquirerOptions(policy=AskPolicy(), gate=GatePolicy(), concurrency=8)
+    desk.pace = Pace(20)
     await desk.harness.store.record([partial(f"run_{n}") for n in range(60)])
     loop = asyncio.get_running_loop()
     started = loop.time()

@@ -66,6 +66,7 @@ def lesson(
     move: Postpone | Ended | GiveUp | Let | None = None,
     on_unconfirmed: str = "publish",
     answer: str = "told",
+    collapses: bool = False,
 ) -> Lesson:
     """What one ask came to."""
     return Lesson(
@@ -73,6 +74,7 @@ def lesson(
         asked=Asked(at=NOW_US, duration_us=7, answer=answer, status=200),
         document=document,
         move=Release() if move is None else move,
+        collapses=collapses,
         on_unconfirmed="hold" if on_unconfirmed == "hold" else "publish",
         router=EVERYWHERE,
         at=NOW_US,

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.record.collapse_law import CollapseLaw
 from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
 from tests.record.history_law import HistoryLaw
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
+from tests.record.release_law import ReleaseLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
 from tests.record.sweep_law import SweepLaw
@@ -28,6 +30,8 @@ class StoreLaw(
     TruthLaw,
     RevisionLaw,
     SweepLaw,
+    CollapseLaw,
+    ReleaseLaw,
     HistoryLaw,
     CommitLaw,
     RetentionLaw,

@@ -118,9 +118,10 @@ class StoreMachine(RuleBasedStateMachine):
     def revise(self, data: st.DataObject, outcome: Outcome) -> None:
         """The API says how a run has ended; where that is no news, nothing happens."""
         run = data.draw(st.sampled_from(self._revisable()))
+        self.harness.clock.advance(seconds=0.001)
         self.run(self.harness.revise(run, outcome, to=PLACES))
         now = self.harness.clock.now_us()
-        self.model.learn(run, answer(run, outcome), now)
+        self.model.learn(run, answer(run, outcome, at=now), now)
 
     def _revisable(self) -> list[str]:
         """Runs that have an event whose receipt is still there."""

@@ -94,7 +94,9 @@ class Model:
         self.known[run] = ruling.known
         self.first_seen.setdefault(run, receipt.received_at)
         paper = self._count(run, receipt, ruling.verdict)
-        if ruling.known.waiting is not None and before.waiting is None:
+        waiting, was = ruling.known.waiting, before.waiting
+        if waiting and (was is None or waiting.outcome not in (None, was.outcome)):
+            # What would be published, were there no answer, is what named the outcome.
             self.asked_by[run] = paper
         if ruling.publication is not None:
             assert ruling.publication.revision == 1
@@ -128,7 +130,7 @@ class Model:
         revision, outcome = finding.publication.revision, finding.publication.outcome
         assert revision > 1
         paper = (run, document, Verdict.TOLD)
-        self.received[paper] = Filed(now)
+        self.received[paper] = Filed(now, count=1)
         story = Story(run, revision, outcome, now, paper)
         self.events[event_id(told.key, outcome, revision).bytes] = story
         self.told += 1

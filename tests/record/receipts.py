@@ -51,6 +51,7 @@ def callback(
     at: int = NOW_US,
     router: Router = EVERYWHERE,
     require: tuple[Field, ...] = DEFAULT_REQUIRE,
+    collapses: bool = False,
 ) -> Receipt:
     """A verified callback; complete unless told otherwise. ``note`` makes equal ones differ."""
     said = {
@@ -73,6 +74,7 @@ def callback(
         received_at=at,
         router=router,
         require=require,
+        collapses=collapses,
     )
 
 

@@ -14,13 +14,13 @@ from relay.core.route import Router
 __all__ = ["answer", "revise"]
 
 
-def answer(run: str, outcome: Outcome) -> bytes:
-    """A document that says how a run has ended."""
+def answer(run: str, outcome: Outcome, *, at: int) -> bytes:
+    """A document that says how a run has ended; no two of different times are alike."""
     said = {
         "run_id": run,
         "status_code": outcome.value,
         "completed_at": "2026-03-01T12:00:00Z",
-        "output": {"revised": outcome.value},
+        "output": {"revised": outcome.value, "at": at},
     }
     return json.dumps(said).encode()
 
@@ -39,7 +39,7 @@ async def revise(
             Lesson(
                 inquiry=inquiry,
                 asked=None,
-                document=answer(run, outcome) if inquiry.key == key else None,
+                document=answer(run, outcome, at=now) if inquiry.key == key else None,
                 router=router,
                 at=now,
             )

@@ -150,6 +150,7 @@ _SHARED = {
     "hold_incarnation",
     "hold_dead",
     "is_unheld",
+    "hold_winners",
     "lock_runs",
     "lock_digests",
     "notify",

@@ -67,7 +67,7 @@ class Api:
         self._signature = 10
         #: By run: the configurations under which the relay heard how it ended.
         self.told: defaultdict[Subject, list[Layout]] = defaultdict(list)
-        #: By source: when its list was last read from one end to the other.
+        #: By source: when whoever last read its list from one end to the other had begun.
         self.walked: dict[str, float] = {}
         #: By life and source: until when it was asked to be quiet.
         self._quiet: dict[tuple[Life, str], float] = {}
@@ -189,7 +189,7 @@ class Api:
         return {"id": f"delivery-of-{subject.id}"}
 
     def _list(self, source: str, query: str) -> dict[str, object]:
-        """One page. A cursor is the creation that the page before ended with, and its place there."""
+        """One page. A cursor is the creation that the page before ended with, its place there, and the first page's time."""
         asked = parse_qs(query)
         since = _since(asked["q"][0])
         now = self._loop.time()
@@ -198,18 +198,23 @@ class Api:
             for number, course in enumerate(self._courses.values())
             if course.subject.source == source and since <= course.created <= now
         )
+        began = now
         if "pq" in asked:
-            place = tuple(json.loads(asked["pq"][0]))
+            *cursor, began = json.loads(asked["pq"][0])
+            place = tuple(cursor)
             there = [item for item in there if item[:2] > place]
         page, more = there[: self._page], there[self._page :]
         if not more:
-            self.walked[source] = now
+            self.walked[source] = max(began, self.walked.get(source, 0.0))
         self._history.note("api", f"{source}: a page of {len(page)}, then {len(more)}")
         rows = [
             (child_of if course.subject.kind == "batch" else listed_as)(course, now)
             for _, _, course in page
         ]
-        return {"items": rows, "next": json.dumps(page[-1][:2]) if more else None}
+        return {
+            "items": rows,
+            "next": json.dumps([*page[-1][:2], began]) if more else None,
+        }
 
 
 def _since(q: str) -> float:

@@ -22,13 +22,20 @@ class History:
     def __init__(self, time: Callable[[], float]) -> None:
         self._time = time
         self._lines: list[tuple[float, str, str]] = []
+        #: What was found broken first. Who finds it may be called by the relay, which survives most errors.
+        self.broken: BrokenError | None = None
 
     def note(self, who: str, what: str) -> None:
         self._lines.append((self._time(), who, what))
 
     def require(self, holds: object, promise: str, why: str) -> None:
-        """The promise holds, or the history ends here."""
+        """The promise holds, or the history ends here.
+
+        Raises:
+            BrokenError: It does not.
+        """
         if not holds:
+            self.broken = self.broken or BrokenError(promise, why)
             raise BrokenError(promise, why)
 
     @property

@@ -332,7 +332,8 @@ class World:
             return Failure("P3", "everything waits for ever")
         finally:
             self._clear_up()
-        return None
+        found = self.history.broken
+        return None if found is None else Failure(found.promise, str(found))
 
     def _clear_up(self) -> None:
         for process in self.processes:

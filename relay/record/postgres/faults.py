@@ -4,6 +4,7 @@ Owns telling apart the server, the way to it, its disk, the data, others who wan
 ourselves. Source: PostgreSQL, "Error Codes": the first two characters are the class.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
@@ -15,6 +16,7 @@ from relay.core.errors import (
     StoreFullError,
     UnstorableError,
 )
+from relay.record.runs import Identity
 
 __all__ = ["ContendedError", "is_lost", "translated"]
 
@@ -36,7 +38,12 @@ _LOST: Final = (
 
 
 class ContendedError(RelayError):
-    """Another relay wanted the same rows: nothing was written, and trying again settles it."""
+    """The rows were not ours to take: nothing was written, and trying again settles it."""
+
+    def __init__(self, message: str, *, needs: Sequence[Identity] = ()) -> None:
+        """``needs`` are runs to be locked along with the group's own next time."""
+        super().__init__(message)
+        self.needs = tuple(needs)
 
 
 def is_lost(error: Exception) -> bool:

@@ -4,7 +4,7 @@ Owns the transaction of a step. Receipts and attempts go by the day; see :mod:`.
 events with their deliveries, and runs go row by row.
 
 Nobody waits in a circle. A step waits for no row: it takes its turn by an advisory lock that is tried, not
-waited for, and the runs whose rows it touches by SKIP LOCKED. Groups change what belongs to a run only under that
+waited for, and the runs (and winners) whose rows it touches by SKIP LOCKED. Groups change what belongs to a run only under that
 run's lock, settle and claim only deliveries that are open, and a step deletes only those that are not; the
 archive is written under the turn alone. It waits for tables only where a day leaves, before it holds
 anything that a group could want, and gives up long before the server would look for a deadlock.
@@ -159,6 +159,7 @@ class Forgetting:
         if not ahead.is_due:
             return Progress(after=after)
         archive = Archive()
+        held = await self._hold(connection, [row[3] for row in rows])
         gone = archive.runs(
             await fetch(
                 connection,
@@ -166,10 +167,12 @@ class Forgetting:
                 step.after[0],
                 ahead.upto,
                 step.before,
-                await self._hold(connection, [row[3] for row in rows]),
+                held,
+                _first(await fetch(connection, sql["hold_winners"], held)),
             )
         )
-        await connection.execute(sql["forget_asks_of"], _first(gone))
+        for name in ("forget_asks_of", "forget_winners_of", "forget_collapsed_of"):
+            await connection.execute(sql[name], _first(gone))
         await write_archive(connection, sql, archive)
         return Progress(forgotten=len(gone), after=after)
 

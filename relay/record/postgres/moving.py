@@ -59,6 +59,9 @@ async def look_up(
     Locked first and read afterwards: what another relay has committed meanwhile is seen. A run that it has
     made since the locking is seen as well, and is not ours: a third relay may be changing it. It
     counts as unknown, so that writing it down fails and the group begins again.
+
+    Raises:
+        ContendedError: there are runs to be locked that nobody had spoken of.
     """
     identities = sorted(intake.identities)
     locked = {row[0] for row in await _ask(connection, sql["lock_runs"], identities)}
@@ -84,22 +87,49 @@ async def look_up(
     learner.know_bodies(
         await _ask(connection, sql["read_receipts"], learner.publishable)
     )
+    receipts += await _meet(connection, sql, intake)
     if identities or receipts:
         await numbers.take_for(
             connection, runs=len(identities), receipts=receipts, now=now
         )
 
 
+async def _meet(connection: Connection, sql: Sql, intake: Intake) -> int:
+    """Lock the winners whose client_refs the group speaks of; gives how many runs may be released.
+
+    Everyone locks runs first (by their numbers), then quarantined digests, then winners (by their keys),
+    and waits for none of an earlier sort while holding a later one: nobody waits in a circle. Whoever
+    stands back, or releases, holds the winner's row until the end, so that the queue behind it stands
+    still. A run in that queue which may be released is one more run to be locked, and it is too late for
+    that here: the group lets go of everything and begins again, with that run among its own.
+    """
+    collapsing = intake.collapsing
+    collapsing.know_winners(
+        await _ask(connection, sql["find_winners"], collapsing.claims())
+    )
+    collapsing.know_queues(
+        await _ask(connection, sql["find_queues"], collapsing.queues)
+    )
+    strangers = collapsing.strangers
+    if strangers:
+        raise ContendedError("runs behind a winner are needed", needs=strangers)
+    return collapsing.releasable
+
+
 async def write_down(connection: Connection, sql: Sql, intake: Intake) -> None:
     """Write everything gathered, in the open transaction.
 
     Raises:
-        ContendedError: another relay has just met one of the same runs for the first time.
+        ContendedError: another relay has just met one of the same runs, or client_refs, for the first time.
     """
     # In the order of their identities: two relays with the same new runs do not block each other.
     new = sorted(intake.new_runs, key=lambda row: row[1:4])
     if len(await _ask(connection, sql["insert_run"], new)) < len(new):
         raise ContendedError("another relay has met the same run")
+    collapsing = intake.collapsing
+    won = collapsing.won
+    if len(await _ask(connection, sql["insert_winner"], won)) < len(won):
+        raise ContendedError("another relay has told of the same client_ref")
     for name, rows in (
         ("insert_receipt", intake.receipts),
         ("insert_event", intake.events),
@@ -110,6 +140,12 @@ async def write_down(connection: Connection, sql: Sql, intake: Intake) -> None:
         ("put_inquiry", intake.inquiries),
         ("release_inquiry", intake.released),
         ("insert_ask", intake.learner.asks),
+        ("pass_on", collapsing.passed_on),
+        ("free_winner", collapsing.freed),
+        # A run may leave one client_ref and stand back behind another.
+        ("drop_collapsed", collapsing.dropped),
+        ("put_collapsed", collapsing.collapsed),
+        ("refresh_collapsed", collapsing.refreshed),
     ):
         await _ask(connection, sql[name], rows)
 

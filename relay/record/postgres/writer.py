@@ -6,7 +6,7 @@ store's own loop, one group at a time.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -52,6 +52,7 @@ from relay.record.postgres.moving import (
 )
 from relay.record.postgres.numbers import PostgresNumbers
 from relay.record.postgres.partitions import Partitions
+from relay.record.runs import Identity
 
 __all__ = ["Writer"]
 
@@ -200,10 +201,11 @@ class Writer:
     ) -> Sequence[object | RelayError]:
         """Try a group; where it fails, find out who has to pay for it."""
         failure: RelayError = StoreBusyError("other relays want the same rows")
+        needed: set[Identity] = set()
         for _ in range(CONTENDED_MAX):
             first = self._leases + 1
             try:
-                answers = await self._transact(jobs, room, now)
+                answers = await self._transact(jobs, room, now, needed)
             except Exception as error:  # noqa: BLE001 - whatever it was, it is translated and acted on
                 failure = await self._failed(error)
                 if self._connection is None:
@@ -215,6 +217,7 @@ class Writer:
                     await self._undo(self._connection)
                 if not isinstance(failure, ContendedError):
                     return await self._after(failure, jobs, room, now)
+                needed.update(failure.needs)
                 continue
             # What is raised from here on must not undo, or do again, what is on disk.
             self._checkpoints.reach("after-commit")
@@ -253,8 +256,13 @@ class Writer:
             await self._drop()
 
     async def _transact(
-        self, jobs: Sequence[Job], room: dict[str, int], now: int
+        self,
+        jobs: Sequence[Job],
+        room: dict[str, int],
+        now: int,
+        also: Collection[Identity],
     ) -> Sequence[object]:
+        """``also`` are runs to be locked along with those that the group speaks of."""
         connection = await self._connected()
         since = forgotten_since(self._keeping, now)
         opened = {
@@ -288,6 +296,7 @@ class Writer:
             accounts=accounts,
             room=left,
             lease=self._next_lease(),
+            also=also,
         )
         await look_up(
             connection,

@@ -60,7 +60,8 @@ def _forget(
         )
     elif step.table == "runs":
         runs = archive.runs(connection.execute(sql["forget_runs"], values).fetchall())
-        write_many(connection, sql["forget_asks_of"], runs)
+        for name in ("forget_asks_of", "forget_winners_of", "forget_collapsed_of"):
+            write_many(connection, sql[name], runs)
         forgotten = len(runs)
     else:
         events = archive.events(

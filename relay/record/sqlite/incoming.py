@@ -33,6 +33,12 @@ def look_up(
     learner = intake.learner
     learner.know_last(ask_many(connection, sql["read_last_events"], learner.comparable))
     learner.know_bodies(ask_many(connection, sql["read_receipts"], learner.publishable))
+    collapsing = intake.collapsing
+    collapsing.know_winners(
+        ask_many(connection, sql["find_winners"], collapsing.claims())
+    )
+    collapsing.know_queues(ask_many(connection, sql["find_queues"], collapsing.queues))
+    intake.know_runs(ask_many(connection, sql["find_runs"], collapsing.strangers))
 
 
 def write_down(
@@ -43,6 +49,7 @@ def write_down(
     write_many(connection, sql["insert_receipt"], intake.receipts)
     write_many(connection, sql["insert_event"], intake.events)
     write_many(connection, sql["insert_delivery"], intake.deliveries)
+    collapsing = intake.collapsing
     for name, rows in (
         ("update_run", intake.changed_runs),
         ("repeat_receipt", intake.repeats),
@@ -50,6 +57,13 @@ def write_down(
         ("put_inquiry", intake.inquiries),
         ("release_inquiry", intake.released),
         ("insert_ask", intake.learner.asks),
+        ("insert_winner", collapsing.won),
+        ("pass_on", collapsing.passed_on),
+        ("free_winner", collapsing.freed),
+        # A run may leave one client_ref and stand back behind another.
+        ("drop_collapsed", collapsing.dropped),
+        ("put_collapsed", collapsing.collapsed),
+        ("refresh_collapsed", collapsing.refreshed),
     ):
         if rows:
             connection.executemany(sql[name], rows)

@@ -25,6 +25,7 @@ from relay.core.inquiry import (
     next_move,
 )
 from relay.core.likeness import same_output
+from relay.core.pace import Pace
 from relay.core.run import Known, Publication
 from relay.core.snapshot import Snapshot, document, read_answer
 from relay.core.sweep import Listed, sighted
@@ -132,6 +133,12 @@ def too_many_questions_is_an_answer(patch: Patch) -> None:
     _move(patch, let)
 
 
+def asks_on_and_on(patch: Patch) -> None:
+    """Whoever wanted to be left in peace is asked about the next run."""
+    never = property(lambda _: 0.0, lambda *_: None)
+    patch.setattr(Pace, "quiet_until", never, raising=False)
+
+
 def keeps_what_the_callback_said(patch: Patch) -> None:
     """What was signed counts for more than what is told."""
 
@@ -209,6 +216,7 @@ MUTATIONS: Final[Mapping[str, tuple[Callable[[Patch], None], str]]] = {
     "forgets who goes on": (forgets_who_goes_on, "P6"),
     "gives up at once": (gives_up_at_once, "P6"),
     "too many questions is an answer": (too_many_questions_is_an_answer, "P5 P7"),
+    "asks on and on": (asks_on_and_on, "Retry-After"),
     "keeps what the callback said": (keeps_what_the_callback_said, "P2"),
     "watches who has called": (watches_who_has_called, "P6"),
     "revises for whom it may concern": (revises_for_whom_it_may_concern, "P3"),

@@ -182,6 +182,53 @@ SELECT DISTINCT e.run, d.destination
 FROM unnest($1::bigint[]) AS k (run)
 JOIN events AS e ON e.run = k.run JOIN deliveries AS d ON d.event = e.number
 
+-- name: find_winners
+-- Locked until the end: who stands back behind a winner does so while it is one.
+SELECT w.source, w.client_ref, w.run
+FROM unnest($1::int[], $2::text[]) AS k (source, client_ref)
+JOIN winners AS w ON w.source = k.source AND w.client_ref = k.client_ref
+ORDER BY w.source, w.client_ref
+FOR UPDATE OF w
+
+-- name: find_queues
+-- Who stands back, longest first, and what is left of what they said.
+SELECT q.source, q.client_ref, q.run, r.namespace, r.id, q.receipt, q.confirmed, c.body
+FROM (
+    SELECT b.*, k.most,
+           ROW_NUMBER() OVER (PARTITION BY b.source, b.client_ref ORDER BY b.opened_at, b.run) AS place
+    FROM unnest($1::int[], $2::text[], $3::int[]) AS k (source, client_ref, most)
+    JOIN collapsed AS b ON b.source = k.source AND b.client_ref = k.client_ref) AS q
+JOIN runs AS r ON r.number = q.run
+LEFT JOIN receipts AS c ON c.number = q.receipt
+WHERE q.place <= q.most
+ORDER BY q.source, q.client_ref, q.place
+
+-- name: insert_winner
+INSERT INTO winners (source, client_ref, run)
+SELECT * FROM unnest($1::int[], $2::text[], $3::bigint[])
+ON CONFLICT DO NOTHING
+RETURNING run
+
+-- name: pass_on
+UPDATE winners SET run = k.run
+FROM unnest($1::bigint[], $2::int[], $3::text[]) AS k (run, source, client_ref)
+WHERE winners.source = k.source AND winners.client_ref = k.client_ref
+
+-- name: free_winner
+DELETE FROM winners USING unnest($1::int[], $2::text[]) AS k (source, client_ref)
+WHERE winners.source = k.source AND winners.client_ref = k.client_ref
+
+-- name: drop_collapsed
+DELETE FROM collapsed WHERE run = ANY($1::bigint[])
+
+-- name: put_collapsed
+INSERT INTO collapsed (run, source, client_ref, receipt, confirmed, opened_at)
+SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::bigint[], $5::int[], $6::bigint[])
+
+-- name: refresh_collapsed
+UPDATE collapsed SET receipt = k.receipt, confirmed = 1
+FROM unnest($1::bigint[], $2::bigint[]) AS k (receipt, run) WHERE collapsed.run = k.run
+
 -- name: insert_delivery
 INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,
                         created_at, due_at, lease)
@@ -357,6 +404,10 @@ SELECT pg_try_advisory_xact_lock($1)
 -- Whatever belongs to a run changes under its lock. Who has one of them now is not waited for.
 SELECT number FROM runs WHERE number = ANY($1::bigint[]) ORDER BY number FOR UPDATE SKIP LOCKED
 
+-- name: hold_winners
+-- A group has a winner's row while it decides who stands back behind it. It is not waited for.
+SELECT run FROM winners WHERE run = ANY($1::bigint[]) FOR UPDATE SKIP LOCKED
+
 -- name: look_at_receipts
 SELECT number, first_seen, COALESCE(octet_length(body), 0), run FROM receipts
 WHERE number > $1 AND number < $2 ORDER BY number LIMIT $3
@@ -417,7 +468,10 @@ kept AS (
            first_seen, last_seen, headers, body FROM moved),
 asked AS (
     UPDATE inquiries SET receipt = moved.fresh FROM moved
-    WHERE inquiries.run = moved.run AND inquiries.receipt = moved.number)
+    WHERE inquiries.run = moved.run AND inquiries.receipt = moved.number),
+untold AS (
+    UPDATE collapsed SET receipt = moved.fresh FROM moved
+    WHERE collapsed.run = moved.run AND collapsed.receipt = moved.number)
 UPDATE events SET receipt = moved.fresh FROM moved
 WHERE events.run = moved.run AND events.receipt = moved.number
 
@@ -431,7 +485,10 @@ kept AS (
            first_seen, last_seen, headers, body FROM moved),
 asked AS (
     UPDATE inquiries SET receipt = moved.fresh FROM moved
-    WHERE inquiries.run = moved.run AND inquiries.receipt = moved.number)
+    WHERE inquiries.run = moved.run AND inquiries.receipt = moved.number),
+untold AS (
+    UPDATE collapsed SET receipt = moved.fresh FROM moved
+    WHERE collapsed.run = moved.run AND collapsed.receipt = moved.number)
 UPDATE events SET receipt = moved.fresh FROM moved
 WHERE events.run = moved.run AND events.receipt = moved.number
 
@@ -466,7 +523,15 @@ WHERE number > $1 AND number <= $2 AND first_seen < $3 AND number = ANY($4::bigi
   AND NOT EXISTS (SELECT 1 FROM receipts AS c WHERE c.run = runs.number)
   AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.run = runs.number)
   AND NOT EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = runs.number)
-RETURNING number, source, closed
+  AND NOT EXISTS (
+      SELECT 1 FROM winners AS w WHERE w.run = runs.number AND w.run <> ALL($5::bigint[]))
+RETURNING number, source, closed, (SELECT COUNT(*) FROM collapsed AS b WHERE b.run = runs.number)
+
+-- name: forget_winners_of
+DELETE FROM winners WHERE run = ANY($1::bigint[])
+
+-- name: forget_collapsed_of
+DELETE FROM collapsed WHERE run = ANY($1::bigint[])
 
 -- name: list_days
 SELECT c.relname::text, p.relname = 'receipts_leaving' FROM pg_inherits AS i
@@ -562,11 +627,12 @@ SELECT s.name,
        (COALESCE(c.stale, 0) + COALESCE(a.stale, 0))::bigint,
        (COALESCE(c.conflict, 0) + COALESCE(a.conflict, 0))::bigint,
        (COALESCE(c.quarantined, 0) + COALESCE(a.quarantined, 0))::bigint,
-       (COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(r.closed, 0)
-           + COALESCE(a.opened, 0))::bigint,
+       (COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(b.collapsed, 0)
+           + COALESCE(r.closed, 0) + COALESCE(a.opened, 0))::bigint,
        (COALESCE(e.events, 0) + COALESCE(a.events, 0))::bigint,
        (COALESCE(i.waiting, 0) + COALESCE(a.waiting, 0))::bigint,
-       (COALESCE(i.held, 0) + COALESCE(a.held, 0))::bigint, COALESCE(a.collapsed, 0)::bigint,
+       (COALESCE(i.held, 0) + COALESCE(a.held, 0))::bigint,
+       (COALESCE(b.collapsed, 0) + COALESCE(a.collapsed, 0))::bigint,
        (COALESCE(r.closed, 0) + COALESCE(a.closed, 0))::bigint,
        (COALESCE(e.unrouted, 0) + COALESCE(a.unrouted, 0))::bigint
 FROM sources AS s
@@ -587,6 +653,8 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT source, COUNT(*) FILTER (WHERE state = 1) AS waiting, COUNT(*) FILTER (WHERE state = 2) AS held
     FROM inquiries GROUP BY source) AS i ON i.source = s.number
+LEFT JOIN (
+    SELECT source, COUNT(*) AS collapsed FROM collapsed GROUP BY source) AS b ON b.source = s.number
 LEFT JOIN (
     SELECT source, SUM(closed) AS closed FROM runs GROUP BY source) AS r ON r.source = s.number
 ORDER BY s.name

@@ -117,6 +117,43 @@ WITH wanted (run) AS (VALUES (?))
 SELECT DISTINCT e.run, d.destination
 FROM wanted AS k CROSS JOIN events AS e ON e.run = k.run JOIN deliveries AS d ON d.event = e.number
 
+-- name: find_winners
+WITH wanted (source, client_ref) AS (VALUES (?, ?))
+SELECT w.source, w.client_ref, w.run
+FROM wanted AS k CROSS JOIN winners AS w ON w.source = k.source AND w.client_ref = k.client_ref
+
+-- name: find_queues
+-- Who stands back, longest first, and what is left of what they said.
+WITH wanted (source, client_ref, most) AS (VALUES (?, ?, ?))
+SELECT q.source, q.client_ref, q.run, r.namespace, r.id, q.receipt, q.confirmed, c.body
+FROM (
+    SELECT b.*, k.most,
+           ROW_NUMBER() OVER (PARTITION BY b.source, b.client_ref ORDER BY b.opened_at, b.run) AS place
+    FROM wanted AS k
+    CROSS JOIN collapsed AS b ON b.source = k.source AND b.client_ref = k.client_ref) AS q
+JOIN runs AS r ON r.number = q.run
+LEFT JOIN receipts AS c ON c.number = q.receipt
+WHERE q.place <= q.most
+ORDER BY q.source, q.client_ref, q.place
+
+-- name: insert_winner
+INSERT INTO winners (source, client_ref, run) VALUES (?, ?, ?)
+
+-- name: pass_on
+UPDATE winners SET run = ? WHERE source = ? AND client_ref = ?
+
+-- name: free_winner
+DELETE FROM winners WHERE source = ? AND client_ref = ?
+
+-- name: drop_collapsed
+DELETE FROM collapsed WHERE run = ?
+
+-- name: put_collapsed
+INSERT INTO collapsed (run, source, client_ref, receipt, confirmed, opened_at) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: refresh_collapsed
+UPDATE collapsed SET receipt = ?, confirmed = 1 WHERE run = ?
+
 -- name: insert_delivery
 INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,
                         created_at, due_at, lease)
@@ -352,7 +389,15 @@ WHERE number > :after AND number <= :upto AND first_seen < :before
   AND NOT EXISTS (SELECT 1 FROM receipts AS c WHERE c.run = runs.number)
   AND NOT EXISTS (SELECT 1 FROM events AS e WHERE e.run = runs.number)
   AND NOT EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = runs.number)
-RETURNING number, source, closed
+RETURNING number, source, closed, (SELECT COUNT(*) FROM collapsed AS b WHERE b.run = runs.number)
+
+-- name: forget_winners_of
+WITH gone (run) AS (VALUES (?))
+DELETE FROM winners WHERE run IN (SELECT run FROM gone)
+
+-- name: forget_collapsed_of
+WITH gone (run) AS (VALUES (?))
+DELETE FROM collapsed WHERE run IN (SELECT run FROM gone)
 
 -- name: take_source_counts
 -- Lines of starts that are over; who takes them adds them to the one line that stands for all of those.
@@ -441,10 +486,10 @@ SELECT s.name,
        COALESCE(c.duplicate, 0) + COALESCE(a.duplicate, 0), COALESCE(c.stale, 0) + COALESCE(a.stale, 0),
        COALESCE(c.conflict, 0) + COALESCE(a.conflict, 0),
        COALESCE(c.quarantined, 0) + COALESCE(a.quarantined, 0),
-       COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(r.closed, 0)
-           + COALESCE(a.opened, 0),
+       COALESCE(e.events, 0) + COALESCE(i.waiting, 0) + COALESCE(i.held, 0) + COALESCE(b.collapsed, 0)
+           + COALESCE(r.closed, 0) + COALESCE(a.opened, 0),
        COALESCE(e.events, 0) + COALESCE(a.events, 0), COALESCE(i.waiting, 0) + COALESCE(a.waiting, 0),
-       COALESCE(i.held, 0) + COALESCE(a.held, 0), COALESCE(a.collapsed, 0),
+       COALESCE(i.held, 0) + COALESCE(a.held, 0), COALESCE(b.collapsed, 0) + COALESCE(a.collapsed, 0),
        COALESCE(r.closed, 0) + COALESCE(a.closed, 0),
        COALESCE(e.unrouted, 0) + COALESCE(a.unrouted, 0)
 FROM sources AS s
@@ -462,6 +507,8 @@ LEFT JOIN (
 LEFT JOIN (
     SELECT source, SUM(state = 1) AS waiting, SUM(state = 2) AS held
     FROM inquiries GROUP BY source) AS i ON i.source = s.number
+LEFT JOIN (
+    SELECT source, COUNT(*) AS collapsed FROM collapsed GROUP BY source) AS b ON b.source = s.number
 LEFT JOIN (
     SELECT source, SUM(closed) AS closed FROM runs GROUP BY source) AS r ON r.source = s.number
 ORDER BY s.name

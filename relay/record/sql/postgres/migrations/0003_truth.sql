@@ -45,3 +45,25 @@ CREATE TABLE sweeps (
     source    INTEGER PRIMARY KEY,
     cursor_at BIGINT NOT NULL
 );
+
+-- Who has which client_ref, where of several successes one is told.
+CREATE TABLE winners (
+    source     INTEGER NOT NULL,
+    client_ref TEXT    NOT NULL,
+    run        BIGINT  NOT NULL,
+    PRIMARY KEY (source, client_ref)
+);
+
+CREATE INDEX winners_run ON winners (run);
+
+-- Successes that were not told, and the receipt that an event of theirs would be built from.
+CREATE TABLE collapsed (
+    run        BIGINT  PRIMARY KEY,
+    source     INTEGER NOT NULL,
+    client_ref TEXT    NOT NULL,
+    receipt    BIGINT  NOT NULL,
+    confirmed  INTEGER NOT NULL,
+    opened_at  BIGINT  NOT NULL
+);
+
+CREATE INDEX collapsed_queue ON collapsed (source, client_ref, opened_at, run);

@@ -45,3 +45,25 @@ CREATE TABLE sweeps (
     source    INTEGER PRIMARY KEY REFERENCES sources (number),
     cursor_at INTEGER NOT NULL
 ) STRICT;
+
+-- Who has which client_ref, where of several successes one is told.
+CREATE TABLE winners (
+    source     INTEGER NOT NULL REFERENCES sources (number),
+    client_ref TEXT    NOT NULL,
+    run        INTEGER NOT NULL REFERENCES runs (number),
+    PRIMARY KEY (source, client_ref)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX winners_run ON winners (run);
+
+-- Successes that were not told, and the receipt that an event of theirs would be built from.
+CREATE TABLE collapsed (
+    run        INTEGER PRIMARY KEY REFERENCES runs (number),
+    source     INTEGER NOT NULL REFERENCES sources (number),
+    client_ref TEXT    NOT NULL,
+    receipt    INTEGER NOT NULL,
+    confirmed  INTEGER NOT NULL,
+    opened_at  INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX collapsed_queue ON collapsed (source, client_ref, opened_at, run);
