@@ -58,6 +58,8 @@ class Inquirers:
         self._metrics = metrics
         self._supervisor = supervisor
         self._posts: dict[str, _Post] = {}
+        #: By source, the pace at which it was asked last.
+        self._paces: dict[str, Pace] = {}
 
     @property
     def workers(self) -> Sequence[str]:
@@ -138,8 +140,16 @@ class Inquirers:
     def _client(self, source: Source) -> Runflow | None:
         return build_client(source)
 
+    def _pace(self, source: Source) -> Pace:
+        """How often a source is asked: an API that wanted peace wants it of whoever asks next, too."""
+        pace, before = Pace(source.api.rate), self._paces.get(source.name)
+        if before is not None:
+            pace.hush(before.quiet_until)
+        self._paces[source.name] = pace
+        return pace
+
     def _start(self, source: Source, public_url: str | None) -> None:
-        client, pace = self._client(source), Pace(source.api.rate)
+        client, pace = self._client(source), self._pace(source)
         inquirer = Inquirer(
             source.name,
             upstream=None if client is None else _upstream(client, source),

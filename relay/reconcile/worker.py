@@ -231,7 +231,7 @@ class Inquirer:
         del self._unbegun[inquiry.run]
         try:
             await self._turn()
-            if not probe and self._stands_back(loop.time()):
+            if self._stands_back(loop.time(), probe=probe):
                 await self._learn([self._lesson(inquiry)])
                 return
             at, started = self._clock.now_us(), loop.time()
@@ -286,8 +286,8 @@ class Inquirer:
         except TimeoutError:
             pass
 
-    def _stands_back(self, now: float) -> bool:
-        return self.gate.open or now < self._pace.quiet_until
+    def _stands_back(self, now: float, *, probe: bool = False) -> bool:
+        return (self.gate.open and not probe) or now < self._pace.quiet_until
 
     def _judge(self, heard: Heard, *, probe: bool) -> None:
         """Whether the API as a whole works."""

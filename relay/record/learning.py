@@ -152,12 +152,19 @@ class Learner:
         if row is None:
             return nothing
         self._remember(row, lesson)
-        if row.inquiry is None or row.inquiry.lease != lesson.inquiry.lease:
-            # It has its answer, or somebody else is asking.
+        if row.asker != lesson.inquiry.lease:
+            # Somebody else is asking, or nobody any more.
             return nothing
-        row.told = True
+        row.asker = None
+        if row.inquiry is None:
+            # A callback has answered it; what another one asks next is asked anew.
+            return nothing
         if lesson.document is not None:
             return self._believe(row, lesson, lesson.document) or nothing
+        asked, now = lesson.inquiry, row.inquiry
+        if (asked.state, asked.opened_at) != (now.state, now.opened_at):
+            # What to do without an answer was decided on a question that is no more: the new one is due.
+            return nothing
         if isinstance(lesson.move, GiveUp):
             return self._give_up(row, lesson, lesson.move.due_at) or nothing
         row.inquiry = _moved(row.inquiry, lesson.move)

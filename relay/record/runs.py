@@ -34,17 +34,18 @@ class InquiryRow(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: int
     due_at: int
     asks: int = 0
-    lease: int | None = None
 
 
 class RunRow:
     """A run as this group sees it: as stored, then as each of its receipts left it."""
 
     __slots__ = (
+        "asker",
         "closed",
         "destinations",
         "first_seen",
         "inquiry",
+        "is_leased",
         "is_new",
         "known",
         "last",
@@ -53,7 +54,6 @@ class RunRow:
         "seen",
         "stored",
         "stored_inquiry",
-        "told",
     )
 
     def __init__(
@@ -65,6 +65,7 @@ class RunRow:
         first_seen: int,
         is_new: bool,
         inquiry: InquiryRow | None = None,
+        asker: int | None = None,
     ) -> None:
         self.number = number
         self.known = known
@@ -74,8 +75,9 @@ class RunRow:
         self.is_new = is_new
         self.inquiry = inquiry
         self.stored_inquiry = inquiry
-        #: Whether its inquiry has its answer, so that the lease ends.
-        self.told = False
+        #: The lease of whoever asks. It is the run's: one question may follow another while it is asked.
+        self.asker = asker
+        self.is_leased = asker is not None
         #: Outcomes that ended without an event in this group.
         self.closed = 0
         #: Receipts by digest and verdict code.
@@ -91,8 +93,6 @@ class RunRow:
         """Keep the inquiry in step with what the run waits for now."""
         inquiry = self.inquiry
         if inquiry is None or before is None or (before.held and not waiting.held):
-            # The row keeps whoever asks already, also where its inquiry came to its end in this very group.
-            before_row = inquiry or self.stored_inquiry
             # A new question: whatever was asked of this run before has had its answer, or never will.
             inquiry = InquiryRow(
                 state=InquiryState.WAITING,
@@ -101,7 +101,6 @@ class RunRow:
                 receipt=receipt,
                 opened_at=at,
                 due_at=at,
-                lease=None if before_row is None else before_row.lease,
             )
         named = waiting.outcome is not None and waiting.outcome is not inquiry.outcome
         self.inquiry = msgspec.structs.replace(
@@ -232,12 +231,13 @@ class RunRows:
         return [
             (row.number,)
             for row in self._by_number.values()
-            if row.told and row.inquiry is not None
+            if row.is_leased and row.asker is None and row.inquiry is not None
         ]
 
 
 def _restored(columns: Sequence[Any]) -> RunRow:
     number, client_ref, outcome, revision, origin, first_seen, *asked = columns
+    *asked, asker = asked
     inquiry = None if asked[0] is None else _inquiry(asked)
     waiting = (
         Waiting(
@@ -261,11 +261,12 @@ def _restored(columns: Sequence[Any]) -> RunRow:
         first_seen=first_seen,
         is_new=False,
         inquiry=inquiry,
+        asker=asker,
     )
 
 
 def _inquiry(columns: Sequence[Any]) -> InquiryRow:
-    state, named, reasons, receipt, opened_at, due_at, asks, lease = columns
+    state, named, reasons, receipt, opened_at, due_at, asks = columns
     return InquiryRow(
         state=InquiryState(state),
         outcome=OUTCOMES[named] if named else None,
@@ -274,7 +275,6 @@ def _inquiry(columns: Sequence[Any]) -> InquiryRow:
         opened_at=opened_at,
         due_at=due_at,
         asks=asks,
-        lease=lease,
     )
 
 

@@ -1,6 +1,7 @@
 """What is asked and answered: the law of the truth, for every store."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,32 @@ class TruthLaw:
         )
         leased = "SELECT COUNT(*) FROM inquiries WHERE lease IS NOT NULL"
         assert await harness.rows(leased) == [(0,)]
+
+    async def test_an_answer_between_an_end_and_a_contradiction_leaves_nothing_leased(
+        self, harness: StoreHarness
+    ) -> None:
+        """It comes when there is no question, and the next one is nobody's yet."""
+        await harness.one(partial())
+        [inquiry] = await ask(harness)
+        await harness.together(
+            harness.store.record([callback()]),
+            harness.store.learn([lesson(inquiry, move=Let())]),
+            harness.store.record([callback(status="failed", note="late")]),
+        )
+        [again] = await ask(harness)
+        assert again.state is InquiryState.WAITING
+
+    @pytest.mark.parametrize("move", [Let(), GiveUp(NOW_US), Postpone(NOW_US << 1)])
+    async def test_what_was_decided_on_a_question_is_not_done_to_the_one_after_it(
+        self, harness: StoreHarness, move: Any
+    ) -> None:
+        """A run was watched, and has called back while it was asked for: now it waits, and is due."""
+        await harness.store.watch("acme", [sighting("run_1")])
+        [watched] = await ask(harness)
+        await harness.one(partial())
+        await learn(harness, lesson(watched, move=move))
+        [waiting] = await ask(harness)
+        assert waiting.state is InquiryState.WAITING
 
     async def test_an_answer_without_its_lease_changes_nothing(
         self, harness: StoreHarness

@@ -293,7 +293,7 @@ _DRAWN: Final[tuple[tuple[int, Callable[[Random, _Cast, float], Fault]], ...]] =
     (2, _crash_at),
     (1, lambda dice, _, at: Blackout(at, dice.choice(_DOWN))),
     (1, lambda dice, _, __: BlackoutAt(_nth(dice), dice.choice(_DOWN))),
-    (2, lambda dice, _, __: Stumble(dice.choice(_POINTS), _nth(dice))),
+    (4, lambda dice, _, __: Stumble(dice.choice((*_POINTS, "after-commit")), _nth(dice))),
     (1, lambda dice, _, at: Stop(at, dice.choice(_DOWN), dice.choice((0.05, 2.0)))),
     (2, _store_fault),
     (1, lambda dice, _, at: Slow(at, dice.choice((0.5, 2.0, 5.0)))),

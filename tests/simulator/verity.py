@@ -126,11 +126,7 @@ def _believable(
             "P2",
             f"revision {event.revision} of {subject} was confirmed by nobody",
         )
-        fitting = {
-            call.outcome
-            for call in calls
-            if call.shape == ("whole" if event.confirmed else "partial")
-        }
+        fitting = {call.outcome for call in _grounds(calls, event)}
         require(event.outcome in fitting, "P2", f"{subject} ended otherwise")
         require(
             event.confirmed
@@ -151,6 +147,19 @@ def _believable(
             "P2",
             f"{subject} comes from a callback, not from a {events[0].origin}",
         )
+
+
+def _grounds(calls: Sequence[Call], event: Event) -> Sequence[Call]:
+    """What an event may have been made from that nobody but callbacks told of."""
+    if event.confirmed:
+        return [call for call in calls if call.shape == "whole"]
+    # Whoever is contradicted is not believed either, however whole it is.
+    refs = {call.client_ref for call in calls} - {None}
+    named = {_names(call) for call in calls} - {None}
+    contested = len(refs) > 1 or len(named) > 1
+    return [
+        c for c in calls if c.shape == "partial" or (contested and c.shape == "whole")
+    ]
 
 
 # --- of those that the API tells of -------------------------------------------------------------------

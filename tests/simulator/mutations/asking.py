@@ -153,16 +153,14 @@ def keeps_what_the_callback_said(patch: Patch) -> None:
 
 
 def watches_who_has_called(patch: Patch) -> None:
-    """A callback that came in the end leaves the sweep's question open."""
+    """What a sweep has asked stays open, whoever answers it."""
     known = RunRows.answered
 
     def answered(self: RunRows) -> list[tuple[object, ...]]:
         watched = {
             row.number
             for row in self.known
-            if row.stored_inquiry
-            and row.stored_inquiry.state is InquiryState.WATCHED
-            and not row.told
+            if row.stored_inquiry and row.stored_inquiry.state is InquiryState.WATCHED
         }
         return [found for found in known(self) if found[0] not in watched]
 

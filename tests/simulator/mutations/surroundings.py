@@ -54,10 +54,10 @@ def run_without_source(patch: Patch) -> None:
     known = RunRows.__init__
 
     def begin(
-        self: RunRows, keys: Iterable[RunKey], source: Callable[[str], int]
+        self: RunRows, keys: Iterable[RunKey], source: Callable[[str], int], *more: Any
     ) -> None:
         # Asked for all the same: that is how a source comes to its number.
-        known(self, keys, lambda name: min(source(name), 1))
+        known(self, keys, lambda name: min(source(name), 1), *more)
 
     patch.setattr(RunRows, "__init__", begin)
 
