@@ -68,10 +68,10 @@ async def test_a_run_that_another_relay_makes_between_lock_and_look_is_locked_fi
     ):
         closed = gate.transaction()
         await closed.start()
-        await gate.execute("LOCK TABLE waiting IN ACCESS EXCLUSIVE MODE")
+        await gate.execute("LOCK TABLE inquiries IN ACCESS EXCLUSIVE MODE")
         recording = asyncio.gather(place.one(partial("run_1")))
         # Nothing was there to be locked, and the look has not begun.
-        await waiting_for_locks(third, 1, "%LEFT JOIN waiting%")
+        await waiting_for_locks(third, 1, "%LEFT JOIN inquiries%")
         await second.execute(
             "INSERT INTO runs SELECT nextval('runs_numbers'), source, namespace, 'run_1', NULL, NULL, 0,"
             " origin, first_seen FROM runs"
@@ -82,7 +82,8 @@ async def test_a_run_that_another_relay_makes_between_lock_and_look_is_locked_fi
         await closed.rollback()
         await waiting_for_locks(second, 1, "%")
         await third.execute(
-            "INSERT INTO waiting SELECT number, 1, '[\"no_output\"]', 0, first_seen FROM runs"
+            "INSERT INTO inquiries (run, source, state, outcome, reasons, receipt, opened_at, due_at)"
+            " SELECT number, source, 1, 1, '[\"no_output\"]', 0, first_seen, first_seen FROM runs"
             " WHERE id = 'run_1'"
         )
         await third.execute(

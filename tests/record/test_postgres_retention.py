@@ -108,10 +108,11 @@ async def test_the_account_is_right_while_a_day_is_leaving(
     assert len(await harness.deliver_all("orders")) == 2
 
 
-async def test_what_comes_to_be_needed_as_a_day_leaves_is_carried_over_too(
-    harness: PostgresHarness,
+@pytest.mark.parametrize("soon", [True, False])
+async def test_what_comes_to_be_needed_as_a_day_leaves_is_sent_from_it_and_carried_over(
+    harness: PostgresHarness, soon: bool
 ) -> None:
-    """Until then its delivery waits, and holds up no other."""
+    """It is as whole as ever, before and after."""
     await heard(harness, "run_1")
     await everything_delivered(harness)
     await later(harness, days=31)
@@ -120,15 +121,16 @@ async def test_what_comes_to_be_needed_as_a_day_leaves_is_carried_over_too(
     await harness.execute(
         "UPDATE deliveries SET state = 0, due_at = 0 WHERE run = 1 AND destination = 1"
     )
-    [only] = await harness.claim("lake")
-    assert only.letter.facts.key.id == "later_1"
+    parcels = await harness.claim("lake") if soon else []
     while step is not None:
         step = following(step, await harness.store.forget(step))
-    [parcel] = await harness.claim("lake")
-    assert parcel.letter.facts.key.id == "run_1"
+    parcels = parcels or await harness.claim("lake")
+    assert [p.letter.facts.key.id for p in parcels] == ["run_1", "later_1"]
+    assert b'"run_id":"run_1"' in parcels[0].letter.event.structured
     await harness.execute(
-        "UPDATE deliveries SET state = 1 WHERE number = ?", parcel.number
+        "UPDATE deliveries SET state = 1 WHERE number = ?", parcels[0].number
     )
+    assert await harness.count("receipts_kept") == 1
 
 
 async def test_whoever_reads_for_long_is_not_in_the_way_of_callbacks(

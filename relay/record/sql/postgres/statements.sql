@@ -250,26 +250,29 @@ UPDATE deliveries SET lease = $1 FROM due WHERE deliveries.number = due.number
 RETURNING deliveries.number
 
 -- name: weigh_parcels
-SELECT d.number, COALESCE(octet_length(c.body), 0)
+SELECT d.number, COALESCE(octet_length(c.body), octet_length(l.body), 0)
 FROM unnest($1::bigint[]) AS k (number)
 JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
 LEFT JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts_leaving AS l ON c.number IS NULL AND l.number = e.receipt
 
 -- name: unclaim
 UPDATE deliveries SET lease = NULL WHERE number = ANY($1::bigint[])
 
 -- name: read_parcels
--- Also where the receipt is gone, as after a restore of a part. Such a delivery must die, not wait for ever.
+-- Also where the receipt is about to leave, or is gone, as after a restore of a part. A delivery without one
+-- must die, not wait for ever.
 SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
-       r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
-       c.body
+       r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, COALESCE(c.digest, l.digest),
+       COALESCE(c.body, l.body)
 FROM unnest($1::bigint[]) AS k (number)
 JOIN deliveries AS d ON d.number = k.number
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = e.run
 JOIN sources AS s ON s.number = r.source
 LEFT JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN receipts_leaving AS l ON c.number IS NULL AND l.number = e.receipt
 
 -- name: settle
 UPDATE deliveries
