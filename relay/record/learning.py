@@ -161,14 +161,20 @@ class Learner:
             return nothing
         if lesson.document is not None:
             return self._believe(row, lesson, lesson.document) or nothing
-        asked, now = lesson.inquiry, row.inquiry
-        if (asked.state, asked.opened_at) != (now.state, now.opened_at):
-            # What to do without an answer was decided on a question that is no more: the new one is due.
-            return nothing
+        return self._move(row, row.inquiry, lesson) or nothing
+
+    def _move(
+        self, row: RunRow, inquiry: InquiryRow, lesson: Lesson
+    ) -> Recorded | None:
+        """Do what was decided without an answer."""
+        asked = lesson.inquiry
+        if (asked.state, asked.opened_at) != (inquiry.state, inquiry.opened_at):
+            # It was decided on a question that is no more: the new one is due.
+            return None
         if isinstance(lesson.move, GiveUp):
-            return self._give_up(row, lesson, lesson.move.due_at) or nothing
-        row.inquiry = _moved(row.inquiry, lesson.move)
-        return nothing
+            return self._give_up(row, lesson, lesson.move.due_at)
+        row.inquiry = _moved(inquiry, lesson.move)
+        return None
 
     def _remember(self, row: RunRow, lesson: Lesson) -> None:
         asked = lesson.asked
