@@ -23,6 +23,7 @@ from relay.core.truth import OnUnconfirmed
 
 __all__ = [
     "AGAIN_AFTER",
+    "NEVER",
     "NO_CALLBACK",
     "OTHER_OUTCOME",
     "AskPolicy",
@@ -57,6 +58,10 @@ REDELIVERY_WAIT: Final = 120 * SECOND
 NO_CALLBACK: Final = "no_callback"
 #: And one that has an event, of which the list says something else.
 OTHER_OUTCOME: Final = "other_outcome"
+#: When what is left to a person is due, wall microseconds.
+NEVER: Final = 1 << 62
+#: How long who is not to be asked about now is left, until somebody may be asked again.
+UNASKED: Final = 1 * HOUR
 #: When a run that could not be confirmed in time is asked for again, after the deadline.
 AGAIN_AFTER: Final = (1 * HOUR, 6 * HOUR, 24 * HOUR, 72 * HOUR)
 
@@ -140,9 +145,10 @@ class Conclude(msgspec.Struct, frozen=True):
 
 
 class Postpone(msgspec.Struct, frozen=True):
-    """Ask again then."""
+    """Ask again then. What counts has been asked; the rest is as if it had not."""
 
     due_at: int
+    counts: bool = True
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -194,15 +200,25 @@ def next_move(inquiry: Inquiry, heard: Heard, policy: AskPolicy, *, now: int) ->
     if isinstance(heard, Told):
         return _told(inquiry, heard.snapshot, policy, now)
     if not policy.asks:
-        waiting = inquiry.state is InquiryState.WAITING
-        return GiveUp(now) if waiting else Let()
+        return _unasked(inquiry, now)
     match inquiry.state:
         case InquiryState.WAITING:
             return _before_deadline(inquiry, heard, policy, now)
         case InquiryState.WATCHED:
             return _watching(inquiry, heard, policy, now)
-        case InquiryState.HELD | InquiryState.DOUBTFUL:
+        case _:
             return _hours_later(inquiry, heard, now)
+
+
+def _unasked(inquiry: Inquiry, now: int) -> Move:
+    """Nobody may be asked. That can change: what has no event yet is kept until then."""
+    match inquiry.state:
+        case InquiryState.WAITING:
+            return GiveUp(now)
+        case InquiryState.DOUBTFUL:
+            return Let()
+        case _:
+            return Postpone(now + UNASKED, counts=False)
 
 
 def _told(inquiry: Inquiry, snapshot: Snapshot, policy: AskPolicy, now: int) -> Move:
@@ -226,8 +242,13 @@ def wants_redelivery(inquiry: Inquiry, policy: AskPolicy) -> bool:
     )
 
 
-def after_redelivery(*, now: int) -> Postpone:
-    """When to ask how it ended, should the callback still not have come."""
+def after_redelivery(inquiry: Inquiry, silence: Silent | None, *, now: int) -> Postpone:
+    """When to ask how it ended, should the callback still not have come.
+
+    Where the API as a whole did not answer, the callback is asked for again.
+    """
+    if silence is not None and silence.of_source:
+        return Postpone(now + _wait(inquiry, silence, BACKOFF_MAX), counts=False)
     return Postpone(now + REDELIVERY_WAIT)
 
 
@@ -245,7 +266,7 @@ def _before_deadline(
 def _hours_later(inquiry: Inquiry, heard: Unended | Silent, now: int) -> Move:
     if isinstance(heard, Silent) and heard.of_source and heard.retry_after_us:
         # The API has not been asked at all, so to say.
-        return Postpone(now + heard.retry_after_us)
+        return Postpone(now + heard.retry_after_us, counts=False)
     if inquiry.asks + 1 >= len(AGAIN_AFTER):
         return Let()
     return Postpone(now + AGAIN_AFTER[inquiry.asks + 1] - AGAIN_AFTER[inquiry.asks])

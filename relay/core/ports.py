@@ -287,6 +287,10 @@ class Inquiries(Protocol):
         """
         ...
 
+    def release(self, inquiries: Sequence[Inquiry], /) -> None:
+        """Give back what was claimed and is asked by nobody, as soon as the store can. Never raises."""
+        ...
+
     async def watch(
         self,
         source: str,

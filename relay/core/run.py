@@ -93,7 +93,8 @@ def judge(known: Known, reading: Reading) -> Ruling:
     if known is NOTHING or (known.outcome is None and known.waiting is None):
         return _first(reading)
     if _contradicts_ref(known, reading):
-        return _conflict(known, reading, CLIENT_REF_CONFLICT)
+        also = (OUTCOME_CONFLICT,) if _contradicts_outcome(known, reading) else ()
+        return _conflict(known, reading, CLIENT_REF_CONFLICT, *also)
     known = _learn_ref(known, reading)
     if reading.is_open:
         return Ruling(verdict=Verdict.STALE, known=known)
@@ -128,17 +129,17 @@ def _while_waiting(known: Known, reading: Reading) -> Ruling:
         return Ruling(verdict=Verdict.DUPLICATE, known=known)
     if named not in (None, reading.outcome):
         return _conflict(known, reading, OUTCOME_CONFLICT)
-    contested = waiting is not None and not _CONFLICTS.isdisjoint(waiting.reasons)
+    reasons = waiting.reasons if waiting else ()
+    contested = not _CONFLICTS.isdisjoint(reasons)
+    if reading.problems == (NOT_ENRICHED,) and not contested:
+        # Whole but for what callbacks never carry, whatever came before it.
+        reasons = reading.problems
     if reading.problems or contested:
+        held = waiting is not None and waiting.held
         return Ruling(
             verdict=Verdict.DUPLICATE,
             known=msgspec.structs.replace(
-                known,
-                waiting=Waiting(
-                    reading.outcome,
-                    waiting.reasons if waiting else (),
-                    held=waiting is not None and waiting.held,
-                ),
+                known, waiting=Waiting(reading.outcome, reasons, held=held)
             ),
         )
     revision = known.revision + 1
@@ -151,9 +152,9 @@ def _while_waiting(known: Known, reading: Reading) -> Ruling:
     )
 
 
-def _conflict(known: Known, reading: Reading, problem: Problem) -> Ruling:
+def _conflict(known: Known, reading: Reading, *problems: Problem) -> Ruling:
     """Keep both, ask for the truth. An outcome is opened unless one is waiting already."""
-    reasons = (*reading.problems, problem)
+    reasons = (*reading.problems, *problems)
     if known.waiting is None:
         return Ruling(
             verdict=Verdict.CONFLICT,
@@ -166,7 +167,7 @@ def _conflict(known: Known, reading: Reading, problem: Problem) -> Ruling:
     return Ruling(
         verdict=Verdict.CONFLICT,
         known=msgspec.structs.replace(
-            known, waiting=Waiting(known.waiting.outcome, merged)
+            known, waiting=Waiting(known.waiting.outcome or reading.outcome, merged)
         ),
     )
 
@@ -177,6 +178,11 @@ def _contradicts_ref(known: Known, reading: Reading) -> bool:
         and reading.client_ref is not None
         and known.client_ref != reading.client_ref
     )
+
+
+def _contradicts_outcome(known: Known, reading: Reading) -> bool:
+    named = known.outcome or (known.waiting.outcome if known.waiting else None)
+    return None not in (named, reading.outcome) and named is not reading.outcome
 
 
 def _learn_ref(known: Known, reading: Reading) -> Known:

@@ -8,7 +8,7 @@ import asyncio
 
 from relay.core.pace import LIMITED_S, Pace
 
-__all__ = ["Turns"]
+__all__ = ["Turns", "pause"]
 
 
 class Turns:
@@ -20,9 +20,9 @@ class Turns:
     async def turn(self) -> None:
         """Return when it is our turn, and the API may be asked."""
         loop = asyncio.get_running_loop()
-        await _pause(self._pace.wait(loop.time()))
+        await pause(self._pace.wait(loop.time()))
         while (quiet := self._pace.quiet_until - loop.time()) > 0:
-            await _pause(quiet)
+            await pause(quiet)
 
     def hush(self, seconds: float | None) -> None:
         """Whoever asks has to wait, beside us as well."""
@@ -30,7 +30,8 @@ class Turns:
         self._pace.hush(asyncio.get_running_loop().time() + wait)
 
 
-async def _pause(seconds: float) -> None:
+async def pause(seconds: float) -> None:
+    """Let so much time pass; none where it is not above zero."""
     if seconds <= 0:
         return
     try:

@@ -15,13 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from relay.core.callback import Reading, read
-from relay.core.errors import (
-    InternalError,
-    RelayError,
-    StoreBusyError,
-    StoreFullError,
-    UnstorableError,
-)
+from relay.core.errors import RelayError
 from relay.core.gate import Gate, GatePolicy
 from relay.core.identity import RunKey
 from relay.core.inquiry import (
@@ -32,6 +26,7 @@ from relay.core.inquiry import (
     GiveUp,
     Heard,
     Inquiry,
+    InquiryState,
     Lesson,
     Let,
     Postpone,
@@ -47,6 +42,7 @@ from relay.core.pace import LIMITED_S, Pace
 from relay.core.ports import Clock, Inquiries, Metrics
 from relay.core.route import Router
 from relay.core.snapshot import document
+from relay.reconcile.writing import write
 
 __all__ = ["Inquirer", "InquirerOptions", "Upstream"]
 
@@ -57,13 +53,9 @@ POLL_S: Final = 1.0
 #: The shortest time between polls.
 POLL_MIN_S: Final = 0.05
 #: Overdue inquiries that are given up in one go while nothing can be asked.
-OVERDUE_MAX: Final = 256
+OVERDUE_MAX: Final = 16
 #: When an answer that no store can keep is asked for again, microseconds.
 UNSTORABLE_US: Final = 600_000_000
-#: Before an answer is written again, in seconds.
-PAUSE_S: Final = 0.1
-#: How often that is tried while we stop.
-STOPPING_TRIES: Final = 20
 _DETAIL_MAX: Final = 500
 _UNTOUCHED: Final = Release()
 
@@ -143,11 +135,9 @@ class Inquirer:
                     task.cancel()
         finally:
             self._asking.clear()
-            if self._unbegun:
-                # Cancelled before it began, nobody let it go.
-                left = [self._lesson(one) for one in self._unbegun.values()]
-                self._unbegun.clear()
-                await asyncio.shield(self._learn(left))
+            # Cancelled before it began, nobody let it go.
+            self._inquiries.release([*self._unbegun.values()])
+            self._unbegun.clear()
 
     def stop(self) -> None:
         """Begin no further ask. Idempotent."""
@@ -236,12 +226,12 @@ class Inquirer:
                 return
             at, started = self._clock.now_us(), loop.time()
             if wants_redelivery(inquiry, self._options.policy):
-                await self._redeliver(upstream, inquiry, at)
+                await self._redeliver(upstream, inquiry, at, probe=probe)
                 return
             heard = await upstream.ask(inquiry.key)
         except asyncio.CancelledError:
             # We stop. Whoever comes next asks again.
-            await asyncio.shield(self._learn([self._lesson(inquiry)]))
+            self._inquiries.release([inquiry])
             raise
         seconds = loop.time() - started
         self._judge(heard, probe=probe)
@@ -259,11 +249,12 @@ class Inquirer:
         )
         await self._learn([self._concluded(inquiry, heard, asked)])
 
-    async def _redeliver(self, upstream: Upstream, inquiry: Inquiry, at: int) -> None:
+    async def _redeliver(
+        self, upstream: Upstream, inquiry: Inquiry, at: int, *, probe: bool
+    ) -> None:
         """What was signed once is better than what we make of an answer; that comes next, if need be."""
         silence = await upstream.redeliver(inquiry.key)
-        if silence is not None:
-            self._judge(silence, probe=False)
+        self._judge(silence, probe=probe)
         asked = Asked(
             at=at,
             duration_us=self._clock.now_us() - at,
@@ -271,7 +262,7 @@ class Inquirer:
             status=None if silence is None else silence.status,
             detail="" if silence is None else silence.detail[:_DETAIL_MAX],
         )
-        move = after_redelivery(now=self._clock.now_us())
+        move = after_redelivery(inquiry, silence, now=self._clock.now_us())
         await self._learn([self._lesson(inquiry, asked=asked, move=move)])
 
     async def _turn(self) -> None:
@@ -289,8 +280,8 @@ class Inquirer:
     def _stands_back(self, now: float, *, probe: bool = False) -> bool:
         return (self.gate.open and not probe) or now < self._pace.quiet_until
 
-    def _judge(self, heard: Heard, *, probe: bool) -> None:
-        """Whether the API as a whole works."""
+    def _judge(self, heard: Heard | None, *, probe: bool) -> None:
+        """Whether the API as a whole works; None is a redelivery that will be."""
         now = asyncio.get_running_loop().time()
         before = self.gate.open
         if isinstance(heard, Silent) and heard.of_source:
@@ -311,11 +302,22 @@ class Inquirer:
             )
             said = log.info if before else log.warning
             event = "source.up" if before else "source.down"
-            said(event, source=self.source, reason=_word(heard))
+            said(
+                event,
+                source=self.source,
+                reason="redelivery" if heard is None else _word(heard),
+            )
 
     def _concluded(self, inquiry: Inquiry, heard: Heard, asked: Asked | None) -> Lesson:
         now = self._clock.now_us()
         move = next_move(inquiry, heard, self._options.policy, now=now)
+        if isinstance(move, Let) and inquiry.state is InquiryState.WATCHED:
+            log.warning(
+                "watch.ended",
+                source=self.source,
+                run_id=inquiry.key.id,
+                outcome=inquiry.outcome,
+            )
         if not isinstance(move, Conclude):
             return self._lesson(inquiry, asked=asked, move=move)
         source = inquiry.key.source
@@ -345,33 +347,14 @@ class Inquirer:
         )
 
     async def _learn(self, lessons: Sequence[Lesson]) -> None:
-        """Write what was learnt as soon as the store can: nobody else may ask until then."""
-        left = STOPPING_TRIES
-        while left > 0:
-            try:
-                await self._inquiries.learn(lessons)
-            except (UnstorableError, InternalError):
-                log.exception("answer.unstorable", source=self.source)
-                later = Postpone(self._clock.now_us() + UNSTORABLE_US)
-                lessons = [self._lesson(one.inquiry, move=later) for one in lessons]
-            except (StoreBusyError, StoreFullError) as error:
-                log.warning("learn.postponed", source=self.source, why=str(error))
-            except RelayError:
-                # The store has failed: what was claimed is free when it opens again.
-                return
-            else:
-                return
-            # As well when it closes before we have ended.
-            left -= self._stopping
-            await _pause(PAUSE_S)
-
-
-async def _pause(seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await asyncio.get_running_loop().create_future()
-    except TimeoutError:
-        pass
+        await write(
+            lessons,
+            to=self._inquiries,
+            postponed=lambda inquiry: self._lesson(
+                inquiry, move=Postpone(self._clock.now_us() + UNSTORABLE_US)
+            ),
+            stopping=lambda: self._stopping,
+        )
 
 
 def _word(heard: Heard) -> str:

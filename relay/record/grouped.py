@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 from relay.core.collapse import COLLAPSED
@@ -86,6 +87,8 @@ class GroupedStore(ABC):
         self.incarnation = 0
         #: When the last group that brought something in found no room, whatever limits say.
         self._refused_at: int | None = None
+        #: Claimed inquiries that nobody asks, and that could not be released so far.
+        self._owed: list[Inquiry] = []
 
     # --- what an adapter does ---------------------------------------------------------------------
 
@@ -205,6 +208,11 @@ class GroupedStore(ABC):
             answer.add_done_callback(self._let_go)
             raise
 
+    def release(self, inquiries: Sequence[Inquiry], /) -> None:
+        """See :class:`relay.core.ports.Inquiries`."""
+        self._owed += inquiries
+        self._pay()
+
     async def learn(self, lessons: Sequence[Lesson], /) -> Sequence[Recorded]:
         """See :class:`relay.core.ports.Inquiries`."""
         answer = await self._grouper.submit(Learn(lessons), urgent=True)
@@ -235,21 +243,36 @@ class GroupedStore(ABC):
             refused = any(isinstance(answer, StoreFullError) for answer in answers)
             self._refused_at = now if refused else None
         self._hand_over(answers)
+        # It works (again).
+        self._pay()
         return answers
 
     def _let_go(self, claimed: asyncio.Future[object]) -> None:
         """Release inquiries that were claimed for a caller that has gone."""
         if claimed.cancelled() or claimed.exception() is not None:
             return
+        self.release(cast("Sequence[Inquiry]", claimed.result()))
+
+    def _pay(self) -> None:
+        """Release whoever is owed to be; what fails is owed on, until a commit works."""
+        owed, self._owed = self._owed, []
+        if not owed:
+            return
         nowhere, now = Router(routes=(), destinations=()), self._clock.now_us()
         lessons = [
             Lesson(inquiry=inquiry, asked=None, router=nowhere, at=now)
-            for inquiry in cast("Sequence[Inquiry]", claimed.result())
+            for inquiry in owed
         ]
-        if lessons:
-            with suppress(RelayError):
-                answer = self._grouper.submit(Learn(lessons), urgent=True)
-                answer.add_done_callback(_look_away)
+        try:
+            answer = self._grouper.submit(Learn(lessons), urgent=True)
+        except RelayError:
+            self._owed += owed
+            return
+        answer.add_done_callback(partial(self._paid, owed))
+
+    def _paid(self, owed: Sequence[Inquiry], answer: asyncio.Future[object]) -> None:
+        if answer.cancelled() or answer.exception() is not None:
+            self._owed += owed
 
     def _give_back(self, claimed: asyncio.Future[object]) -> None:
         """Release what was claimed for a caller that has gone."""

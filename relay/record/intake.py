@@ -237,6 +237,8 @@ class Intake:
             row.await_truth(
                 waiting, before.waiting, receipt=number, at=receipt.received_at
             )
+        if waiting is not None and reading.outcome is not None:
+            row.say_again(receipt.received_at)
         self._count(source, ruling, before)
         if ruling.publication is None:
             return Recorded(verdict=ruling.verdict, key=reading.key, reasons=reasons)

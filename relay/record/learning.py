@@ -15,6 +15,7 @@ from relay.core.collapse import is_collapsed
 from relay.core.errors import UnstorableError
 from relay.core.identity import RunKey
 from relay.core.inquiry import (
+    NEVER,
     NO_CALLBACK,
     OTHER_OUTCOME,
     Ended,
@@ -44,8 +45,6 @@ Columns = tuple[object, ...]
 API: Final = "api"
 #: The origin of events that no callback told of first.
 SWEEP: Final = "sweep"
-#: Never: what is left to a person is not asked again.
-NEVER: Final = 1 << 62
 
 
 class Learner:
@@ -159,6 +158,9 @@ class Learner:
         if row.inquiry is None:
             # A callback has answered it; what another one asks next is asked anew.
             return nothing
+        if lesson.asked is not None and row.inquiry.due_at > lesson.asked.at:
+            # Something was said while it was asked: it is due again, and the next answer knows of that.
+            return nothing
         if lesson.document is not None:
             return self._believe(row, lesson, lesson.document) or nothing
         return self._move(row, row.inquiry, lesson) or nothing
@@ -173,7 +175,7 @@ class Learner:
             return None
         if isinstance(lesson.move, GiveUp):
             return self._give_up(row, lesson, lesson.move.due_at)
-        row.inquiry = _moved(inquiry, lesson.move)
+        row.inquiry = _moved(inquiry, lesson.move, at=lesson.at)
         return None
 
     def _remember(self, row: RunRow, lesson: Lesson) -> None:
@@ -290,8 +292,10 @@ class Learner:
         return number
 
     def _is_news(self, row: RunRow, sighting: Sighting) -> bool:
-        if row.inquiry is not None:
-            return False
+        inquiry = row.inquiry
+        if inquiry is not None:
+            # It is asked for, unless it has been left to a person.
+            return inquiry.due_at >= NEVER and sighting.outcome is not None
         return row.known.outcome is None or sighting.outcome not in (
             None,
             row.known.outcome,
@@ -299,6 +303,9 @@ class Learner:
 
     def _watch(self, sighting: Sighting, number: Callable[[], int]) -> None:
         row = self._runs.of(sighting.key, origin=SWEEP, at=sighting.at, number=number)
+        if row.inquiry is not None:
+            row.inquiry = msgspec.structs.replace(row.inquiry, due_at=sighting.due_at)
+            return
         row.inquiry = InquiryRow(
             state=InquiryState.WATCHED,
             outcome=sighting.outcome,
@@ -310,17 +317,18 @@ class Learner:
 
 
 def _moved(
-    inquiry: InquiryRow, move: Postpone | Ended | Let | Release
+    inquiry: InquiryRow, move: Postpone | Ended | Let | Release, *, at: int
 ) -> InquiryRow | None:
     """The inquiry as an ask without an answer leaves it; None where it is at its end."""
     match move:
-        case Postpone(due_at=due_at):
+        case Postpone(due_at=due_at, counts=counts):
             return msgspec.structs.replace(
-                inquiry, due_at=due_at, asks=inquiry.asks + 1
+                inquiry, due_at=due_at, asks=inquiry.asks + counts
             )
         case Ended(outcome=outcome, due_at=due_at):
+            # Its callback, and its end, have all the time again that a run is watched.
             return msgspec.structs.replace(
-                inquiry, outcome=outcome, due_at=due_at, asks=0
+                inquiry, outcome=outcome, due_at=due_at, asks=0, opened_at=at
             )
         case Let():
             if inquiry.state is InquiryState.HELD:

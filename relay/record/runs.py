@@ -103,13 +103,19 @@ class RunRow:
                 due_at=at,
             )
         named = waiting.outcome is not None and waiting.outcome is not inquiry.outcome
+        fuller = {*waiting.reasons} < {*inquiry.reasons}
         self.inquiry = msgspec.structs.replace(
             inquiry,
             outcome=waiting.outcome,
             reasons=waiting.reasons,
-            # What would be published, were there no answer, is what named the outcome.
-            receipt=receipt if named else inquiry.receipt,
+            # What would be published, were there no answer, is what named the outcome, or lacks less.
+            receipt=receipt if named or fuller else inquiry.receipt,
         )
+
+    def say_again(self, at: int) -> None:
+        """A callback has named an end: whatever is answered to who asked before knows nothing of it."""
+        if self.inquiry is not None:
+            self.inquiry = msgspec.structs.replace(self.inquiry, due_at=at)
 
 
 class RunRows:

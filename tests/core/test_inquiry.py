@@ -12,6 +12,7 @@ from relay.core.inquiry import (
     AGAIN_AFTER,
     BACKOFF_MAX,
     NO_CALLBACK,
+    UNASKED,
     WATCH_MAX,
     AskPolicy,
     Conclude,
@@ -111,7 +112,22 @@ def test_where_redelivery_is_wanted_it_comes_before_the_answer() -> None:
     assert move(watched(Outcome.FAILED, asks=1), Told(old), policy=policy) == Conclude(
         old
     )
-    assert after_redelivery(now=NOW_US).due_at > NOW_US
+
+
+@pytest.mark.parametrize(
+    "silence,asked",
+    [
+        (None, True),
+        (Silent(reason="unprocessable", of_source=False, status=422), True),
+        (Silent(reason="timeout", of_source=True), False),
+    ],
+)
+def test_a_redelivery_is_asked_for_once_by_whoever_could_be_asked(
+    silence: Silent | None, asked: bool
+) -> None:
+    """While the API does not work, nothing has been asked."""
+    found = after_redelivery(watched(Outcome.FAILED), silence, now=NOW_US)
+    assert (found.counts, found.due_at > NOW_US) == (asked, True)
 
 
 @pytest.mark.parametrize("heard", SILENCES)
@@ -174,7 +190,7 @@ def test_afterwards_it_is_asked_four_times_hours_apart(state: InquiryState) -> N
 def test_an_hourly_ask_that_was_put_off_by_the_api_is_made_up_for() -> None:
     limited = Silent(reason="rate_limited", of_source=True, retry_after_us=60 * SECOND)
     assert move(inquiry(InquiryState.HELD, asks=3), limited) == Postpone(
-        NOW_US + 60 * SECOND
+        NOW_US + 60 * SECOND, counts=False
     )
 
 
@@ -198,6 +214,9 @@ def test_a_run_that_never_ends_is_let_go_after_a_week() -> None:
 
 @pytest.mark.parametrize("state", InquiryState)
 def test_without_anybody_to_ask_every_deadline_has_passed(state: InquiryState) -> None:
+    """What has no event yet is kept for whoever may be asked one day."""
     silence = Silent(reason="not_asked", of_source=True)
-    expected = GiveUp(NOW_US) if state is InquiryState.WAITING else Let()
-    assert move(inquiry(state), silence, policy=AskPolicy(asks=False)) == expected
+    later = Postpone(NOW_US + UNASKED, counts=False)
+    expected = {InquiryState.WAITING: GiveUp(NOW_US), InquiryState.DOUBTFUL: Let()}
+    found = move(inquiry(state), silence, policy=AskPolicy(asks=False))
+    assert found == expected.get(state, later)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,10 @@ from hypothesis import strategies as st
 from relay.core.callback import Reading
 from relay.core.identity import Outcome
 from relay.core.run import (
+    CLIENT_REF_CONFLICT,
+    NOT_ENRICHED,
     NOTHING,
+    OUTCOME_CONFLICT,
     Known,
     Publication,
     Ruling,
@@ -29,6 +33,8 @@ UNNAMED = any_reading(status=ABSENT)
 NAMELESS = any_reading(event=ABSENT, status=ABSENT)
 RUNNING = any_reading(event=ABSENT, status="running")
 OTHER = any_reading(event=ABSENT, status="melted")
+UNLIKE = {"event": "run.failed", "status": "failed", "output": None}
+NAMELESS_B = any_reading(event=ABSENT, status=ABSENT, client_ref="b")
 
 
 def after(*heard: Reading) -> Ruling:
@@ -277,3 +283,37 @@ def test_the_order_of_callbacks_that_agree_does_not_matter(
     assert ends[0].revision == ends[1].revision
     assert ends[0].client_ref == ends[1].client_ref
     assert [end.waiting is None for end in ends] in ([True, True], [False, False])
+
+
+@pytest.mark.parametrize("later", [any_reading(client_ref="b", **UNLIKE), NAMELESS_B])
+def test_another_reference_hides_no_other_outcome(later: Reading) -> None:
+    """Whoever contradicts both contradicts both; neither outcome is taken for the truth."""
+    one = any_reading(output=None, client_ref="a")
+    waiting = after(one, later).known.waiting
+    assert waiting is not None
+    names_another = later.outcome not in (None, one.outcome)
+    assert (OUTCOME_CONFLICT in waiting.reasons) is names_another
+    assert CLIENT_REF_CONFLICT in waiting.reasons
+    assert waiting.outcome is one.outcome
+
+
+def test_whoever_contradicts_the_reference_may_be_the_first_to_name_an_end() -> None:
+    nobody = any_reading(event=ABSENT, status=ABSENT, client_ref="a")
+    waiting = after(nobody, any_reading(client_ref="b", **UNLIKE)).known.waiting
+    assert waiting is not None
+    assert waiting.outcome is Outcome.FAILED
+    assert OUTCOME_CONFLICT not in waiting.reasons
+
+
+@pytest.mark.parametrize("partial_first", [True, False])
+def test_where_everything_is_asked_for_a_whole_callback_counts_in_any_order(
+    partial_first: bool,
+) -> None:
+    """What is lacking is only what callbacks never carry."""
+    whole, part = (
+        msgspec.structs.replace(it, problems=(*it.problems, NOT_ENRICHED))
+        for it in (SUCCESS, PARTIAL)
+    )
+    order = (part, whole) if partial_first else (whole, part)
+    waiting = after(*order).known.waiting
+    assert waiting == Waiting(Outcome.SUCCEEDED, (NOT_ENRICHED,))

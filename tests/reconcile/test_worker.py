@@ -301,10 +301,7 @@ async def test_who_is_asked_for_when_we_stop_is_free_for_whoever_comes_next(
     desk.start()
     await desk.watch.until(lambda: desk.upstream.under_way == 3)
     await desk.stop()
-    found = await desk.harness.rows(
-        "SELECT COUNT(*) FROM inquiries WHERE lease IS NULL"
-    )
-    assert found == [(3,)]
+    await desk.rows("SELECT COUNT(*) FROM inquiries WHERE lease IS NULL", [(3,)])
     assert await desk.harness.count("asks") == 0
 
 
@@ -361,8 +358,7 @@ async def test_who_is_claimed_as_we_stop_is_free_as_well(desk: Desk) -> None:
         desk.inquirer.stop()
     await desk.stop()
     assert desk.upstream.asked == []
-    found = await desk.harness.rows("SELECT lease FROM inquiries")
-    assert found == [(None,)]
+    await desk.rows("SELECT lease FROM inquiries", [(None,)])
 
 
 async def test_a_probe_that_is_told_to_wait_is_not_followed_by_the_next(

@@ -34,6 +34,8 @@ __all__ = [
 
 KEY = RunKey("acme", Kind.RUN, "run_1")
 HOUR = 3_600_000_000
+#: Later than whatever a test says before it asks.
+SINCE_ALL = NOW_US + 20 * 365 * 24 * HOUR
 
 
 def told(
@@ -50,11 +52,16 @@ def told(
 
 
 async def ask(
-    harness: StoreHarness, *, limit: int = 10, opened_before: int | None = None
+    harness: StoreHarness,
+    *,
+    limit: int = 10,
+    opened_before: int | None = None,
+    now: int | None = None,
 ) -> list[Inquiry]:
     """Claim what is due."""
+    at = harness.clock.now_us() if now is None else now
     found = await harness.store.inquire(
-        "acme", limit=limit, now=harness.clock.now_us(), opened_before=opened_before
+        "acme", limit=limit, now=at, opened_before=opened_before
     )
     return list(found)
 
@@ -67,11 +74,12 @@ def lesson(
     on_unconfirmed: str = "publish",
     answer: str = "told",
     collapses: bool = False,
+    at: int = SINCE_ALL,
 ) -> Lesson:
-    """What one ask came to."""
+    """What one ask came to; it was made at ``at``, by default after all that was said."""
     return Lesson(
         inquiry=inquiry,
-        asked=Asked(at=NOW_US, duration_us=7, answer=answer, status=200),
+        asked=Asked(at=at, duration_us=7, answer=answer, status=200),
         document=document,
         move=Release() if move is None else move,
         collapses=collapses,

@@ -151,6 +151,53 @@ class TruthLaw:
         [waiting] = await ask(harness)
         assert waiting.state is InquiryState.WAITING
 
+    @pytest.mark.parametrize("published", [True, False])
+    async def test_an_answer_knows_nothing_of_what_is_said_while_it_is_asked_for(
+        self, harness: StoreHarness, published: bool
+    ) -> None:
+        """A callback that came in between may be about a newer end: the API is asked once more."""
+        first = callback() if published else partial()
+        await harness.one(first)
+        if published:
+            await harness.one(callback(status="failed"))
+        [inquiry] = await ask(harness)
+        later = NOW_US + 1_000_000
+        await harness.one(callback(note="again", completed_at=None, at=later))
+        stale = told("failed") if published else told("cancelled")
+        assert revisions(await learn(harness, lesson(inquiry, stale, at=NOW_US))) == [
+            None
+        ]
+        [again] = await ask(harness, now=later)
+        answer = lesson(again, told("succeeded"), at=later)
+        expected = [None] if published else [(Outcome.SUCCEEDED, 1, True)]
+        assert revisions(await learn(harness, answer)) == expected
+        assert await harness.count("inquiries") == 0
+
+    async def test_what_was_left_to_a_person_is_asked_for_when_something_is_said(
+        self, harness: StoreHarness
+    ) -> None:
+        """By a callback, or by a list that names its end."""
+        for run in ("run_1", "run_2"):
+            await harness.one(still_running(run))
+        for move in (GiveUp(NOW_US), Let()):
+            await learn(harness, *(lesson(it, move=move) for it in await ask(harness)))
+        assert await ask(harness, now=NOW_US << 1) == []
+        await harness.one(partial("run_1"))
+        assert await harness.store.watch("acme", [sighting("run_2")]) == [
+            sighting("run_2").key
+        ]
+        assert [it.key.id for it in await ask(harness)] == ["run_1", "run_2"]
+
+    async def test_what_is_given_back_is_free_at_once(
+        self, harness: StoreHarness
+    ) -> None:
+        """As it was; whoever gives it back waits for nothing."""
+        await harness.one(partial())
+        [inquiry] = await ask(harness)
+        harness.store.release([inquiry])
+        await harness.one(partial("run_2"))
+        assert [it.key.id for it in await ask(harness)] == ["run_1", "run_2"]
+
     async def test_an_answer_without_its_lease_changes_nothing(
         self, harness: StoreHarness
     ) -> None:

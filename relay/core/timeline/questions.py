@@ -5,9 +5,8 @@ due, and what happens when no answer comes in time. That last is decided where t
 """
 
 from collections.abc import Sequence
-from typing import Final
 
-from relay.core.inquiry import InquiryState
+from relay.core.inquiry import NEVER, InquiryState
 from relay.core.run import Known, Waiting
 from relay.core.timeline.history import History, PastAsk, Plan, Question
 from relay.core.timeline.parcels import PATIENCE
@@ -22,9 +21,6 @@ from relay.core.timeline.words import (
 from relay.core.truth import give_up
 
 __all__ = ["asked", "doubt", "watched"]
-
-#: An inquiry that is due later than this is left to a person (it is never asked again).
-_NEVER: Final = 1 << 60
 
 
 def asked(history: History, question: Question, plan: Plan | None, now: int) -> str:
@@ -61,7 +57,7 @@ def doubt(question: Question, now: int) -> str:
     """An event went out unconfirmed, and it is still asked for."""
     again = (
         "it is not asked again"
-        if question.due_at >= _NEVER
+        if question.due_at >= NEVER
         else f"it is asked again at {clock(question.due_at, now)}"
     )
     return f"the API has not confirmed the event: {again}"
@@ -88,7 +84,7 @@ def _so_far(
 
 
 def _next(question: Question, now: int) -> str:
-    if question.due_at >= _NEVER:
+    if question.due_at >= NEVER:
         return "it is not asked again, a person has to decide"
     if question.leased:
         return "it is being asked now"
