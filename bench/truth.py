@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("bench: wrk and two cores are needed", file=sys.stderr)
         return 2
     os.sched_setaffinity(0, {options.load_core})
+    (ROOT / "bench" / "results").mkdir(exist_ok=True)
     pairs = []
     for number in range(options.pairs):
         pair = _pair(options)

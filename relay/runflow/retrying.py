@@ -96,6 +96,9 @@ async def ask_until(
     Raises:
         RunflowError: What the last try ended with.
     """
+    if retries.attempts == 1:
+        # Who asks for thousands of runs decides for itself when to ask again.
+        return await ask()
     started = system.monotonic()
 
     def wait(state: RetryCallState) -> float:

@@ -30,6 +30,17 @@ def test_each_tier_has_its_horizon() -> None:
     assert [(NOW_US - moment) // DAY for moment in ages] == [30, 90, 90, 1826]
 
 
+def test_each_table_has_the_horizon_of_its_tier() -> None:
+    """Free pages are given back whenever there are any."""
+    found = horizons(DEFAULT_KEEPING, NOW_US)
+    assert [found.of(table) for table in ORDER] == [
+        found.payloads,
+        *[found.attempts] * 3,
+        found.identities,
+        NOW_US,
+    ]
+
+
 def test_a_run_is_known_a_day_longer_than_callbacks_of_its_age_are_taken() -> None:
     """Two clocks say when it ended and when it was heard of."""
     identities = horizons(DEFAULT_KEEPING, NOW_US).identities
