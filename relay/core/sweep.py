@@ -121,9 +121,12 @@ def sighted(
         key = RunKey.of(source, kind, run.id)
     except UnusableIdError:
         return None
-    ended = run.outcome is not None
     # One that goes on is looked at when it may have ended; its callback will mostly have come by then.
-    due = (run.completed_at or now) + policy.grace if ended else now + policy.every
+    due = now + policy.every
+    if run.outcome is not None:
+        # A clock that is ahead of ours keeps nobody waiting until we are there.
+        ended = now if run.completed_at is None else min(run.completed_at, now)
+        due = ended + policy.grace
     return Sighting(key=key, outcome=run.outcome, due_at=max(now, due), at=now)
 
 

@@ -98,6 +98,13 @@ def test_what_ended_long_ago_is_asked_for_at_once() -> None:
     assert sighting.due_at == NOW_US
 
 
+def test_an_end_that_lies_ahead_of_our_clock_is_asked_for_within_the_grace() -> None:
+    """And not when the year has come that somebody's clock has reached already."""
+    sighting = seen(completed_at="2999-01-01T00:00:00Z")
+    assert sighting is not None
+    assert sighting.due_at == NOW_US + POLICY.grace
+
+
 def test_what_goes_on_is_looked_at_again() -> None:
     sighting = seen(status_code="running", completed_at=None)
     assert sighting is not None
