@@ -203,14 +203,29 @@ async def test_a_callback_is_asked_for_once_more(
     assert upstream.last.path.endswith(f"{key.id}/callback-redeliveries")
 
 
-async def test_a_defect_of_ours_asks_nobody_in_a_circle() -> None:
-    class Broken:
-        @property
-        def runs(self) -> object:
-            raise RuntimeError("no")
+class Broken:
+    """A client with a defect in it."""
 
-    asked = ApiUpstream(Broken(), organization=None, timeout_s=1.0)  # type: ignore[arg-type]  # on purpose
+    @property
+    def runs(self) -> object:
+        raise RuntimeError("no")
+
+
+def with_a_defect() -> ApiUpstream:
+    return ApiUpstream(Broken(), organization=None, timeout_s=1.0)  # type: ignore[arg-type]  # on purpose
+
+
+async def test_a_defect_of_ours_asks_nobody_in_a_circle() -> None:
     with capture_logs() as said:
-        heard = await asked.ask(KEY)
+        heard = await with_a_defect().ask(KEY)
     assert heard == Silent(reason="internal", of_source=True, detail="RuntimeError")
+    assert [entry["event"] for entry in said] == ["upstream.crashed"]
+
+
+async def test_a_defect_of_ours_is_an_answer_also_to_who_asks_for_a_redelivery() -> (
+    None
+):
+    with capture_logs() as said:
+        refused = await with_a_defect().redeliver(KEY)
+    assert refused == Silent(reason="internal", of_source=True, detail="RuntimeError")
     assert [entry["event"] for entry in said] == ["upstream.crashed"]
