@@ -4,10 +4,13 @@ import pytest
 
 from relay.core.identity import Kind, Outcome, RunKey
 from relay.core.inquiry import Sighting
+from relay.core.moment import text_of
+from relay.core.retention import Keeping
 from relay.core.sweep import Listed, SweepPolicy, is_under, listed, sighted, since
 from tests.fakes import NOW_US
 
 MINUTE = 60_000_000
+DAY = 24 * 60 * MINUTE
 OURS = "https://relay.example.com/callbacks/acme"
 POLICY = SweepPolicy(callback_urls=(OURS,))
 #: 2026-03-01T11:59:58Z.
@@ -103,6 +106,29 @@ def test_an_end_that_lies_ahead_of_our_clock_is_asked_for_within_the_grace() -> 
     sighting = seen(completed_at="2999-01-01T00:00:00Z")
     assert sighting is not None
     assert sighting.due_at == NOW_US + POLICY.grace
+
+
+@pytest.mark.parametrize(
+    "ago,more,remembered",
+    [
+        (DAY - 1, {}, True),
+        (DAY + 1, {}, False),
+        (DAY + 1, {"completed_at": None}, False),
+        (DAY + 1, {"completed_at": None, "created_at": None}, True),
+        (DAY + 1, {"status_code": "running", "completed_at": None}, True),
+        # As a callback that says the same.
+        (DAY + 1, {"completed_at": text_of(NOW_US)}, True),
+    ],
+    ids=["in time", "too old", "created", "nothing said", "goes on", "ended late"],
+)
+def test_what_ended_before_the_memory_of_runs_may_be_known_and_is_passed_over(
+    ago: int, more: dict[str, object], remembered: bool
+) -> None:
+    """Nobody knows whether it had its event; one that goes on can have none yet."""
+    policy = SweepPolicy(keeping=Keeping(identities=DAY))
+    at = text_of(NOW_US - ago)
+    found = seen(policy, **{"created_at": at, "completed_at": at, **more})
+    assert (found is not None) is remembered
 
 
 def test_what_goes_on_is_looked_at_again() -> None:
