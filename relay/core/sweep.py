@@ -26,6 +26,7 @@ __all__ = [
     "Progress",
     "SweepPolicy",
     "is_under",
+    "key_of",
     "listed",
     "sighted",
     "since",
@@ -120,9 +121,8 @@ def sighted(
         is_under(run.callback_url, url) for url in policy.callback_urls
     ):
         return None
-    try:
-        key = RunKey.of(source, kind, run.id)
-    except UnusableIdError:
+    key = key_of(source, kind, run.id)
+    if key is None:
         return None
     if _is_forgotten(run, policy, now):
         return None
@@ -133,6 +133,17 @@ def sighted(
         ended = now if run.completed_at is None else min(run.completed_at, now)
         due = ended + policy.grace
     return Sighting(key=key, outcome=run.outcome, due_at=max(now, due), at=now)
+
+
+def key_of(source: str, kind: Kind, named: str) -> RunKey | None:
+    """The key of what a list names; None where nothing can be kept under it, or asked for.
+
+    Dots alone are a way up in the path of an address.
+    """
+    try:
+        return RunKey.of(source, kind, named) if named.strip(".") else None
+    except UnusableIdError:
+        return None
 
 
 def _is_forgotten(run: Listed, policy: SweepPolicy, now: int) -> bool:

@@ -13,7 +13,7 @@ import structlog
 
 from relay.core.delivery import HOUR
 from relay.core.identity import Kind, RunKey, canonical
-from relay.core.sweep import Listed, listed
+from relay.core.sweep import Listed, key_of, listed
 from relay.runflow import NotFoundError, RateLimitedError, RunflowError, WrongRunError
 
 __all__ = ["BATCHES_KEPT", "UNSEEN_BATCHES", "Batches"]
@@ -41,21 +41,24 @@ class Batches:
         #: Those that could not be had, and may be the next time; and when a run of theirs was created.
         self._unseen: dict[str, int | None] = {}
         self._told: set[RunKey] = set()
+        #: Whether one was said to be named in a way that nothing can be.
+        self._odd = False
 
     def divide(
         self, runs: Iterable[Listed]
     ) -> tuple[Sequence[Listed], dict[str, Listed]]:
         """Runs that call back by themselves, and by batch one of those whose batch does so: the oldest.
 
-        The newest come first. A batch calls back once for all of its runs.
+        The newest come first. A batch calls back once for all of its runs; an id that names nothing is none.
         """
         alone: list[Listed] = []
         children: dict[str, Listed] = {}
         for run in runs:
-            if run.batch_id is None or run.callback_url is not None:
+            batch_id = self._caller(run)
+            if batch_id is None:
                 alone.append(run)
             else:
-                children[run.batch_id] = run
+                children[batch_id] = run
         return alone, children
 
     async def fetch(self, batch_id: str, child: Listed) -> Listed | None:
@@ -94,6 +97,20 @@ class Batches:
         if len(self._told) < BATCHES_KEPT:
             self._told.update(key for key in untold if key.kind is Kind.BATCH)
         return untold
+
+    def _caller(self, run: Listed) -> str | None:
+        """The batch that calls back for a run; None where it does so by itself, or nobody does."""
+        named = run.batch_id
+        if named is None or run.callback_url is not None:
+            return None
+        if key_of(self._source, Kind.BATCH, named) is not None:
+            return named
+        if not self._odd:
+            self._odd = True
+            log.warning(
+                "sweep.batch", source=self._source, reason="unusable_id", run_id=run.id
+            )
+        return None
 
     async def _fetch(self, batch_id: str, child: Listed) -> Listed | None:
         try:

@@ -260,6 +260,10 @@ class Sweeper:
                 "sweep.failed", source=self.source, reason="store", why=str(error)
             )
             return self._retry_s
+        except Exception:
+            # A defect of ours, or a row that nobody has thought of: callbacks come in all the same.
+            log.exception("sweep.crashed", source=self.source)
+            return self._retry_s
         if progress.missed:
             log.info(
                 "sweep.found",

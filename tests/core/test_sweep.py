@@ -145,8 +145,12 @@ def test_what_calls_back_elsewhere_is_not_ours_unless_all_is(url: str | None) ->
     assert seen(SweepPolicy(), callback_url=url) is not None
 
 
-def test_an_id_that_nothing_can_be_kept_under_is_passed_over() -> None:
-    assert seen(id="a\nb") is None
+@pytest.mark.parametrize("named", ["", "a\nb", ".", ".."])
+def test_an_id_that_nothing_can_be_kept_under_or_asked_for_is_passed_over(
+    named: str,
+) -> None:
+    """One made of dots is a way up in an address: each ask would fail, and be taken for a fault of the API."""
+    assert seen(id=named) is None
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.core.errors import CalledOffError
+from relay.core.sweep import SweepPolicy
 from relay.receive.sweep import ApiList, Progress
 from relay.runflow import (
     RateLimitedError,
@@ -16,7 +18,7 @@ from relay.runflow import (
 from relay.runflow.system import System
 from relay.sandbox import Faults
 from tests.fakes import NOW_US
-from tests.receive.sweeping import MINUTE, PAGE, Office, ScriptedList, run
+from tests.receive.sweeping import MINUTE, OURS, PAGE, Office, ScriptedList, run
 from tests.record.receipts import callback
 from tests.sandbox.caller import calling
 
@@ -254,3 +256,27 @@ async def test_a_sweep_under_way_holds_up_no_stop(office: Office) -> None:
         tasks.create_task(sweeper.run())
         await listing.asked.wait()
         sweeper.stop()
+
+
+async def test_what_nobody_expected_is_said_with_its_trace_and_the_sweep_made_anew(
+    office: Office,
+) -> None:
+    """The cursor stays where it is, and the sweeper alive."""
+    office.policy = SweepPolicy(callback_urls=(OURS,), reach=60 * MINUTE, every=1)
+    office.list.runs, office.list.between = [run(1)], _never_expected
+    sweeper = office.sweeper()
+    with capture_logs() as said:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            sweeping = tasks.create_task(sweeper.run())
+            while len(office.list.asked_since) < 3 and not sweeping.done():
+                await asyncio.wait([sweeping], timeout=0.01)
+            sweeper.stop()
+    assert {(one["event"], one["log_level"]) for one in said} == {
+        ("sweep.crashed", "error")
+    }
+    assert all(one["exc_info"] for one in said)
+    assert len(set(office.list.asked_since)) == 1
+
+
+def _never_expected() -> None:
+    raise LookupError("nobody has thought of it")

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.core.moment import text_of
 from relay.core.sweep import SweepPolicy
@@ -178,6 +179,25 @@ async def test_where_batch_after_batch_cannot_be_had_the_next_sweep_asks_for_the
     }
     await sweeper.sweep()
     assert await office.watched() == sorted([*names, "run_99"])
+
+
+@pytest.mark.parametrize("named", ["", ".", "..", "a\nb", "\ud800", "b" * 256])
+async def test_a_batch_whose_id_cannot_be_asked_for_is_none(
+    office: Office, named: str
+) -> None:
+    """An address made of it would lead elsewhere, or nowhere: its run stands for itself, and the log says so once."""
+    office.policy = SweepPolicy(reach=60 * MINUTE)
+    office.list.runs = [
+        run(n, minutes_ago=n, callback_url=None, batch_id=named) for n in range(1, 6)
+    ]
+    with capture_logs() as said:
+        await office.sweep()
+    assert await office.watched() == [f"run_{n}" for n in range(1, 6)]
+    assert office.list.asked_batches == []
+    assert [(one["event"], one["reason"]) for one in said] == [
+        ("sweep.batch", "unusable_id")
+    ]
+    assert await office.harness.store.swept("acme") == NOW_US - MINUTE
 
 
 class HandInBetween(ScriptedList):
