@@ -76,6 +76,7 @@ def build_sweeper(
         source.name,
         runs=ApiList(
             client.with_options(pacer=Turns(pace)),
+            source=source.name,
             organization=source.api.organization_id,
         ),
         inquiries=inquiries,

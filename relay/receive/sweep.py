@@ -21,7 +21,17 @@ from relay.core.inquiry import Sighting
 from relay.core.ports import Clock, Inquiries
 from relay.core.sweep import Listed, Progress, SweepPolicy, listed, sighted, since
 from relay.receive.batches import Batches
-from relay.runflow import Q, Retries, Runflow, RunflowError, WrongRunError
+from relay.runflow import (
+    BadRequestError,
+    Listing,
+    Q,
+    Retries,
+    Run,
+    Runflow,
+    RunflowError,
+    UnprocessableError,
+    WrongRunError,
+)
 
 __all__ = ["ApiList", "Progress", "RunList", "SweepOptions", "Sweeper"]
 
@@ -70,22 +80,48 @@ class RunList(Protocol):
 class ApiList:
     """The list as ``GET /v1/runs`` gives it."""
 
-    def __init__(self, client: Runflow, *, organization: str | None) -> None:
+    def __init__(
+        self, client: Runflow, *, source: str, organization: str | None
+    ) -> None:
         """``organization`` is the id that a batch has to name, where one is known."""
+        self._source = source
+        #: Whether filters are understood, as far as is known.
+        self._filters = True
         self._client = client.with_options(retries=RETRIES)
         self._batches = client.with_options(retries=BATCH_RETRIES).batches
         self._organization = organization
 
     async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
-        """See :class:`RunList`."""
-        listing = self._client.runs.search(
-            q=Q.ge("created_at", _EPOCH + timedelta(microseconds=since)),
-            limit=PAGE,
-            sort_by="created_at:desc",
-            fields=_FIELDS,
-        )
-        async for page in listing.pages():
+        """See :class:`RunList`; where no filter is understood, back to the beginning for whoever reads on.
+
+        The documented filter is one of two forms that are known ("concepts/requests"); of the other only
+        that it compares for equality.
+        """
+        refusal: RunflowError | None = None
+        if self._filters:
+            begin = Q.ge("created_at", _EPOCH + timedelta(microseconds=since))
+            pages = self._search(begin).pages()
+            try:
+                first = await anext(pages)
+            except (BadRequestError, UnprocessableError) as error:
+                refusal = error
+            else:
+                yield first.rows
+                async for page in pages:
+                    yield page.rows
+                return
+        async for page in self._search(None).pages():
+            if self._filters:
+                # It was the filter, then, and will be the next time.
+                self._filters = False
+                log.info("sweep.unfiltered", source=self._source, why=str(refusal))
             yield page.rows
+
+    def _search(self, q: Q | None) -> Listing[Run]:
+        """The newest first."""
+        return self._client.runs.search(
+            q=q, limit=PAGE, sort_by="created_at:desc", fields=_FIELDS
+        )
 
     async def batch(self, batch_id: str) -> object:
         """See :class:`RunList`."""
