@@ -14,6 +14,7 @@ from relay.core.gate import GatePolicy
 from relay.core.inquiry import AskPolicy
 from relay.core.pace import Pace
 from relay.core.ports import Inquiries, Metrics
+from relay.core.retention import Keeping
 from relay.core.route import Router
 from relay.operate.actions.explaining import Why
 from relay.receive.sweep import Sweeper
@@ -51,8 +52,11 @@ class Inquirers:
         system: System,
         metrics: Metrics,
         supervisor: Supervisor,
+        keeping: Keeping,
     ) -> None:
+        """``keeping`` is how long the store remembers whom it has told of."""
         self._inquiries = inquiries
+        self._keeping = keeping
         self._router = router
         self._system = system
         self._metrics = metrics
@@ -165,6 +169,7 @@ class Inquirers:
             client,
             pace=pace,
             public_url=public_url,
+            keeping=self._keeping,
             inquiries=self._inquiries,
             clock=self._system.clock,
             found=inquirer.hint,

@@ -231,6 +231,7 @@ class Service:
             system=self._system,
             metrics=self.metrics,
             supervisor=self.supervisor,
+            keeping=keeping_of(self._settings),
         )
         self._at_stop("clients", self.inquirers.close, within_s=stopping.CLIENTS_S)
         self._handovers.asker = self.inquirers.question

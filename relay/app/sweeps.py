@@ -9,10 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from relay.app.handovers import Handovers
-from relay.app.stores import build_store
+from relay.app.stores import build_store, keeping_of
 from relay.app.system import System, ThreadExecutor
 from relay.core.pace import Pace
 from relay.core.ports import Clock, Inquiries
+from relay.core.retention import Keeping
 from relay.core.sweep import SweepPolicy
 from relay.deliver.dispatch import Dispatch
 from relay.observe.metrics import PrometheusMetrics
@@ -58,21 +59,24 @@ def build_sweeper(
     *,
     pace: Pace,
     public_url: str | None,
+    keeping: Keeping,
     inquiries: Inquiries,
     clock: Clock,
     found: Callable[[], None],
 ) -> Sweeper | None:
     """Who sweeps a source, whether or not it does so by itself; None where nobody can.
 
-    It keeps to the pace, which others may keep to as well.
+    It keeps to the pace, which others may keep to as well, and looks for nobody whom the store may have
+    forgotten (``keeping``).
     """
-    policy = sweep_policy(source, public_url)
+    policy = sweep_policy(source, public_url, keeping)
     if client is None or policy is None:
         return None
     return Sweeper(
         source.name,
         runs=ApiList(
             client.with_options(pacer=Turns(pace)),
+            source=source.name,
             organization=source.api.organization_id,
         ),
         inquiries=inquiries,
@@ -82,7 +86,9 @@ def build_sweeper(
     )
 
 
-def sweep_policy(source: Source, public_url: str | None) -> SweepPolicy | None:
+def sweep_policy(
+    source: Source, public_url: str | None, keeping: Keeping
+) -> SweepPolicy | None:
     """How a source is swept; None where nobody can tell which runs are ours."""
     sweep = source.sweep
     if sweep.only == "own_callbacks" and public_url is None:
@@ -94,6 +100,7 @@ def sweep_policy(source: Source, public_url: str | None) -> SweepPolicy | None:
         grace=sweep.grace.us,
         reach=sweep.since.us,
         callback_urls=(own,) if sweep.only == "own_callbacks" else None,
+        keeping=keeping,
     )
 
 
@@ -168,6 +175,7 @@ async def sweeping_alone(
                 client,
                 pace=Pace(source.api.rate),
                 public_url=settings.public.url,
+                keeping=keeping_of(settings),
                 inquiries=store,
                 clock=world.clock,
                 found=_nobody,

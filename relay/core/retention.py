@@ -28,6 +28,7 @@ __all__ = [
     "Table",
     "begin",
     "following",
+    "forgotten_before",
     "forgotten_since",
     "horizons",
     "look",
@@ -117,12 +118,14 @@ def horizons(keeping: Keeping, now: int) -> Horizons:
     )
 
 
-def forgotten_since(keeping: Keeping, now: int) -> str:
-    """A run that ended before this moment may have been forgotten: nobody knows whether it is a repeat.
+def forgotten_before(keeping: Keeping, now: int) -> int:
+    """A run that ended before this moment may have been forgotten: nobody knows whether it is a repeat."""
+    return now - keeping.identities
 
-    As a text of :mod:`relay.core.moment`, all of which are as long, so that they compare as times do.
-    """
-    return text_of(now - keeping.identities)
+
+def forgotten_since(keeping: Keeping, now: int) -> str:
+    """The same as a text of :mod:`relay.core.moment`, all of which are as long: they compare as times do."""
+    return text_of(forgotten_before(keeping, now))
 
 
 class PassStep(msgspec.Struct, frozen=True, kw_only=True):

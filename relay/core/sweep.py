@@ -19,12 +19,14 @@ from relay.core.delivery import SECOND
 from relay.core.identity import Kind, Outcome, RunKey, UnusableIdError
 from relay.core.inquiry import Sighting
 from relay.core.moment import moment_us
+from relay.core.retention import DEFAULT_KEEPING, Keeping, forgotten_before
 
 __all__ = [
     "Listed",
     "Progress",
     "SweepPolicy",
     "is_under",
+    "key_of",
     "listed",
     "sighted",
     "since",
@@ -46,6 +48,8 @@ class SweepPolicy:
     reach: int = 0
     #: Only runs whose callback goes to one of these URLs; None for all.
     callback_urls: tuple[str, ...] | None = None
+    #: How long the store remembers whom it has told of.
+    keeping: Keeping = DEFAULT_KEEPING
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,19 +116,44 @@ def listed(row: object) -> Listed | None:
 def sighted(
     source: str, run: Listed, kind: Kind, policy: SweepPolicy, *, now: int
 ) -> Sighting | None:
-    """What is remembered of a run or batch of a list; None where it is not ours."""
+    """What is remembered of a run or batch of a list; None where it is not ours, or may have been forgotten."""
     if policy.callback_urls is not None and not any(
         is_under(run.callback_url, url) for url in policy.callback_urls
     ):
         return None
+    key = key_of(source, kind, run.id)
+    if key is None:
+        return None
+    if _is_forgotten(run, policy, now):
+        return None
+    # One that goes on is looked at when it may have ended; its callback will mostly have come by then.
+    due = now + policy.every
+    if run.outcome is not None:
+        # A clock that is ahead of ours keeps nobody waiting until we are there.
+        ended = now if run.completed_at is None else min(run.completed_at, now)
+        due = ended + policy.grace
+    return Sighting(key=key, outcome=run.outcome, due_at=max(now, due), at=now)
+
+
+def key_of(source: str, kind: Kind, named: str) -> RunKey | None:
+    """The key of what a list names; None where nothing can be kept under it, or asked for.
+
+    Dots alone are a way up in the path of an address.
+    """
     try:
-        key = RunKey.of(source, kind, run.id)
+        return RunKey.of(source, kind, named) if named.strip(".") else None
     except UnusableIdError:
         return None
-    ended = run.outcome is not None
-    # One that goes on is looked at when it may have ended; its callback will mostly have come by then.
-    due = (run.completed_at or now) + policy.grace if ended else now + policy.every
-    return Sighting(key=key, outcome=run.outcome, due_at=max(now, due), at=now)
+
+
+def _is_forgotten(run: Listed, policy: SweepPolicy, now: int) -> bool:
+    """Whether it ended so long ago that nobody knows whether it had its event; callbacks are judged alike."""
+    at = run.created_at if run.completed_at is None else run.completed_at
+    return (
+        run.outcome is not None
+        and at is not None
+        and at < forgotten_before(policy.keeping, now)
+    )
 
 
 def is_under(url: str | None, base: str) -> bool:

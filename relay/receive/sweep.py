@@ -2,7 +2,8 @@
 
 Owns walking the list, how far it has got, and when to look again. What is ours, and what is remembered of
 it, is decided in ``core``; how each run really ended is asked by whoever asks for all. So the memory that
-a sweep needs is a page, however many runs were missed.
+a sweep needs is a page, however many runs were missed; what it knows of batches is theirs
+(:mod:`relay.receive.batches`).
 """
 
 import asyncio
@@ -14,19 +15,21 @@ from typing import Final, Protocol
 
 import structlog
 
-from relay.core.delivery import HOUR
 from relay.core.errors import CalledOffError, RelayError
 from relay.core.identity import Kind, RunKey, canonical
 from relay.core.inquiry import Sighting
 from relay.core.ports import Clock, Inquiries
 from relay.core.sweep import Listed, Progress, SweepPolicy, listed, sighted, since
+from relay.receive.batches import Batches
 from relay.runflow import (
-    NotFoundError,
+    BadRequestError,
+    Listing,
     Q,
-    RateLimitedError,
     Retries,
+    Run,
     Runflow,
     RunflowError,
+    UnprocessableError,
     WrongRunError,
 )
 
@@ -45,8 +48,6 @@ _FIELDS: Final = (
     "batch_id",
 )
 PAGE: Final = 500
-#: Batches whose callback URL is known, so that each is asked for once.
-BATCHES_KEPT: Final = 10_000
 #: After a sweep that failed, in seconds; a sweep that is due sooner is made sooner.
 RETRY_S: Final = 30.0
 #: A page is asked for so often until a sweep has failed: a long list is not begun anew for each answer that
@@ -54,10 +55,6 @@ RETRY_S: Final = 30.0
 RETRIES: Final = Retries(attempts=5)
 #: A batch that cannot be had is left to the next sweep: nobody waits long for it.
 BATCH_RETRIES: Final = Retries(attempts=2)
-#: After so many of them, a sweep asks for no further batches: where all are slow to fail it would not end.
-UNSEEN_BATCHES: Final = 10
-#: How long a batch that cannot be had keeps the cursor where it is, microseconds.
-UNSEEN_MAX_US: Final = 7 * 24 * HOUR
 
 
 class RunList(Protocol):
@@ -83,22 +80,48 @@ class RunList(Protocol):
 class ApiList:
     """The list as ``GET /v1/runs`` gives it."""
 
-    def __init__(self, client: Runflow, *, organization: str | None) -> None:
+    def __init__(
+        self, client: Runflow, *, source: str, organization: str | None
+    ) -> None:
         """``organization`` is the id that a batch has to name, where one is known."""
+        self._source = source
+        #: Whether filters are understood, as far as is known.
+        self._filters = True
         self._client = client.with_options(retries=RETRIES)
         self._batches = client.with_options(retries=BATCH_RETRIES).batches
         self._organization = organization
 
     async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
-        """See :class:`RunList`."""
-        listing = self._client.runs.search(
-            q=Q.ge("created_at", _EPOCH + timedelta(microseconds=since)),
-            limit=PAGE,
-            sort_by="created_at:desc",
-            fields=_FIELDS,
-        )
-        async for page in listing.pages():
+        """See :class:`RunList`; where no filter is understood, back to the beginning for whoever reads on.
+
+        The documented filter is one of two forms that are known ("concepts/requests"); of the other only
+        that it compares for equality.
+        """
+        refusal: RunflowError | None = None
+        if self._filters:
+            begin = Q.ge("created_at", _EPOCH + timedelta(microseconds=since))
+            pages = self._search(begin).pages()
+            try:
+                first = await anext(pages)
+            except (BadRequestError, UnprocessableError) as error:
+                refusal = error
+            else:
+                yield first.rows
+                async for page in pages:
+                    yield page.rows
+                return
+        async for page in self._search(None).pages():
+            if self._filters:
+                # It was the filter, then, and will be the next time.
+                self._filters = False
+                log.info("sweep.unfiltered", source=self._source, why=str(refusal))
             yield page.rows
+
+    def _search(self, q: Q | None) -> Listing[Run]:
+        """The newest first."""
+        return self._client.runs.search(
+            q=q, limit=PAGE, sort_by="created_at:desc", fields=_FIELDS
+        )
 
     async def batch(self, batch_id: str) -> object:
         """See :class:`RunList`."""
@@ -144,10 +167,6 @@ class Sweeper:
         self._policy = options.policy
         self.rate = options.rate
         self._started = clock.now_us()
-        #: Batches that were asked for in this sweep, and what became of it.
-        self._batches: dict[str, Listed | None] = {}
-        #: Batches that could not be had this time, and may be the next; and when a run of theirs was created.
-        self._unseen: dict[str, int | None] = {}
         self._stopping = asyncio.Event()
         #: Sweeps by hand that are under way; each ends when its time is set to now.
         self._by_hand: set[asyncio.Timeout] = set()
@@ -232,24 +251,18 @@ class Sweeper:
                 first = start + self._policy.overlap
                 await self._inquiries.watch(self.source, [], cursor=first)
         progress, newest = Progress(start=start), cursor
-        batches: set[RunKey] = set()
-        self._unseen.clear()
         # What a batch was at the last sweep it need not be at this one: an end may be corrected.
-        self._batches.clear()
+        batches = Batches(self.source, ask=self._list.batch)
         async for rows in self._list.pages(since=start):
             page = [run for row in rows if (run := listed(row))]
             created = [run.created_at for run in page if run.created_at is not None]
             seen = [run for run in page if _within(run, start, end)]
-            sightings = await self._sightings(seen)
+            sightings = await self._sightings(seen, batches)
             progress.pages += 1
             progress.runs += len(seen)
             progress.ours += len(sightings)
             progress.reached = min(created, default=progress.reached)
-            news = set(await self._watch(sightings, dry=dry)) if sightings else set()
-            # Its runs lie on many pages, and nothing remembers a batch where nothing is to be changed.
-            news -= batches
-            if len(batches) < BATCHES_KEPT:
-                batches.update(key for key in news if key.kind is Kind.BATCH)
+            news = batches.untold(await self._watch(sightings, dry=dry))
             progress.news = tuple(one for one in sightings if one.key in news)
             progress.missed += len(news)
             progress.going += sum(one.outcome is None for one in progress.news)
@@ -265,14 +278,9 @@ class Sweeper:
             now = self._clock.now_us()
             reached = self._started if newest is None else newest
             await self._inquiries.watch(
-                self.source, [], cursor=min(reached, now, *self._to_be_seen(now))
+                self.source, [], cursor=min(reached, now, *batches.to_be_seen(now))
             )
         return progress
-
-    def _to_be_seen(self, now: int) -> Sequence[int]:
-        """When those were created who are to be looked at again; not what has been in vain for long."""
-        oldest = now - UNSEEN_MAX_US
-        return [at for at in self._unseen.values() if at is not None and at >= oldest]
 
     async def _sweep_once(self) -> float:
         """One sweep; seconds until the next."""
@@ -288,6 +296,10 @@ class Sweeper:
                 "sweep.failed", source=self.source, reason="store", why=str(error)
             )
             return self._retry_s
+        except Exception:
+            # A defect of ours, or a row that nobody has thought of: callbacks come in all the same.
+            log.exception("sweep.crashed", source=self.source)
+            return self._retry_s
         if progress.missed:
             log.info(
                 "sweep.found",
@@ -301,64 +313,29 @@ class Sweeper:
     def _retry_s(self) -> float:
         return min(RETRY_S, self._policy.every / 1e6)
 
-    async def _watch(
-        self, sightings: Sequence[Sighting], *, dry: bool
-    ) -> Sequence[RunKey]:
+    async def _watch(self, sightings: Sequence[Sighting], *, dry: bool) -> set[RunKey]:
+        if not sightings:
+            return set()
         news = await self._inquiries.watch(self.source, sightings, dry=dry)
         if news and not dry:
             self._found()
-        return news
+        return set(news)
 
-    async def _sightings(self, runs: Sequence[Listed]) -> list[Sighting]:
+    async def _sightings(
+        self, runs: Sequence[Listed], batches: Batches
+    ) -> list[Sighting]:
         now = self._clock.now_us()
-        found: list[Sighting | None] = []
-        #: With one of their runs, the oldest of the page.
-        batches: dict[str, Listed] = {}
-        for run in runs:
-            if run.batch_id is not None and run.callback_url is None:
-                # A batch calls back once for all of its runs.
-                batches[run.batch_id] = run
-                continue
-            found.append(sighted(self.source, run, Kind.RUN, self._policy, now=now))
-        for batch_id, child in batches.items():
-            batch = await self._batch(batch_id, child)
+        alone, children = batches.divide(runs)
+        found = [
+            sighted(self.source, run, Kind.RUN, self._policy, now=now) for run in alone
+        ]
+        for batch_id, child in children.items():
+            batch = await batches.fetch(batch_id, child)
             if batch is not None:
                 found.append(
                     sighted(self.source, batch, Kind.BATCH, self._policy, now=now)
                 )
         return list({one.key: one for one in found if one is not None}.values())
-
-    async def _batch(self, batch_id: str, child: Listed) -> Listed | None:
-        if batch_id in self._unseen:
-            # Once a sweep is enough; the newest come first.
-            self._unseen[batch_id] = child.created_at
-            return None
-        known = self._batches.get(batch_id)
-        if known is not None and known.outcome is not None:
-            return known
-        if len(self._unseen) >= UNSEEN_BATCHES:
-            self._unseen[batch_id] = child.created_at
-            return None
-        batch = await self._ask_batch(batch_id, child)
-        while len(self._batches) >= BATCHES_KEPT:
-            del self._batches[next(iter(self._batches))]
-        self._batches[batch_id] = batch
-        return batch
-
-    async def _ask_batch(self, batch_id: str, child: Listed) -> Listed | None:
-        try:
-            batch = listed(await self._list.batch(batch_id))
-            if batch is not None and canonical(batch.id) != canonical(batch_id):
-                raise WrongRunError(f"another batch came: {batch.id}", status=200)
-        except RateLimitedError:
-            raise
-        except RunflowError as error:
-            # One batch that cannot be had keeps nobody else from being found.
-            log.warning("sweep.batch", source=self.source, reason=error.reason)
-            if not isinstance(error, NotFoundError):
-                self._unseen[batch_id] = child.created_at
-            return None
-        return batch
 
     async def _rest(self, seconds: float) -> None:
         if seconds <= 0:

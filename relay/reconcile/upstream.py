@@ -66,11 +66,8 @@ class ApiUpstream:
         except TimeoutError:
             return Silent(reason="timeout", of_source=True)
         except Exception as error:
-            # A defect of ours, or of a library: nobody is asked in a circle because of it.
             log.exception("upstream.crashed", source=key.source)
-            return Silent(
-                reason="internal", of_source=True, detail=type(error).__name__
-            )
+            return _defect(error)
         return self._read(answer, key)
 
     async def redeliver(self, key: RunKey, /) -> Silent | None:
@@ -89,6 +86,9 @@ class ApiUpstream:
             return _silence(error)
         except TimeoutError:
             return Silent(reason="timeout", of_source=True)
+        except Exception as error:
+            log.exception("upstream.crashed", source=key.source)
+            return _defect(error)
         return None
 
     async def _fetch(self, key: RunKey) -> Answer:
@@ -111,6 +111,11 @@ class ApiUpstream:
                 return Unended(status)
             case _:
                 return Told(found)
+
+
+def _defect(error: Exception) -> Silent:
+    """A defect of ours, or of a library: nobody is asked in a circle because of it."""
+    return Silent(reason="internal", of_source=True, detail=type(error).__name__)
 
 
 def _silence(error: RunflowError) -> Silent:

@@ -42,7 +42,9 @@ class Api(Section):
         16, description="Requests under way at once.", json_schema_extra=RELOADS
     )
     rate: Annotated[float, PerSecond(0.01, 10_000)] = Field(
-        100.0, description="Most requests in a second.", json_schema_extra=RELOADS
+        100.0,
+        description="Most requests in a second, of each relay.",
+        json_schema_extra=RELOADS,
     )
     timeout: Annotated[Duration, Span("100ms", "5m")] = Field(
         Duration.of("10s"),

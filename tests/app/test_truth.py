@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import pytest
@@ -146,11 +146,12 @@ async def test_a_partial_callback_ends_in_the_event_that_the_api_tells_of(
         assert (await it.audit()).sources["acme"].waiting == 0
 
 
+@pytest.mark.parametrize("filters", ["both", "eq"])
 async def test_a_callback_that_never_comes_ends_in_the_same_event(
-    tmp_path: Path,
+    tmp_path: Path, filters: Literal["both", "eq"]
 ) -> None:
-    """Its origin says how the run became known."""
-    async with place(tmp_path, Faults(lose=1.0)) as it:
+    """Its origin says how the run became known; whichever filters the API understands."""
+    async with place(tmp_path, Faults(lose=1.0, filters=filters)) as it:
         await it.dispatch(5)
         events = await it.until(lambda found: len(found) == 5)
         assert {e["origin"] for e in events} == {"sweep"}

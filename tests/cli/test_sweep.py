@@ -23,6 +23,9 @@ pytestmark = pytest.mark.timeout(60, func_only=True)
 OTHER = """\
   - {name: other, secret: whsec_something}
 """
+FORGETFUL = """\
+retention: {payloads: 2d, attempts: 2d, dead_letters: 2d, identities: 30d}
+"""
 
 
 @pytest.fixture
@@ -107,6 +110,24 @@ def test_without_since_it_goes_on_where_the_last_one_got_to(
     assert since(first.document) == since(second.document) == since(third.document)
     overlap = 15 * 60_000_000
     assert since(fourth.document) == text_of(created - overlap)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_no_sweep_reaches_behind_the_memory_of_runs(
+    running: bool, ground: Ground
+) -> None:
+    """Whoever ended before may have had an event, and nobody knows any more."""
+    ground.more = FORGETFUL
+    now, day = time.time_ns() // 1000, 24 * 3_600_000_000
+    ground.pages = [
+        [row(1, at=now - 20 * day)],
+        [row(2, at=now - 40 * day), row(3, at=now - 40 * day, status="running")],
+    ]
+    with ground.served(running=running):
+        [found] = ground.type("--since", "60d", "--dry-run", "--json").document[
+            "sources"
+        ]
+    assert [one["id"] for one in found["missing"]] == ["run_1", "run_3"]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,13 @@ import pytest
 
 from relay.core.identity import Kind, Outcome, RunKey
 from relay.core.inquiry import Sighting
+from relay.core.moment import text_of
+from relay.core.retention import Keeping
 from relay.core.sweep import Listed, SweepPolicy, is_under, listed, sighted, since
 from tests.fakes import NOW_US
 
 MINUTE = 60_000_000
+DAY = 24 * 60 * MINUTE
 OURS = "https://relay.example.com/callbacks/acme"
 POLICY = SweepPolicy(callback_urls=(OURS,))
 #: 2026-03-01T11:59:58Z.
@@ -98,6 +101,36 @@ def test_what_ended_long_ago_is_asked_for_at_once() -> None:
     assert sighting.due_at == NOW_US
 
 
+def test_an_end_that_lies_ahead_of_our_clock_is_asked_for_within_the_grace() -> None:
+    """And not when the year has come that somebody's clock has reached already."""
+    sighting = seen(completed_at="2999-01-01T00:00:00Z")
+    assert sighting is not None
+    assert sighting.due_at == NOW_US + POLICY.grace
+
+
+@pytest.mark.parametrize(
+    "ago,more,remembered",
+    [
+        (DAY - 1, {}, True),
+        (DAY + 1, {}, False),
+        (DAY + 1, {"completed_at": None}, False),
+        (DAY + 1, {"completed_at": None, "created_at": None}, True),
+        (DAY + 1, {"status_code": "running", "completed_at": None}, True),
+        # As a callback that says the same.
+        (DAY + 1, {"completed_at": text_of(NOW_US)}, True),
+    ],
+    ids=["in time", "too old", "created", "nothing said", "goes on", "ended late"],
+)
+def test_what_ended_before_the_memory_of_runs_may_be_known_and_is_passed_over(
+    ago: int, more: dict[str, object], remembered: bool
+) -> None:
+    """Nobody knows whether it had its event; one that goes on can have none yet."""
+    policy = SweepPolicy(keeping=Keeping(identities=DAY))
+    at = text_of(NOW_US - ago)
+    found = seen(policy, **{"created_at": at, "completed_at": at, **more})
+    assert (found is not None) is remembered
+
+
 def test_what_goes_on_is_looked_at_again() -> None:
     sighting = seen(status_code="running", completed_at=None)
     assert sighting is not None
@@ -112,8 +145,12 @@ def test_what_calls_back_elsewhere_is_not_ours_unless_all_is(url: str | None) ->
     assert seen(SweepPolicy(), callback_url=url) is not None
 
 
-def test_an_id_that_nothing_can_be_kept_under_is_passed_over() -> None:
-    assert seen(id="a\nb") is None
+@pytest.mark.parametrize("named", ["", "a\nb", ".", ".."])
+def test_an_id_that_nothing_can_be_kept_under_or_asked_for_is_passed_over(
+    named: str,
+) -> None:
+    """One made of dots is a way up in an address: each ask would fail, and be taken for a fault of the API."""
+    assert seen(id=named) is None
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,15 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.core.errors import CalledOffError
-from relay.receive.sweep import ApiList, Progress
-from relay.runflow import (
-    RateLimitedError,
-    Runflow,
-    ServerError,
-)
-from relay.runflow.system import System
-from relay.sandbox import Faults
+from relay.core.sweep import SweepPolicy
+from relay.receive.sweep import Progress
+from relay.runflow import RateLimitedError, ServerError
 from tests.fakes import NOW_US
-from tests.receive.sweeping import MINUTE, PAGE, Office, ScriptedList, run
+from tests.receive.sweeping import MINUTE, OURS, PAGE, Office, ScriptedList, run
 from tests.record.receipts import callback
-from tests.sandbox.caller import calling
 
 pytestmark = pytest.mark.timeout(30, func_only=True)
 
@@ -167,26 +162,6 @@ async def test_where_the_first_sweep_began_is_known_although_it_never_ended(
     assert office.list.asked_since == [NOW_US - 60 * MINUTE] * 2
 
 
-async def test_a_page_that_is_lost_on_the_way_is_asked_for_again_at_once() -> None:
-    """A sweep that began anew for each would never read a long list to its end."""
-    async with calling(seed=4, faults=Faults(api_5xx=0.4)) as caller:
-        url, token = caller.sandbox.url, caller.sandbox.token
-        system = System(sleep=_at_once)
-        async with Runflow(token, base_url=url, retries=0, system=system) as client:
-            walks = [
-                [
-                    page
-                    async for page in ApiList(client, organization=None).pages(since=0)
-                ]
-                for _ in range(5)
-            ]
-    assert walks == [[()]] * 5
-
-
-async def _at_once(_seconds: float) -> None:
-    return
-
-
 async def test_the_sweeper_goes_on_after_a_failure_and_stops_at_once(
     office: Office,
 ) -> None:
@@ -254,3 +229,27 @@ async def test_a_sweep_under_way_holds_up_no_stop(office: Office) -> None:
         tasks.create_task(sweeper.run())
         await listing.asked.wait()
         sweeper.stop()
+
+
+async def test_what_nobody_expected_is_said_with_its_trace_and_the_sweep_made_anew(
+    office: Office,
+) -> None:
+    """The cursor stays where it is, and the sweeper alive."""
+    office.policy = SweepPolicy(callback_urls=(OURS,), reach=60 * MINUTE, every=1)
+    office.list.runs, office.list.between = [run(1)], _never_expected
+    sweeper = office.sweeper()
+    with capture_logs() as said:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            sweeping = tasks.create_task(sweeper.run())
+            while len(office.list.asked_since) < 3 and not sweeping.done():
+                await asyncio.wait([sweeping], timeout=0.01)
+            sweeper.stop()
+    assert {(one["event"], one["log_level"]) for one in said} == {
+        ("sweep.crashed", "error")
+    }
+    assert all(one["exc_info"] for one in said)
+    assert len(set(office.list.asked_since)) == 1
+
+
+def _never_expected() -> None:
+    raise LookupError("nobody has thought of it")

@@ -1,19 +1,21 @@
 """The runs of a batch are left to their batch, and one that cannot be had keeps nobody from being found."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.core.moment import text_of
 from relay.core.sweep import SweepPolicy
-from relay.receive.sweep import UNSEEN_BATCHES
+from relay.receive.batches import UNSEEN_BATCHES
 from relay.runflow import (
     RateLimitedError,
     ServerError,
 )
 from tests.fakes import NOW_US
-from tests.receive.sweeping import MINUTE, OURS, PAGE, Office, run
+from tests.receive.sweeping import MINUTE, OURS, PAGE, Office, ScriptedList, run
 
 pytestmark = pytest.mark.timeout(30, func_only=True)
 
@@ -177,3 +179,56 @@ async def test_where_batch_after_batch_cannot_be_had_the_next_sweep_asks_for_the
     }
     await sweeper.sweep()
     assert await office.watched() == sorted([*names, "run_99"])
+
+
+@pytest.mark.parametrize("named", ["", ".", "..", "a\nb", "\ud800", "b" * 256])
+async def test_a_batch_whose_id_cannot_be_asked_for_is_none(
+    office: Office, named: str
+) -> None:
+    """An address made of it would lead elsewhere, or nowhere: its run stands for itself, and the log says so once."""
+    office.policy = SweepPolicy(reach=60 * MINUTE)
+    office.list.runs = [
+        run(n, minutes_ago=n, callback_url=None, batch_id=named) for n in range(1, 6)
+    ]
+    with capture_logs() as said:
+        await office.sweep()
+    assert await office.watched() == [f"run_{n}" for n in range(1, 6)]
+    assert office.list.asked_batches == []
+    assert [(one["event"], one["reason"]) for one in said] == [
+        ("sweep.batch", "unusable_id")
+    ]
+    assert await office.harness.store.swept("acme") == NOW_US - MINUTE
+
+
+class HandInBetween(ScriptedList):
+    """A list where somebody sweeps by hand after the first page, from beginning to end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by_hand: Callable[[], Awaitable[object]] | None = None
+
+    async def pages(self, *, since: int) -> AsyncIterator[Sequence[object]]:
+        async for page in super().pages(since=since):
+            yield page
+            if self.by_hand is not None:
+                sweep, self.by_hand = self.by_hand, None
+                await sweep()
+
+
+async def test_a_sweep_by_hand_hides_no_batch_from_the_sweeps_that_go_by_themselves(
+    office: Office,
+) -> None:
+    """Each knows for itself which batches it could not have; so one that is dry changes nothing at all."""
+    office.list = listing = HandInBetween()
+    child: dict[str, object] = {"callback_url": None, "batch_id": "batch_1"}
+    listing.runs = [run(n, minutes_ago=n) for n in (1, 2)]
+    listing.runs += [{**run(3, minutes_ago=20), **child}, run(4, minutes_ago=30)]
+    listing.batch_error = ServerError("500", status=500)
+    sweeper = office.sweeper()
+    begin = NOW_US - 3 * MINUTE
+    listing.by_hand = partial(
+        sweeper.sweep_by_hand, begin=begin, end=None, told=lambda _: None, dry=True
+    )
+    await sweeper.sweep()
+    assert listing.asked_since[1:] == [begin]
+    assert await office.harness.store.swept("acme") == NOW_US - 20 * MINUTE

@@ -12,10 +12,8 @@ from structlog.testing import capture_logs
 
 from relay.core.identity import Kind, RunKey
 from relay.core.inquiry import Silent, Told, Unended
-from relay.receive.sweep import ApiList
 from relay.reconcile.upstream import ApiUpstream
-from relay.runflow import WrongRunError
-from tests.runflow.upstream import TOKEN, Reply, Upstream, any_run, client_of
+from tests.runflow.upstream import TOKEN, Reply, Upstream, any_run, client_of, serving
 
 RUN = "019a8c3e-5b10-7c44-9f21-3d5e8a7b6c01"
 KEY = RunKey("acme", Kind.RUN, RUN)
@@ -24,15 +22,8 @@ ORG = "3c90c3cc-0d44-4b50-8888-8dd25736052a"
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
-    scripted = Upstream()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", scripted.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    scripted.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield scripted
-    await runner.cleanup()
+    async with serving() as scripted:
+        yield scripted
 
 
 async def ask(
@@ -61,20 +52,6 @@ async def test_a_batch_is_asked_for_as_a_batch(upstream: Upstream) -> None:
     heard = await ask(upstream.url, RunKey("acme", Kind.BATCH, "batch_1"))
     assert isinstance(heard, Told)
     assert upstream.last.path == "/v1/batches/batch_1"
-
-
-async def test_a_batch_of_another_organisation_is_no_batch_of_a_sweep(
-    upstream: Upstream,
-) -> None:
-    """One that names none is believed, as it is when it is asked for by itself."""
-    async with client_of(upstream.url) as client:
-        runs = ApiList(client, organization=ORG)
-        upstream.gives({"id": "batch_1", "org_id": RUN})
-        with pytest.raises(WrongRunError, match="another organisation"):
-            await runs.batch("batch_1")
-        for org_id in (None, ORG.upper()):
-            upstream.gives({"id": "batch_1", "org_id": org_id})
-            assert await runs.batch("batch_1") == {"id": "batch_1", "org_id": org_id}
 
 
 async def test_what_goes_on_is_no_end(upstream: Upstream) -> None:
@@ -203,14 +180,29 @@ async def test_a_callback_is_asked_for_once_more(
     assert upstream.last.path.endswith(f"{key.id}/callback-redeliveries")
 
 
-async def test_a_defect_of_ours_asks_nobody_in_a_circle() -> None:
-    class Broken:
-        @property
-        def runs(self) -> object:
-            raise RuntimeError("no")
+class Broken:
+    """A client with a defect in it."""
 
-    asked = ApiUpstream(Broken(), organization=None, timeout_s=1.0)  # type: ignore[arg-type]  # on purpose
+    @property
+    def runs(self) -> object:
+        raise RuntimeError("no")
+
+
+def with_a_defect() -> ApiUpstream:
+    return ApiUpstream(Broken(), organization=None, timeout_s=1.0)  # type: ignore[arg-type]  # on purpose
+
+
+async def test_a_defect_of_ours_asks_nobody_in_a_circle() -> None:
     with capture_logs() as said:
-        heard = await asked.ask(KEY)
+        heard = await with_a_defect().ask(KEY)
     assert heard == Silent(reason="internal", of_source=True, detail="RuntimeError")
+    assert [entry["event"] for entry in said] == ["upstream.crashed"]
+
+
+async def test_a_defect_of_ours_is_an_answer_also_to_who_asks_for_a_redelivery() -> (
+    None
+):
+    with capture_logs() as said:
+        refused = await with_a_defect().redeliver(KEY)
+    assert refused == Silent(reason="internal", of_source=True, detail="RuntimeError")
     assert [entry["event"] for entry in said] == ["upstream.crashed"]

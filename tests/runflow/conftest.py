@@ -3,26 +3,16 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
 
 from relay.runflow import Runflow
-from tests.runflow.upstream import ScriptedTime, Upstream, client_of
+from tests.runflow.upstream import ScriptedTime, Upstream, client_of, serving
 
 
 @pytest.fixture
 async def upstream() -> AsyncIterator[Upstream]:
     """Serves on a free port of 127.0.0.1."""
-    scripted = Upstream()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", scripted.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    scripted.url = f"http://{host}:{port}"
-    yield scripted
-    await runner.cleanup()
+    async with serving() as scripted:
+        yield scripted
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ Owns no behaviour of Runflow's: each test says what is answered, and reads what 
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ __all__ = [
     "Upstream",
     "any_run",
     "client_of",
+    "serving",
 ]
 
 #: Nothing that prints may ever hold it.
@@ -110,6 +112,22 @@ class Upstream:
         several = len(self._replies) > 1
         reply = self._replies.pop(0) if several else self._replies[0]
         return reply.response() if isinstance(reply, Reply) else await reply(request)
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Upstream]:
+    """A scripted API on a free port of 127.0.0.1."""
+    scripted = Upstream()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", scripted.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    scripted.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield scripted
+    finally:
+        await runner.cleanup()
 
 
 class ScriptedTime:

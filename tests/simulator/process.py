@@ -27,6 +27,7 @@ from relay.core.delivery import Policy
 from relay.core.gate import GatePolicy
 from relay.core.limiter import Limiter
 from relay.core.ports import Metrics, Outbox
+from relay.core.retention import DEFAULT_KEEPING
 from relay.deliver.dispatch import Dispatch
 from relay.deliver.worker import Courier, CourierOptions
 from relay.receive.body import InFlight
@@ -297,6 +298,7 @@ class Process:
             system=System(clock=machine, dice=machine, checkpoints=machine),
             metrics=self._metrics,
             supervisor=self.supervisor,
+            keeping=DEFAULT_KEEPING,
         )
         self._handovers.asker = self._inquirers.question
 

@@ -86,7 +86,8 @@ Since = Annotated[
         "--since",
         metavar="WHEN",
         help="Runs created since: so long ago (30m, 24h, 7d) or a time (2026-03-01T12:00:00Z)."
-        " Without it, since the last sweep, less its overlap.",
+        " Without it, since the last sweep, less its overlap. Runs that ended before"
+        " `retention.identities` are left alone.",
     ),
 ]
 Until = Annotated[

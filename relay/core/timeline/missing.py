@@ -7,6 +7,7 @@ has sent anything, and what was answered. Pure.
 from collections.abc import Iterator
 
 from relay.core.snapshot import Snapshot, Unfinished
+from relay.core.sweep import is_under
 from relay.core.timeline.account import account_words, callback_words
 from relay.core.timeline.history import Account, Plan, Unanswered
 from relay.core.timeline.words import plain
@@ -42,7 +43,7 @@ def _words(
             " (relay check shows them)."
         )
         return
-    if base is not None and not url.startswith(f"{base.rstrip('/')}/callbacks/"):
+    if base is not None and not is_under(url, f"{base.rstrip('/')}/callbacks"):
         yield f"Its callbacks go to {plain(url)}, which is not this relay ({base})."
         return
     yield f"Its callbacks: {callback_words(account, plan=plan, now=now)}."

@@ -32,7 +32,7 @@ MEASURE_S: Final = 5.0
 
 
 class PostgresStore(GroupedStore):
-    """A PostgreSQL database: Inbox, Outbox and RefusalLog in one."""
+    """A PostgreSQL database: Inbox, Outbox, Inquiries, RefusalLog and Forgetful in one."""
 
     def __init__(
         self,

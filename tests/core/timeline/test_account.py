@@ -271,6 +271,21 @@ class TestMissing:
         )
         assert "not this relay" not in self.words(one, base=None)
 
+    @pytest.mark.parametrize(
+        "url, ours",
+        [
+            ("HTTPS://Relay.Example.COM:443/callbacks/acme", True),
+            ("https://relay.example.com/callbacks/acme/org?token=1", True),
+            ("https://relay.example.com:8443/callbacks/acme", False),
+            ("https://relay.example.com/callbacks-two/acme", False),
+        ],
+    )
+    def test_a_callback_comes_here_however_its_host_and_port_are_written(
+        self, url: str, ours: bool
+    ) -> None:
+        one = account(callback_url=url, callbacks=(sending(a_try()),))
+        assert ("not this relay" not in self.words(one)) is ours
+
     def test_a_run_that_goes_on(self) -> None:
         one = account(run=Unfinished("running"))
         assert self.words(one).endswith("Its callback comes when it has ended.")
