@@ -54,6 +54,10 @@ POLL_S: Final = 1.0
 POLL_MIN_S: Final = 0.05
 #: Overdue inquiries that are given up in one go while nothing can be asked.
 OVERDUE_MAX: Final = 16
+#: A loop that comes this late to what it was to do is busy, in seconds.
+LATE_S: Final = 0.002
+#: So many turns in a row are given up for that: however busy it is, somebody is asked.
+GIVEN_UP_MAX: Final = 3
 #: When an answer that no store can keep is asked for again, microseconds.
 UNSTORABLE_US: Final = 600_000_000
 _DETAIL_MAX: Final = 500
@@ -266,16 +270,27 @@ class Inquirer:
         await self._learn([self._lesson(inquiry, asked=asked, move=move)])
 
     async def _turn(self) -> None:
-        """Wait until one more may be asked; at once when nobody may be any more."""
-        now = asyncio.get_running_loop().time()
-        wait = self._pace.wait(now)
+        """Wait until one more may be asked; at once when nobody may be any more.
+
+        Whose turn comes late gives it up: somebody is calling back meanwhile, and is answered first.
+        """
+        for _ in range(1 + GIVEN_UP_MAX):
+            if await self._until_turn() <= LATE_S:
+                return
+
+    async def _until_turn(self) -> float:
+        """Wait for the next turn; gives by how much it was missed, in seconds."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        wait = self._pace.wait(began)
         if wait <= 0:
-            return
+            return 0.0
         try:
             async with asyncio.timeout(wait):
                 await self._hushed.wait()
         except TimeoutError:
             pass
+        return loop.time() - began - wait
 
     def _stands_back(self, now: float, *, probe: bool = False) -> bool:
         return (self.gate.open and not probe) or now < self._pace.quiet_until
