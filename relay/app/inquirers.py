@@ -19,7 +19,7 @@ from relay.core.route import Router
 from relay.operate.actions.explaining import Why
 from relay.receive.sweep import Sweeper
 from relay.reconcile.upstream import ApiUpstream
-from relay.reconcile.worker import Inquirer, InquirerOptions
+from relay.reconcile.worker import POLL_S, Inquirer, InquirerOptions
 from relay.runflow import Runflow
 from relay.settings import Source
 from relay.supervise import Supervisor, Worker
@@ -52,6 +52,7 @@ class Inquirers:
         system: System,
         metrics: Metrics,
         supervisor: Supervisor,
+        poll_s: float = POLL_S,
         keeping: Keeping,
     ) -> None:
         """``keeping`` is how long the store remembers whom it has told of."""
@@ -61,6 +62,7 @@ class Inquirers:
         self._system = system
         self._metrics = metrics
         self._supervisor = supervisor
+        self._poll_s = poll_s
         self._posts: dict[str, _Post] = {}
         #: By source, the pace at which it was asked last.
         self._paces: dict[str, Pace] = {}
@@ -162,7 +164,7 @@ class Inquirers:
             clock=self._system.clock,
             metrics=self._metrics,
             pace=pace,
-            options=_options(source, asked=client is not None),
+            options=_options(source, asked=client is not None, poll_s=self._poll_s),
         )
         sweeper = build_sweeper(
             source,
@@ -187,7 +189,7 @@ def _upstream(client: Runflow, source: Source) -> ApiUpstream:
     )
 
 
-def _options(source: Source, *, asked: bool) -> InquirerOptions:
+def _options(source: Source, *, asked: bool, poll_s: float) -> InquirerOptions:
     return InquirerOptions(
         policy=AskPolicy(
             asks=asked,
@@ -199,6 +201,7 @@ def _options(source: Source, *, asked: bool) -> InquirerOptions:
         ),
         gate=GatePolicy(probe_last_s=PROBE_LAST_S),
         concurrency=source.api.concurrency,
+        poll_s=poll_s,
         enriched=source.enrich == "always",
         collapses=source.collapse_client_ref == "first_success",
     )

@@ -44,7 +44,7 @@ from relay.core.route import Router
 from relay.core.snapshot import document
 from relay.reconcile.writing import write
 
-__all__ = ["Inquirer", "InquirerOptions", "Upstream"]
+__all__ = ["POLL_S", "Inquirer", "InquirerOptions", "Upstream"]
 
 log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -84,6 +84,8 @@ class InquirerOptions:
     gate: GatePolicy
     #: Asks at once.
     concurrency: int = 16
+    #: How often the store is asked without a hint, in seconds.
+    poll_s: float = POLL_S
     #: Whether events say what only the API tells.
     enriched: bool = False
     #: Whether only the first success under a ``client_ref`` becomes an event.
@@ -176,7 +178,7 @@ class Inquirer:
         free = (1 if probe else self._options.concurrency) - len(self._asking)
         if free <= 0 or (self._asking and free < self._options.concurrency // 4):
             # An ask that ends wakes us; claims are made for several at once.
-            return POLL_S
+            return self._options.poll_s
         found = await self._claim(free)
         for inquiry in found:
             self._unbegun[inquiry.run] = inquiry
@@ -184,7 +186,7 @@ class Inquirer:
             self._asking[task] = inquiry
             task.add_done_callback(self._ended)
         if len(found) == free:
-            return POLL_S
+            return self._options.poll_s
         return await self._until_next()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -206,17 +208,19 @@ class Inquirer:
         try:
             due = await self._inquiries.next_inquiry(self.source)
         except RelayError:
-            return POLL_S
+            return self._options.poll_s
         if due is None:
-            return POLL_S
-        return min(POLL_S, max(POLL_MIN_S, (due - self._clock.now_us()) / 1e6))
+            return self._options.poll_s
+        return min(
+            self._options.poll_s, max(POLL_MIN_S, (due - self._clock.now_us()) / 1e6)
+        )
 
     async def _give_up(self, found: Sequence[Inquiry], why: str) -> float:
         """Decide about runs whose time is up without asking anybody."""
         silence = Silent(reason=why, of_source=True)
         if found:
             await self._learn([self._concluded(one, silence, None) for one in found])
-        return 0.0 if len(found) == OVERDUE_MAX else POLL_S
+        return 0.0 if len(found) == OVERDUE_MAX else self._options.poll_s
 
     # --- asking -----------------------------------------------------------------------------------
 

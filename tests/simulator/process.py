@@ -299,6 +299,8 @@ class Process:
             metrics=self._metrics,
             supervisor=self.supervisor,
             keeping=DEFAULT_KEEPING,
+            # Seconds in which nothing is due are long in a history.
+            poll_s=3.0,
         )
         self._handovers.asker = self._inquirers.question
 
