@@ -65,7 +65,7 @@ class Inquirers:
         self._poll_s = poll_s
         self._posts: dict[str, _Post] = {}
         #: By source, the pace at which it was asked last.
-        self._paces: dict[str, Pace] = {}
+        self._paces: dict[str, tuple[object, Pace]] = {}
 
     @property
     def workers(self) -> Sequence[str]:
@@ -147,11 +147,15 @@ class Inquirers:
         return build_client(source)
 
     def _pace(self, source: Source) -> Pace:
-        """How often a source is asked: an API that wanted peace wants it of whoever asks next, too."""
-        pace, before = Pace(source.api.rate), self._paces.get(source.name)
-        if before is not None:
-            pace.hush(before.quiet_until)
-        self._paces[source.name] = pace
+        """How often a source is asked: an API that wanted peace wants it of whoever asks next, too.
+
+        Another address or another token are somebody else.
+        """
+        pace, who = Pace(source.api.rate), (source.api.base_url, source.api.token)
+        known = self._paces.get(source.name)
+        if known is not None and known[0] == who:
+            pace.hush(known[1].quiet_until)
+        self._paces[source.name] = who, pace
         return pace
 
     def _start(self, source: Source, public_url: str | None) -> None:

@@ -79,12 +79,13 @@ class RunKey(msgspec.Struct, frozen=True):
         """Build the key from an id as received.
 
         Raises:
-            UnusableIdError: the id is empty, over 255 bytes of UTF-8, or holds control characters.
+            UnusableIdError: the id is empty or nothing but dots, over 255 bytes of UTF-8, or holds control characters.
         """
         if _UUID.fullmatch(upstream_id):
             return cls(source, kind, canonical(upstream_id))
-        if not upstream_id:
-            raise UnusableIdError("empty")
+        if not upstream_id.strip("."):
+            # Dots alone are a way up in the path of an address: nobody could be asked about them.
+            raise UnusableIdError("only_dots" if upstream_id else "empty")
         if _CONTROL.search(upstream_id):
             raise UnusableIdError("control_character")
         try:

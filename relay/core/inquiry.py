@@ -61,7 +61,7 @@ OTHER_OUTCOME: Final = "other_outcome"
 #: When what is left to a person is due, wall microseconds.
 NEVER: Final = 1 << 62
 #: How long who is not to be asked about now is left, until somebody may be asked again.
-UNASKED: Final = 1 * HOUR
+UNASKED: Final = 10 * 60 * SECOND
 #: When a run that could not be confirmed in time is asked for again, after the deadline.
 AGAIN_AFTER: Final = (1 * HOUR, 6 * HOUR, 24 * HOUR, 72 * HOUR)
 

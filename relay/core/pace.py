@@ -5,10 +5,12 @@ Owns the arithmetic of an even rate. Times are monotonic seconds.
 
 from typing import Final
 
-__all__ = ["LIMITED_S", "Pace"]
+__all__ = ["HUSH_MAX_S", "LIMITED_S", "Pace"]
 
 #: How long an API that has had too many requests is left in peace when it does not say, in seconds.
 LIMITED_S: Final = 5.0
+#: No wish for peace counts for longer, in seconds: one odd answer must not silence a source for years.
+HUSH_MAX_S: Final = 3600.0
 
 
 class Pace:

@@ -136,12 +136,9 @@ def sighted(
 
 
 def key_of(source: str, kind: Kind, named: str) -> RunKey | None:
-    """The key of what a list names; None where nothing can be kept under it, or asked for.
-
-    Dots alone are a way up in the path of an address.
-    """
+    """The key of what a list names; None where nothing can be kept under it, or asked for."""
     try:
-        return RunKey.of(source, kind, named) if named.strip(".") else None
+        return RunKey.of(source, kind, named)
     except UnusableIdError:
         return None
 

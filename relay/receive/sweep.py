@@ -18,6 +18,7 @@ import structlog
 from relay.core.errors import CalledOffError, RelayError
 from relay.core.identity import Kind, RunKey, canonical
 from relay.core.inquiry import Sighting
+from relay.core.pace import HUSH_MAX_S
 from relay.core.ports import Clock, Inquiries
 from relay.core.sweep import Listed, Progress, SweepPolicy, listed, sighted, since
 from relay.receive.batches import Batches
@@ -290,7 +291,7 @@ class Sweeper:
             log.warning(
                 "sweep.failed", source=self.source, reason=error.reason, why=str(error)
             )
-            return max(self._retry_s, error.retry_after or 0.0)
+            return max(self._retry_s, min(error.retry_after or 0.0, HUSH_MAX_S))
         except RelayError as error:
             log.warning(
                 "sweep.failed", source=self.source, reason="store", why=str(error)

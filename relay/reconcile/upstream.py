@@ -11,6 +11,7 @@ import structlog
 
 from relay.core.identity import Kind, RunKey
 from relay.core.inquiry import Heard, Silent, Told, Unended
+from relay.core.pace import HUSH_MAX_S
 from relay.core.snapshot import Unfinished, WrongAnswer, read_answer
 from relay.runflow import (
     Answer,
@@ -127,5 +128,7 @@ def _silence(error: RunflowError) -> Silent:
         of_source=isinstance(error, OF_SOURCE),
         detail=str(error),
         status=status,
-        retry_after_us=None if wait is None else max(0, round(wait * 1e6)),
+        retry_after_us=(
+            None if wait is None else round(min(max(0.0, wait), HUSH_MAX_S) * 1e6)
+        ),
     )

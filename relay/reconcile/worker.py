@@ -237,8 +237,8 @@ class Inquirer:
                 await self._redeliver(upstream, inquiry, at, probe=probe)
                 return
             heard = await upstream.ask(inquiry.key)
-        except asyncio.CancelledError:
-            # We stop. Whoever comes next asks again.
+        except BaseException:
+            # We stop, or have a defect. Whoever comes next asks again.
             self._inquiries.release([inquiry])
             raise
         seconds = loop.time() - started
@@ -308,6 +308,7 @@ class Inquirer:
                 wait_us = heard.retry_after_us
                 wait = LIMITED_S if wait_us is None else wait_us / 1e6
                 self._pace.hush(now + wait)
+                log.warning("source.limited", source=self.source, wait_s=round(wait, 3))
                 self._hushed.set()
                 return
             self.gate = self.gate.failed(now, probe=probe)

@@ -87,6 +87,8 @@ def test_only_a_uuid_is_lower_cased(received: str, canonical: str) -> None:
         ("a\x7f", "control_character"),
         ("a\x9f", "control_character"),
         (f"{UUID}\n", "control_character"),
+        (".", "only_dots"),
+        ("..", "only_dots"),
         ("\ud800", "lone_surrogate"),
         ("a" * 256, "too_long"),
         ("é" * 128, "too_long"),

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from relay.core.pace import LIMITED_S, Pace
+from relay.core.pace import HUSH_MAX_S, LIMITED_S, Pace
 from relay.reconcile.turns import Turns
+from relay.runflow import RateLimitedError
 
 pytestmark = pytest.mark.timeout(30, func_only=True)
 
@@ -30,6 +31,16 @@ async def test_who_waits_for_a_turn_waits_on_when_the_api_wants_peace() -> None:
     began = loop.time()
     await waiting
     assert loop.time() - began >= 0.2
+
+
+async def test_who_would_wait_long_is_told_so_instead() -> None:
+    """And no wish for peace lasts for years."""
+    pace = Pace(1000)
+    turns = Turns(pace)
+    turns.hush(1e300)
+    with pytest.raises(RateLimitedError) as caught:
+        await turns.turn()
+    assert caught.value.retry_after == pytest.approx(HUSH_MAX_S, abs=60)
 
 
 async def test_a_wish_for_peace_is_never_made_shorter() -> None:

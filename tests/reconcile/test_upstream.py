@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from relay.core.identity import Kind, RunKey
 from relay.core.inquiry import Silent, Told, Unended
+from relay.core.pace import HUSH_MAX_S
 from relay.reconcile.upstream import ApiUpstream
 from tests.runflow.upstream import TOKEN, Reply, Upstream, any_run, client_of, serving
 
@@ -112,6 +113,17 @@ async def test_how_long_to_wait_is_heard(upstream: Upstream) -> None:
     heard = await ask(upstream.url)
     assert isinstance(heard, Silent)
     assert heard.retry_after_us == 7_000_000
+
+
+@pytest.mark.parametrize("years", ["3153600000", "1e308", "1e20"])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_no_answer_silences_a_source_for_years(
+    upstream: Upstream, status: int, years: str
+) -> None:
+    upstream.says(Reply(status=status, json={}, headers={"Retry-After": years}))
+    heard = await ask(upstream.url)
+    assert isinstance(heard, Silent)
+    assert heard.retry_after_us == HUSH_MAX_S * 1e6
 
 
 async def test_a_body_without_an_end_is_left_at_the_limit(upstream: Upstream) -> None:

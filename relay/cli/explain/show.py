@@ -34,6 +34,7 @@ _STATES: Final[dict[RunState, str]] = {
     "held": "bold magenta",
     "dead": "bold red",
     "quarantined": "bold red",
+    "collapsed": "bold green",
 }
 _KINDS: Final = {
     "runflow": "blue",

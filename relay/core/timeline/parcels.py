@@ -16,7 +16,9 @@ from relay.core.timeline.words import clock, failure_words, is_of_destination, l
 __all__ = ["PATIENCE", "Place", "RunState", "latest", "place_of"]
 
 #: The six words for where a run, or an event on its way, stands.
-RunState = Literal["waiting", "pending", "delivered", "held", "dead", "quarantined"]
+RunState = Literal[
+    "waiting", "pending", "delivered", "held", "dead", "quarantined", "collapsed"
+]
 
 _STATES: Final[dict[State, RunState]] = {
     State.PENDING: "pending",

@@ -95,6 +95,15 @@ def hidden_standing(findings: Findings, now: int) -> Standing:
 
 def _nothing(history: History) -> Standing:
     """Known, and neither an event nor a question."""
+    if history.outcome is not None and history.revision == 0:
+        return Standing(
+            state="collapsed",
+            reason="collapsed",
+            sentence=(
+                f"Nothing is waited for: it ended as {history.outcome.value}, and stands back behind the"
+                f" first success under client_ref {history.client_ref}; it is told of should that one have failed."
+            ),
+        )
     why = "its callbacks named no end" if history.receipts else "no callback has come"
     return Standing(
         state="held",

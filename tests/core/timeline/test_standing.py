@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from relay.core.delivery import SECOND, State
+from relay.core.identity import Outcome
 from relay.core.run import Verdict
 from relay.core.timeline import (
     Findings,
@@ -42,6 +43,14 @@ def holding(plan: Plan = PLAN) -> Plan:
     return Plan(
         setting=plan.setting, asks=True, deadline=plan.deadline, on_unconfirmed="hold"
     )
+
+
+def test_who_stands_back_behind_another_run_is_said_to() -> None:
+    told = history(outcome=Outcome.SUCCEEDED, revision=0, client_ref="order-1")
+    state, _, words = said(told)
+    assert state == "collapsed"
+    assert "ended as succeeded, and stands back behind the first success" in words
+    assert "order-1" in words
 
 
 class TestDelivered:
