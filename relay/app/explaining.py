@@ -25,8 +25,9 @@ from relay.core.timeline import (
     explain,
     explain_hidden,
     missing_words,
+    named_words,
 )
-from relay.reconcile.account import take_account, unasked
+from relay.reconcile.account import named_runs, take_account, unasked
 from relay.record.postgres import history as postgres
 from relay.record.sqlite import history as sqlite
 from relay.settings import Place, Settings, Source
@@ -134,6 +135,8 @@ class Explainer:
             other = await self._account(source.name, batch)
             if not isinstance(other.run, Unanswered):
                 account = other
+            elif named := await self._named(source, text):
+                return tuple(named_words(source.name, named))
         base = None if self.settings is None else self.settings.public.url
         return tuple(
             missing_words(
@@ -143,6 +146,14 @@ class Explainer:
                 now=self.clock.now_us(),
             )
         )
+
+    async def _named(self, source: Source, client_ref: str) -> list[str]:
+        client = build_client(source)
+        if self.offline or client is None:
+            return []
+        async with client:
+            limit_s = min(LIMIT_S, source.api.timeout.seconds)
+            return await named_runs(client, client_ref, limit_s=limit_s)
 
     async def _account(self, name: str, key: RunKey) -> Account:
         now = self.clock.now_us()

@@ -25,19 +25,22 @@ from relay.runflow import (
     Answer,
     AnswerError,
     CallbackAttempt,
+    Q,
     Runflow,
     RunflowError,
     StatusError,
 )
 from relay.runflow import CallbackDelivery as Upstream
 
-__all__ = ["take_account", "unasked"]
+__all__ = ["named_runs", "take_account", "unasked"]
 
 T = TypeVar("T")
 
 #: Of a run's callbacks and of the tries of each, so many of the latest are shown.
 _CALLBACKS_MAX: Final = 10
 _TRIES_MAX: Final = 20
+#: So many runs of one ``client_ref`` are named.
+_NAMED_MAX: Final = 5
 
 
 async def take_account(
@@ -74,6 +77,31 @@ async def take_account(
         created_at=created_at,
         left_out=left_out,
     )
+
+
+async def named_runs(client: Runflow, client_ref: str, *, limit_s: float) -> list[str]:
+    """Ids of runs that were created with a ``client_ref``, the newest first; none where nobody can say."""
+
+    async def ask() -> list[str]:
+        listing = client.runs.search(
+            q=Q.eq("client_ref", client_ref),
+            limit=_NAMED_MAX,
+            sort_by="created_at:desc",
+            fields=("id", "client_ref"),
+        )
+        async for page in listing.pages():
+            # An API that takes no notice of the filter gives others as well.
+            return [
+                row["id"]
+                for row in page.rows
+                if isinstance(row, dict)
+                and row.get("client_ref") == client_ref
+                and isinstance(row.get("id"), str)
+            ]
+        return []
+
+    found = await _within(limit_s, ask)
+    return [] if isinstance(found, Unanswered) else found
 
 
 def unasked(source: str, reason: str, *, now: int) -> Account:

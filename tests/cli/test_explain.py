@@ -290,6 +290,18 @@ class TestMissing:
         )
         assert desk.api.asked.count("/v1/batches/run_9") == 1
 
+    async def test_a_client_ref_that_only_runflow_knows_leads_to_its_runs(
+        self, desk: Desk
+    ) -> None:
+        """Its callback has not come, or did not say it."""
+        rows = [{"id": RUN, "client_ref": "order-1"}, {"id": "x", "client_ref": "no"}]
+        desk.api.gives("/v1/runs", {"items": rows, "next": None})
+        said = await desk.typed("order-1", "--source", "acme")
+        assert said.exit_code == 1
+        flat = " ".join(said.stdout.split())
+        assert f"acme: Runflow knows it as the client_ref of {RUN}." in flat
+        assert f"relay explain {RUN}" in flat
+
     async def test_a_run_that_runflow_knows_shows_why_its_callback_never_came(
         self, desk: Desk
     ) -> None:

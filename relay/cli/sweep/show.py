@@ -122,7 +122,9 @@ def sentence(found: Sequence[Found], *, dry: bool, served: bool, shared: bool) -
     running = sum(one.running for one in found)
     if not missed + running:
         whole = all(one.state == "done" for one in found)
-        return "Nothing was missed" + ("." if whole else ", as far as it was looked.")
+        return "Nothing more was missed" + (
+            "." if whole else ", as far as it was looked."
+        )
     parts = []
     if missed:
         ended = "1 run has" if missed == 1 else f"{missed:,} runs have"

@@ -40,7 +40,7 @@ from relay.core.timeline.history import (
     ReceiptRow,
     Unanswered,
 )
-from relay.core.timeline.missing import missing_words
+from relay.core.timeline.missing import missing_words, named_words
 from relay.core.timeline.parcels import Place, RunState
 from relay.core.timeline.standing import Standing, hidden_standing, standing
 from relay.core.timeline.words import plain
@@ -78,6 +78,7 @@ __all__ = [
     "explain_hidden",
     "hidden_standing",
     "missing_words",
+    "named_words",
     "plain",
     "standing",
 ]

@@ -4,7 +4,7 @@ Owns the words for a callback that never came: whether the run had this relay's 
 has sent anything, and what was answered. Pure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from relay.core.snapshot import Snapshot, Unfinished
 from relay.core.sweep import is_under
@@ -12,7 +12,7 @@ from relay.core.timeline.account import account_words, callback_words
 from relay.core.timeline.history import Account, Plan, Unanswered
 from relay.core.timeline.words import plain
 
-__all__ = ["missing_words"]
+__all__ = ["missing_words", "named_words"]
 
 
 def missing_words(
@@ -23,6 +23,16 @@ def missing_words(
     ``base`` is the relay's own public URL, where one is configured.
     """
     return list(_words(account, plan, base, now))
+
+
+def named_words(source: str, runs: Sequence[str]) -> Iterator[str]:
+    """What to do where Runflow knows runs under a ``client_ref`` that the store has not."""
+    ids = ", ".join(plain(run) for run in runs)
+    yield f"{source}: Runflow knows it as the client_ref of {ids}."
+    yield (
+        "No callback has named it, and no answer so far; ask for the run by its id: relay explain"
+        f" {plain(runs[0])}."
+    )
 
 
 def _words(
