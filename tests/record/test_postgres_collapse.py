@@ -106,7 +106,10 @@ async def test_winners_fall_at_one_relay_while_another_hears_of_those_behind(
     await asyncio.gather(
         *(learn(one, answer) for answer in falling),
         *(two.store.record([receipt]) for receipt in again),
-        *(two.store.record([success(f"new_{n}", ref=n)]) for n in reversed(names)),
+        *(
+            two.store.record([success(f"new_{n}", ref=n, at=NOW_US + 9)])
+            for n in reversed(names)
+        ),
     )
     assert {run for n in names for run in await winner(one, n)} == {
         f"second_{n}" for n in names
