@@ -103,7 +103,8 @@ class Horizons(msgspec.Struct, frozen=True, kw_only=True):
                 return self.attempts
             case "runs":
                 return self.identities
-            case "pages":
+            case _:
+                # Free pages are given back whenever there are any.
                 return self.now
 
 
