@@ -73,7 +73,9 @@ def main() -> int:
             ["-m", "pytest", "-q", "tests/simulator", "-p", "no:cacheprovider"],
         )
         or Part([*covered, "-m", "(kafka or postgres) and not process and not long"]).end()
-        or Part(["-m", "pytest", "-q", "-m", "process and not long"]).end()
+        or Part(
+            ["-m", "pytest", "-q", "-m", "process and not long", "--ignore=tests/simulator"]
+        ).end()
         or Part(["-m", "coverage", "combine", "--quiet"]).end()
         or Part([*report, f"--fail-under={OVERALL}"]).end()
         or Part([*report, "--fail-under=100", f"--include={','.join(WHOLE)}"]).end()
