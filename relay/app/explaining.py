@@ -149,7 +149,7 @@ class Explainer:
 
     async def _named(self, source: Source, client_ref: str) -> list[str]:
         client = build_client(source)
-        if self.offline or client is None:
+        if client is None:
             return []
         async with client:
             limit_s = min(LIMIT_S, source.api.timeout.seconds)

@@ -15,7 +15,7 @@ from relay.core.timeline.words import clock, failure_words, is_of_destination, l
 
 __all__ = ["PATIENCE", "Place", "RunState", "latest", "place_of"]
 
-#: The six words for where a run, or an event on its way, stands.
+#: The words for where a run, or an event on its way, stands.
 RunState = Literal[
     "waiting", "pending", "delivered", "held", "dead", "quarantined", "collapsed"
 ]

@@ -1,6 +1,6 @@
 """Standing: where a run stands as a whole, and in one sentence what is being waited for now.
 
-Owns the choice among the six states, by what is least settled, and the sentence. Pure: the moment of
+Owns the choice among the states, by what is least settled, and the sentence. Pure: the moment of
 asking is passed in, and so is what the configuration has to do with it.
 """
 
@@ -9,7 +9,9 @@ from typing import assert_never
 
 import msgspec
 
+from relay.core.collapse import is_collapsed
 from relay.core.inquiry import InquiryState
+from relay.core.run import Known
 from relay.core.timeline.history import EventRow, Findings, History, Plan
 from relay.core.timeline.parcels import Place, RunState, latest, place_of
 from relay.core.timeline.questions import asked, doubt, watched
@@ -95,12 +97,13 @@ def hidden_standing(findings: Findings, now: int) -> Standing:
 
 def _nothing(history: History) -> Standing:
     """Known, and neither an event nor a question."""
-    if history.outcome is not None and history.revision == 0:
+    known = Known(outcome=history.outcome, revision=history.revision)
+    if known.outcome is not None and is_collapsed(known):
         return Standing(
             state="collapsed",
             reason="collapsed",
             sentence=(
-                f"Nothing is waited for: it ended as {history.outcome.value}, and stands back behind the"
+                f"Nothing is waited for: it ended as {known.outcome.value}, and stands back behind the"
                 f" first success under client_ref {history.client_ref}; it is told of should that one have failed."
             ),
         )
