@@ -128,6 +128,8 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     #: When the delivery was created, wall microseconds.
     created_at: int
     letter: Letter
+    #: The order that made it; None for what routes made.
+    replay: int | None = None
     #: Bytes of the receipt behind it.
     size: int = 0
 

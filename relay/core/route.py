@@ -96,6 +96,11 @@ class Router:
         self._routes = tuple(routes)
         self._everywhere = tuple(destinations)
 
+    @property
+    def looks(self) -> bool:
+        """Whether an event has to be looked at before it is known where it goes."""
+        return bool(self._routes)
+
     def route(self, event: Callable[[], Event]) -> tuple[str, ...]:
         """The destinations of an event, each once, in the order of the configuration.
 

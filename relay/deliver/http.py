@@ -45,6 +45,8 @@ _LONG: Final = 16
 _ID: Final = istr("webhook-id")
 _TIMESTAMP: Final = istr("webhook-timestamp")
 _SIGNATURE: Final = istr("webhook-signature")
+#: Only on what an order to send again has made: the order's number.
+_REPLAY: Final = istr("relay-replay")
 
 # What can happen to a connection that the other side closed while it lay idle.
 _STALE: Final = (
@@ -140,6 +142,8 @@ class HttpSender:
         request = self._request(str(event.attributes["id"]), event.structured)
         if request is None:
             return Failed(reason="no_live_key", fault=Fault.DESTINATION)
+        if parcel.replay is not None:
+            request.headers[_REPLAY] = str(parcel.replay)
         try:
             answer = await self._post(self._url, request, started)
         except FAULTS as error:

@@ -33,6 +33,8 @@ class _Names(dict[str, str]):
 
 _NAMES: Final = _Names()
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
+#: A header of the transport: what the event says of itself is what it always said.
+_REPLAY: Final = "relay-replay"
 
 
 class _Item(NamedTuple):
@@ -70,7 +72,11 @@ class KafkaSender:
             items: list[_Item] = []
             for place, parcel in enumerate(parcels):
                 try:
-                    items.append(_Item(place, record_of(parcel.letter.event)))
+                    items.append(
+                        _Item(
+                            place, record_of(parcel.letter.event, replay=parcel.replay)
+                        )
+                    )
                 except UnbuildableError as error:
                     outcomes[place] = Failed(reason=error.reason, fault=Fault.EVENT)
             if items:
@@ -151,17 +157,18 @@ class KafkaSender:
             await line.end()
 
 
-def record_of(event: Event) -> Record:
-    """The event as a Kafka record in binary mode."""
+def record_of(event: Event, *, replay: int | None = None) -> Record:
+    """The event as a Kafka record in binary mode; ``replay`` is the order to send again that made it."""
     headers = [
         (_NAMES[name], (value if isinstance(value, str) else _text(value)).encode())
         for name, value in event.attributes.items()
     ]
+    again = [] if replay is None else [(_REPLAY, str(replay).encode())]
     key = event.attributes.get("partitionkey")
     return Record(
         key=None if key is None else _text(key).encode(),
         value=event.data,
-        headers=[*headers, _CONTENT_TYPE],
+        headers=[*headers, _CONTENT_TYPE, *again],
     )
 
 

@@ -28,17 +28,21 @@ from relay.core.ports import (
     Settlement,
 )
 from relay.core.receipt import Receipt
+from relay.core.replay import NewReplay, Resent
 from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
 from relay.core.route import Router
 from relay.record.grouping import Grouper
 from relay.record.jobs import (
+    Cancel,
     Claim,
     Inquire,
     Job,
     Keep,
     Learn,
+    Order,
     Record,
     Register,
+    Resend,
     Settle,
     Watch,
     is_intake,
@@ -66,7 +70,7 @@ class Limits:
 
 
 class GroupedStore(ABC):
-    """Inbox, Outbox, Inquiries, RefusalLog and Forgetful in one."""
+    """Inbox, Outbox, Inquiries, RefusalLog, Forgetful and Resending in one."""
 
     def __init__(
         self, *, clock: Clock, metrics: Metrics, handover: Handover, limits: Limits
@@ -139,6 +143,10 @@ class GroupedStore(ABC):
     @abstractmethod
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`."""
+
+    @abstractmethod
+    async def next_resend(self) -> tuple[int | None, bool]:
+        """See :class:`relay.core.replay.Resending`."""
 
     # --- what every store does --------------------------------------------------------------------
 
@@ -234,6 +242,23 @@ class GroupedStore(ABC):
     async def refuse(self, refusals: Sequence[Refusal], /) -> None:
         """See :class:`relay.core.ports.RefusalLog`."""
         await self._grouper.submit(Keep(refusals, self._limits.refusals_kept))
+
+    async def order_replays(self, orders: Sequence[NewReplay], /) -> Sequence[int]:
+        """See :class:`relay.core.replay.Resending`."""
+        return cast("Sequence[int]", await self._grouper.submit(Order(orders)))
+
+    async def cancel_replay(self, number: int, /, *, by: str) -> bool:
+        """See :class:`relay.core.replay.Resending`."""
+        return bool(await self._grouper.submit(Cancel(number, by)))
+
+    async def resend(self, router: Router, /) -> Resent | None:
+        """See :class:`relay.core.replay.Resending`."""
+        answer = await self._grouper.submit(Resend(router))
+        resent = cast("Resent | None", answer)
+        if resent is not None and resent.made:
+            self._handover.hint({resent.destination})
+            self._tell_others({resent.destination})
+        return resent
 
     async def _commit(self, jobs: Sequence[Job]) -> Sequence[object]:
         room = self._handover.room()

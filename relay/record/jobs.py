@@ -10,17 +10,22 @@ import msgspec
 from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Refusal, Settlement
 from relay.core.receipt import Receipt
+from relay.core.replay import NewReplay
 from relay.core.retention import PassStep
+from relay.core.route import Router
 
 __all__ = [
+    "Cancel",
     "Claim",
     "Forget",
     "Inquire",
     "Job",
     "Keep",
     "Learn",
+    "Order",
     "Record",
     "Register",
+    "Resend",
     "Settle",
     "Watch",
     "cursors_of",
@@ -96,12 +101,44 @@ class Forget(msgspec.Struct, frozen=True):
     step: PassStep
 
 
-Job = Record | Settle | Claim | Register | Keep | Inquire | Learn | Watch | Forget
+class Order(msgspec.Struct, frozen=True):
+    """Write down orders to send again."""
+
+    replays: Sequence[NewReplay]
+
+
+class Cancel(msgspec.Struct, frozen=True):
+    """Call an order to send again off."""
+
+    replay: int
+    by: str
+
+
+class Resend(msgspec.Struct, frozen=True):
+    """Take a step of an order to send again, if one is due."""
+
+    router: Router
+
+
+Job = (
+    Record
+    | Settle
+    | Claim
+    | Register
+    | Keep
+    | Inquire
+    | Learn
+    | Watch
+    | Forget
+    | Order
+    | Cancel
+    | Resend
+)
 
 
 def is_intake(job: Job) -> bool:
-    """Whether a job makes the store grow by what comes from outside."""
-    return isinstance(job, Record | Keep | Watch)
+    """Whether a job makes the store grow by what comes from outside, or is ordered."""
+    return isinstance(job, Record | Keep | Watch | Order | Resend)
 
 
 def lessons_of(jobs: Sequence[Job]) -> list[Lesson]:

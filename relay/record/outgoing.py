@@ -16,7 +16,15 @@ from relay.core.ports import Letter, Parcel, Settlement
 from relay.record.accounts import Accounts
 from relay.record.codes import OUTCOMES
 
-__all__ = ["COUNTERS", "account", "attempts", "fitting", "parcels", "settled_columns"]
+__all__ = [
+    "COUNTERS",
+    "account",
+    "attempts",
+    "fitting",
+    "letter",
+    "parcels",
+    "settled_columns",
+]
 
 #: The ledger's word for each state.
 COUNTERS: Final = {
@@ -45,17 +53,17 @@ def parcels(
 ) -> list[Parcel]:
     """Make parcels of claimed deliveries, in the order of their numbers.
 
-    Columns: number, generation, attempts, created_at; source, namespace and id of the run, origin,
+    Columns: number, generation, attempts, created_at, replay; source, namespace and id of the run, origin,
     first_seen; number, outcome, revision, confirmed, builder and client_ref of the event; digest and body of the
     receipt that it is built from.
     """
     letters: dict[int, Letter] = {}
     found = []
-    for number, generation, attempts, created_at, *columns in sorted(rows):
+    for number, generation, attempts, created_at, replay, *columns in sorted(rows):
         event = columns[5]
-        letter = letters.get(event)
-        if letter is None:
-            letter = letters[event] = _letter(columns)
+        made = letters.get(event)
+        if made is None:
+            made = letters[event] = letter(columns)
         found.append(
             Parcel(
                 number=number,
@@ -64,14 +72,16 @@ def parcels(
                 generation=generation,
                 attempts=attempts,
                 created_at=created_at,
-                letter=letter,
+                letter=made,
+                replay=replay,
                 size=len(columns[-1] or b""),
             )
         )
     return found
 
 
-def _letter(columns: Sequence[Any]) -> Letter:
+def letter(columns: Sequence[Any]) -> Letter:
+    """Make a letter again, of the columns that :func:`parcels` has behind a delivery's own."""
     source, namespace, stored, origin, first_seen, _, *rest = columns
     outcome, revision, confirmed, builder, client_ref, digest, body = rest
     # What is no longer what was signed must not go out; it fails by itself, with a reason.

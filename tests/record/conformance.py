@@ -16,6 +16,7 @@ from tests.record.history_law import HistoryLaw
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
 from tests.record.release_law import ReleaseLaw
+from tests.record.replay_law import ReplayLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
 from tests.record.sweep_law import SweepLaw
@@ -35,6 +36,7 @@ class StoreLaw(
     HistoryLaw,
     CommitLaw,
     RetentionLaw,
+    ReplayLaw,
 ):
     """Everything. Subclasses provide the fixture ``place``."""
 

@@ -31,6 +31,7 @@ from relay.core.ports import (
     Settlement,
 )
 from relay.core.receipt import Receipt
+from relay.core.replay import Resending
 from relay.core.retention import PassStep, begin, following
 from relay.core.timeline import Findings
 from relay.record.codes import VERDICTS
@@ -69,7 +70,7 @@ class Stumbled(Exception):  # noqa: N818 - what a checkpoint of a test raises
 _ENDS = (asyncio.CancelledError, RelayError, Died, Stumbled)
 
 
-class Store(Inbox, Outbox, Inquiries, RefusalLog, Forgetful, Protocol):
+class Store(Inbox, Outbox, Inquiries, RefusalLog, Forgetful, Resending, Protocol):
     """What every adapter is."""
 
     incarnation: int

@@ -97,6 +97,11 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.swept(source))
 
+    async def next_resend(self) -> tuple[int | None, bool]:
+        """See :class:`relay.core.replay.Resending`."""
+        thread, writer = self._opened()
+        return await thread.run(writer.next_resend())
+
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: no group waits for it, nor it for a group."""
         if self._thread is None or self._forgetting is None:

@@ -25,14 +25,16 @@ from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
+    Cancel,
     Claim,
-    Forget,
     Inquire,
     Job,
     Keep,
     Learn,
+    Order,
     Record,
     Register,
+    Resend,
     Settle,
     Watch,
     cursors_of,
@@ -52,6 +54,8 @@ from relay.record.postgres.moving import (
 )
 from relay.record.postgres.numbers import PostgresNumbers
 from relay.record.postgres.partitions import Partitions
+from relay.record.postgres.resending import cancel, order, resend
+from relay.record.resending import next_of
 from relay.record.runs import Identity
 
 __all__ = ["Writer"]
@@ -111,6 +115,16 @@ class Writer:
         """How far a source has been swept."""
         async with self._turn:
             return await self._due("read_sweep", self._numbers.sources.get(source))
+
+    async def next_resend(self) -> tuple[int | None, bool]:
+        """When a step of an order to send again is due, and whether there is any order under way."""
+        async with self._turn:
+            try:
+                connection = await self._connected()
+                running = await connection.fetch(self._sql["list_running"])
+                return next_of(map(tuple, running))
+            except Exception as error:
+                raise await self._failed(error) from error
 
     async def _due(self, statement: str, number: int | None) -> int | None:
         if number is None:
@@ -324,6 +338,15 @@ class Writer:
                 answers[index] = await self._claim(connection, job) if alive else []
             elif isinstance(job, Inquire):
                 answers[index] = await self._inquire(connection, job) if alive else []
+            elif isinstance(job, Resend):
+                answers[index] = await resend(
+                    connection,
+                    self._sql,
+                    self._numbers,
+                    job.router,
+                    accounts=accounts,
+                    now=now,
+                )
         await self._write_counters(connection, accounts)
         self._checkpoints.reach("before-commit")
         await connection.execute("COMMIT")
@@ -347,7 +370,14 @@ class Writer:
                 await self._numbers.know_destinations(connection, destinations)
             case Keep(refusals=refusals, most=most):
                 await put_refusals(connection, self._sql, refusals, most=most)
-            case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
+            case Order(replays=replays):
+                return await order(
+                    connection, self._sql, self._numbers, replays, now=now
+                )
+            case Cancel(replay=number):
+                return await cancel(connection, self._sql, number, now=now)
+            case _:
+                # It has its turn before or after these.
                 pass
         return None
 

@@ -96,6 +96,10 @@ class SqliteStore(GroupedStore):
         writer = self._open_writer()
         return await self._executor.run(partial(writer.swept, source))
 
+    async def next_resend(self) -> tuple[int | None, bool]:
+        """See :class:`relay.core.replay.Resending`."""
+        return await self._executor.run(self._open_writer().next_resend)
+
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: it rides with a group commit like anything else."""
         return cast("Progress", await self._grouper.submit(Forget(step)))

@@ -24,14 +24,17 @@ from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
+    Cancel,
     Claim,
     Forget,
     Inquire,
     Job,
     Keep,
     Learn,
+    Order,
     Record,
     Register,
+    Resend,
     Settle,
     Watch,
     cursors_of,
@@ -39,6 +42,7 @@ from relay.record.jobs import (
     lessons_of,
     sightings_of,
 )
+from relay.record.resending import next_of
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.faults import translated
 from relay.record.sqlite.forgetting import PAGES, forget
@@ -47,6 +51,7 @@ from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.outgoing import claim, settle
 from relay.record.sqlite.refusals import put_refusals
+from relay.record.sqlite.resending import cancel, order, resend
 
 __all__ = ["Writer"]
 
@@ -166,6 +171,13 @@ class Writer:
         """How far a source has been swept."""
         return self._due("read_sweep", self._numbers.sources.get(source))
 
+    def next_resend(self) -> tuple[int | None, bool]:
+        """When a step of an order to send again is due, and whether there is any order under way."""
+        try:
+            return next_of(self._db.execute(self._sql["list_running"]).fetchall())
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
     def _due(self, statement: str, number: int | None) -> int | None:
         if number is None:
             return None
@@ -253,6 +265,8 @@ class Writer:
                 answers[index] = self._claim(job)
             elif isinstance(job, Inquire):
                 answers[index] = self._inquire(job)
+            elif isinstance(job, Resend):
+                answers[index] = self._resend(job, accounts, now)
         spare = 0
         # What goes now is needed by nothing that the group has written.
         for index, job in enumerate(jobs):
@@ -292,7 +306,12 @@ class Writer:
             case Keep(refusals=refusals, most=most):
                 put_refusals(self._db, self._sql, refusals, most=most)
                 return None
-            case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
+            case Order(replays=replays):
+                return order(self._db, self._sql, self._numbers, replays, now=now)
+            case Cancel(replay=number):
+                return cancel(self._db, self._sql, number, now=now)
+            case _:
+                # It has its turn before or after these.
                 return None
 
     def _claim(self, job: Claim) -> object:
@@ -306,6 +325,16 @@ class Writer:
             size=job.size,
             now=job.now,
             lease=self._leases,
+        )
+
+    def _resend(self, job: Resend, accounts: Accounts, now: int) -> object:
+        return resend(
+            self._db,
+            self._sql,
+            self._numbers,
+            job.router,
+            accounts=accounts,
+            now=now,
         )
 
     def _inquire(self, job: Inquire) -> object:

@@ -263,7 +263,7 @@ UPDATE deliveries SET lease = NULL WHERE number = ANY($1::bigint[])
 -- name: read_parcels
 -- Also where the receipt is about to leave, or is gone, as after a restore of a part. A delivery without one
 -- must die, not wait for ever.
-SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
+SELECT d.number, d.generation, d.attempts, d.created_at, d.replay, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, COALESCE(c.digest, l.digest),
        COALESCE(c.body, l.body)
 FROM unnest($1::bigint[]) AS k (number)
@@ -677,3 +677,205 @@ LEFT JOIN (
            COUNT(*) FILTER (WHERE state = 3) AS dead, COUNT(*) FILTER (WHERE state = 4) AS discarded
     FROM deliveries GROUP BY destination) AS y ON y.destination = d.number
 ORDER BY d.name
+
+-- name: insert_replay
+INSERT INTO replays (created_at, ordered_by, origin, target, selection, rate, most, expected, cursor, upto,
+                     due_at)
+VALUES ($1::bigint, $2::text, $3::int, $4::int, $5::text, $6::int, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint) RETURNING number
+
+-- name: trim_replays
+-- Those that are over, but for the newest.
+DELETE FROM replays WHERE number IN (
+    SELECT number FROM replays WHERE state > 0 ORDER BY number DESC OFFSET $1::bigint)
+
+-- name: cancel_replay
+UPDATE replays SET state = 2, ended_at = $1::bigint WHERE number = $2::bigint AND state = 0 RETURNING number
+
+-- name: list_running
+-- When each is due, and how many of its destination's replayed deliveries have not had a try.
+SELECT p.due_at, (
+    SELECT COUNT(*) FROM deliveries AS d
+    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
+FROM replays AS p WHERE p.state = 0
+
+-- name: due_replay
+-- The one that has waited longest, of those whose destination has room; nobody waits for who has it already.
+SELECT p.number, p.origin, p.target, p.selection, p.rate, p.most, p.cursor, p.upto, p.created, u.untried
+FROM replays AS p
+CROSS JOIN LATERAL (
+    SELECT COUNT(*) AS untried FROM deliveries AS d
+    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)) AS u
+WHERE p.state = 0 AND p.due_at <= $1::bigint AND u.untried < $2::bigint
+ORDER BY p.due_at, p.number LIMIT 1
+FOR UPDATE OF p SKIP LOCKED
+
+-- name: look_at_dead
+-- How far so many rows reach. No step looks at more of them, whatever it looks for.
+SELECT COALESCE(MAX(number), 0), COUNT(*) FROM (
+    SELECT number FROM deliveries
+    WHERE destination = $1::int AND state = 3 AND number > $2::bigint AND number <= $3::bigint ORDER BY number LIMIT $4::bigint)
+
+-- name: look_at_told
+SELECT COALESCE(MAX(number), 0), COUNT(*) FROM (
+    SELECT number FROM events WHERE number > $1::bigint AND number <= $2::bigint ORDER BY number LIMIT $3::bigint)
+
+-- name: next_dead
+-- Dead letters that nobody has sent again, in their order; the size of what their event is built from, null where
+-- that is gone, and whether the event is on its way already.
+SELECT d.number, d.event, d.run, octet_length(c.body), EXISTS (
+    SELECT 1 FROM deliveries AS o
+    WHERE o.event = d.event AND o.destination = $1::int AND (o.state IN (0, 2) OR o.replay = $2::bigint))
+FROM deliveries AS d
+JOIN events AS e ON e.number = d.event
+JOIN runs AS r ON r.number = d.run
+LEFT JOIN receipts AS c ON c.number = e.receipt
+WHERE d.state = 3 AND d.destination = $3::int AND d.number > $4::bigint AND d.number <= $5::bigint
+  AND ($6::int IS NULL OR r.source = $6::int) AND ($7::int IS NULL OR e.outcome = $7::int)
+  AND ($8::text IS NULL OR d.reason = $8::text)
+  AND d.settled_at >= $9::bigint AND d.settled_at < $10::bigint
+  AND ($11::bigint[] IS NULL OR d.event = ANY($11::bigint[]))
+  AND NOT EXISTS (
+      SELECT 1 FROM deliveries AS later
+      WHERE later.event = d.event AND later.destination = d.destination
+        AND later.generation > d.generation)
+ORDER BY d.number LIMIT $12::bigint
+
+-- name: next_told
+-- Events whose last delivery to a destination arrived, or that it never had, in their order.
+SELECT e.number, e.number, e.run, octet_length(c.body), EXISTS (
+    SELECT 1 FROM deliveries AS o
+    WHERE o.event = e.number AND o.destination = $1::int AND (o.state IN (0, 2) OR o.replay = $2::bigint))
+FROM events AS e
+JOIN runs AS r ON r.number = e.run
+LEFT JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $3::int AND d.generation = (
+    SELECT MAX(g.generation) FROM deliveries AS g
+    WHERE g.event = e.number AND g.destination = $3::int)
+WHERE e.number > $4::bigint AND e.number <= $5::bigint
+  AND ($6::int IS NULL OR r.source = $6::int) AND ($7::int IS NULL OR e.outcome = $7::int)
+  AND e.created_at >= $8::bigint AND e.created_at < $9::bigint
+  AND ($10::bigint[] IS NULL OR e.number = ANY($10::bigint[]))
+  AND CASE WHEN $11::boolean THEN d.number IS NULL ELSE d.state = 1 END
+ORDER BY e.number LIMIT $12::bigint
+
+-- name: read_letters
+SELECT s.name, r.namespace, r.id, r.origin, r.first_seen, e.number, e.outcome, e.revision, e.confirmed,
+       e.builder, e.client_ref, c.digest, c.body
+FROM unnest($1::bigint[]) AS k (event)
+JOIN events AS e ON e.number = k.event
+JOIN runs AS r ON r.number = e.run
+JOIN sources AS s ON s.number = r.source
+LEFT JOIN receipts AS c ON c.number = e.receipt
+
+-- name: insert_replayed
+-- A new generation, counted on from the last one. The runs are locked: nobody else counts.
+INSERT INTO deliveries (number, event, run, destination, generation, epoch, state, created_at, due_at, replay)
+SELECT k.number, k.event, k.run, k.target, 1 + COALESCE((
+    SELECT MAX(g.generation) FROM deliveries AS g
+    WHERE g.event = k.event AND g.destination = k.target), 0), k.epoch, 0, k.now, k.now, k.replay
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[])
+    AS k (number, event, run, target, epoch, now, replay)
+
+-- name: advance_replay
+UPDATE replays SET cursor = $1::bigint, due_at = $2::bigint, created = created + $3::bigint, expired = expired + $4::bigint,
+    standing = standing + $5::bigint, unrouted = unrouted + $6::bigint, state = $7::int, ended_at = $8::bigint
+WHERE number = $9::bigint
+
+-- name: list_replays
+SELECT p.number, p.created_at, p.ordered_by, o.name, t.name, p.selection, p.rate, p.most, p.expected, p.state,
+       p.created, p.expired, p.standing, p.unrouted, p.ended_at
+FROM replays AS p
+JOIN destinations AS o ON o.number = p.origin
+JOIN destinations AS t ON t.number = p.target
+WHERE $1::bigint IS NULL OR p.number = $1::bigint
+ORDER BY p.number DESC LIMIT $2::bigint
+
+-- name: count_replayed
+-- What became of what an order has made: by state, and whether each has failed before.
+SELECT state, attempts > 0, COUNT(*) FROM deliveries WHERE replay = $1::bigint GROUP BY 1, 2
+
+-- name: list_dead
+-- Newest first.
+SELECT d.number, e.id, s.name, r.namespace, r.id, COALESCE(e.client_ref, r.client_ref), e.outcome, e.revision,
+       n.name, d.generation, d.attempts, d.created_at, d.settled_at, d.status, d.reason, c.body IS NOT NULL
+FROM deliveries AS d
+JOIN events AS e ON e.number = d.event
+JOIN runs AS r ON r.number = d.run
+JOIN sources AS s ON s.number = r.source
+JOIN destinations AS n ON n.number = d.destination
+LEFT JOIN receipts AS c ON c.number = e.receipt
+WHERE d.state = 3 AND (d.settled_at, d.number) < ($1::bigint, $2::bigint)
+  AND ($3::int IS NULL OR d.destination = $3::int)
+  AND ($4::int IS NULL OR r.source = $4::int) AND ($5::int IS NULL OR e.outcome = $5::int)
+  AND ($6::text IS NULL OR d.reason = $6::text)
+  AND d.settled_at >= $7::bigint AND d.settled_at < $8::bigint
+  AND ($9::bigint[] IS NULL OR d.event = ANY($9::bigint[]))
+  AND NOT EXISTS (
+      SELECT 1 FROM deliveries AS later
+      WHERE later.event = d.event AND later.destination = d.destination
+        AND later.generation > d.generation)
+ORDER BY d.settled_at DESC, d.number DESC LIMIT $10::bigint
+
+-- name: sum_dead
+SELECT n.name, d.reason, COUNT(*), COUNT(*) FILTER (WHERE c.body IS NULL), MIN(d.settled_at), MAX(d.settled_at), MIN(d.number),
+       MAX(d.number)
+FROM deliveries AS d
+JOIN events AS e ON e.number = d.event
+JOIN runs AS r ON r.number = d.run
+JOIN destinations AS n ON n.number = d.destination
+LEFT JOIN receipts AS c ON c.number = e.receipt
+WHERE d.state = 3
+  AND ($1::int IS NULL OR d.destination = $1::int)
+  AND ($2::int IS NULL OR r.source = $2::int) AND ($3::int IS NULL OR e.outcome = $3::int)
+  AND ($4::text IS NULL OR d.reason = $4::text)
+  AND d.settled_at >= $5::bigint AND d.settled_at < $6::bigint
+  AND ($7::bigint[] IS NULL OR d.event = ANY($7::bigint[]))
+  AND NOT EXISTS (
+      SELECT 1 FROM deliveries AS later
+      WHERE later.event = d.event AND later.destination = d.destination
+        AND later.generation > d.generation)
+GROUP BY 1, 2 ORDER BY 1, 2
+
+-- name: list_told
+-- Oldest first: in the order in which they are sent.
+SELECT e.number, e.id, s.name, r.namespace, r.id, COALESCE(e.client_ref, r.client_ref), e.outcome, e.revision,
+       $1::text, COALESCE(d.generation, 0), COALESCE(d.attempts, 0), e.created_at, d.settled_at, d.status, NULL,
+       c.body IS NOT NULL
+FROM events AS e
+JOIN runs AS r ON r.number = e.run
+JOIN sources AS s ON s.number = r.source
+LEFT JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND d.generation = (
+    SELECT MAX(g.generation) FROM deliveries AS g
+    WHERE g.event = e.number AND g.destination = $2::int)
+WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
+  AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
+  AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
+  AND CASE WHEN $8::boolean THEN d.number IS NULL ELSE d.state = 1 END
+ORDER BY e.number LIMIT $9::bigint
+
+-- name: sum_told
+SELECT $1::text, NULL, COUNT(*), COUNT(*) FILTER (WHERE c.body IS NULL), MIN(e.created_at), MAX(e.created_at), MIN(e.number),
+       MAX(e.number)
+FROM events AS e
+JOIN runs AS r ON r.number = e.run
+LEFT JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND d.generation = (
+    SELECT MAX(g.generation) FROM deliveries AS g
+    WHERE g.event = e.number AND g.destination = $2::int)
+WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
+  AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
+  AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
+  AND CASE WHEN $8::boolean THEN d.number IS NULL ELSE d.state = 1 END
+
+-- name: find_event
+SELECT number, run FROM events WHERE id = $1::bytea
+
+-- name: find_events_of_runs
+SELECT number FROM events WHERE run = ANY($1::bigint[]) ORDER BY number LIMIT $2::bigint
+
+-- name: find_event_of_delivery
+SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.number = $1::bigint
+
+-- name: read_sources
+SELECT number, name FROM sources

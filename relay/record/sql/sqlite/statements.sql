@@ -185,7 +185,7 @@ UPDATE deliveries SET lease = NULL WHERE number = ?
 -- name: read_parcels
 -- Also where the receipt is gone, as after a restore of a part. Such a delivery must die, not wait for ever.
 WITH wanted (number) AS (VALUES (?))
-SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
+SELECT d.number, d.generation, d.attempts, d.created_at, d.replay, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
        c.body
 FROM wanted AS k
@@ -525,3 +525,202 @@ LEFT JOIN (
            SUM(state = 2) AS held, SUM(state = 3) AS dead, SUM(state = 4) AS discarded
     FROM deliveries GROUP BY destination) AS y ON y.destination = d.number
 ORDER BY d.name
+
+-- name: insert_replay
+INSERT INTO replays (created_at, ordered_by, origin, target, selection, rate, most, expected, cursor, upto,
+                     due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number
+
+-- name: trim_replays
+-- Those that are over, but for the newest.
+DELETE FROM replays WHERE number IN (
+    SELECT number FROM replays WHERE state > 0 ORDER BY number DESC LIMIT -1 OFFSET ?)
+
+-- name: cancel_replay
+UPDATE replays SET state = 2, ended_at = ? WHERE number = ? AND state = 0 RETURNING number
+
+-- name: list_running
+-- When each is due, and how many of its destination's replayed deliveries have not had a try.
+SELECT p.due_at, (
+    SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
+    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
+FROM replays AS p WHERE p.state = 0
+
+-- name: due_replay
+-- The one that has waited longest, of those whose destination has room.
+SELECT number, origin, target, selection, rate, most, cursor, upto, created, untried FROM (
+    SELECT p.*, (
+        SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
+        WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)
+    ) AS untried
+    FROM replays AS p WHERE p.state = 0 AND p.due_at <= ?)
+WHERE untried < ? ORDER BY due_at, number LIMIT 1
+
+-- name: look_at_dead
+-- How far so many rows reach. No step looks at more of them, whatever it looks for.
+SELECT COALESCE(MAX(number), 0), COUNT(*) FROM (
+    SELECT number FROM deliveries INDEXED BY deliveries_dead
+    WHERE destination = ? AND state = 3 AND number > ? AND number <= ? ORDER BY number LIMIT ?)
+
+-- name: look_at_told
+SELECT COALESCE(MAX(number), 0), COUNT(*) FROM (
+    SELECT number FROM events WHERE number > ? AND number <= ? ORDER BY number LIMIT ?)
+
+-- name: next_dead
+-- Dead letters that nobody has sent again, in their order; the size of what their event is built from, null where
+-- that is gone, and whether the event is on its way already.
+SELECT d.number, d.event, d.run, LENGTH(c.body), EXISTS (
+    SELECT 1 FROM deliveries AS o
+    WHERE o.event = d.event AND o.destination = :target AND (o.state IN (0, 2) OR o.replay = :replay))
+FROM deliveries AS d INDEXED BY deliveries_dead
+JOIN events AS e ON e.number = d.event
+JOIN runs AS r ON r.number = d.run
+LEFT JOIN receipts AS c ON c.number = e.receipt
+WHERE d.state = 3 AND d.destination = :origin AND d.number > :after AND d.number <= :upto
+  AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+  AND (:reason IS NULL OR d.reason = :reason)
+  AND d.settled_at >= :since AND d.settled_at < :until
+  AND (:events IS NULL OR d.event IN (SELECT value FROM json_each(:events)))
+  AND NOT EXISTS (
+      SELECT 1 FROM deliveries AS later
+      WHERE later.event = d.event AND later.destination = d.destination
+        AND later.generation > d.generation)
+ORDER BY d.number LIMIT :limit
+
+-- name: next_told
+-- Events whose last delivery to a destination arrived, or that it never had, in their order.
+SELECT e.number, e.number, e.run, LENGTH(c.body), EXISTS (
+    SELECT 1 FROM deliveries AS o
+    WHERE o.event = e.number AND o.destination = :target AND (o.state IN (0, 2) OR o.replay = :replay))
+FROM events AS e
+JOIN runs AS r ON r.number = e.run
+LEFT JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND d.generation = (
+    SELECT MAX(g.generation) FROM deliveries AS g
+    WHERE g.event = e.number AND g.destination = :origin)
+WHERE e.number > :after AND e.number <= :upto
+  AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+  AND e.created_at >= :since AND e.created_at < :until
+  AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
+  AND CASE WHEN :missing THEN d.number IS NULL ELSE d.state = 1 END
+ORDER BY e.number LIMIT :limit
+
+-- name: read_letters
+WITH wanted (event) AS (VALUES (?))
+SELECT s.name, r.namespace, r.id, r.origin, r.first_seen, e.number, e.outcome, e.revision, e.confirmed,
+       e.builder, e.client_ref, c.digest, c.body
+FROM wanted AS k
+CROSS JOIN events AS e ON e.number = k.event
+JOIN runs AS r ON r.number = e.run
+JOIN sources AS s ON s.number = r.source
+LEFT JOIN receipts AS c ON c.number = e.receipt
+
+-- name: insert_replayed
+-- A new generation, counted on from the last one.
+INSERT INTO deliveries (number, event, run, destination, generation, epoch, state, created_at, due_at, replay)
+SELECT :number, :event, :run, :target, COALESCE(MAX(generation), 0) + 1, :epoch, 0, :now, :now, :replay
+FROM deliveries WHERE event = :event AND destination = :target
+
+-- name: advance_replay
+UPDATE replays SET cursor = ?, due_at = ?, created = created + ?, expired = expired + ?,
+    standing = standing + ?, unrouted = unrouted + ?, state = ?, ended_at = ?
+WHERE number = ?
+
+-- name: list_replays
+SELECT p.number, p.created_at, p.ordered_by, o.name, t.name, p.selection, p.rate, p.most, p.expected, p.state,
+       p.created, p.expired, p.standing, p.unrouted, p.ended_at
+FROM replays AS p
+JOIN destinations AS o ON o.number = p.origin
+JOIN destinations AS t ON t.number = p.target
+WHERE :number IS NULL OR p.number = :number
+ORDER BY p.number DESC LIMIT :limit
+
+-- name: count_replayed
+-- What became of what an order has made: by state, and whether each has failed before.
+SELECT state, attempts > 0, COUNT(*) FROM deliveries WHERE replay = ? GROUP BY 1, 2
+
+-- name: list_dead
+-- Newest first.
+SELECT d.number, e.id, s.name, r.namespace, r.id, COALESCE(e.client_ref, r.client_ref), e.outcome, e.revision,
+       n.name, d.generation, d.attempts, d.created_at, d.settled_at, d.status, d.reason, c.body IS NOT NULL
+FROM deliveries AS d INDEXED BY deliveries_died
+JOIN events AS e ON e.number = d.event
+JOIN runs AS r ON r.number = d.run
+JOIN sources AS s ON s.number = r.source
+JOIN destinations AS n ON n.number = d.destination
+LEFT JOIN receipts AS c ON c.number = e.receipt
+WHERE d.state = 3 AND (d.settled_at, d.number) < (:at, :before)
+  AND (:origin IS NULL OR d.destination = :origin)
+  AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+  AND (:reason IS NULL OR d.reason = :reason)
+  AND d.settled_at >= :since AND d.settled_at < :until
+  AND (:events IS NULL OR d.event IN (SELECT value FROM json_each(:events)))
+  AND NOT EXISTS (
+      SELECT 1 FROM deliveries AS later
+      WHERE later.event = d.event AND later.destination = d.destination
+        AND later.generation > d.generation)
+ORDER BY d.settled_at DESC, d.number DESC LIMIT :limit
+
+-- name: sum_dead
+SELECT n.name, d.reason, COUNT(*), SUM(c.body IS NULL), MIN(d.settled_at), MAX(d.settled_at), MIN(d.number),
+       MAX(d.number)
+FROM deliveries AS d INDEXED BY deliveries_dead
+JOIN events AS e ON e.number = d.event
+JOIN runs AS r ON r.number = d.run
+JOIN destinations AS n ON n.number = d.destination
+LEFT JOIN receipts AS c ON c.number = e.receipt
+WHERE d.state = 3
+  AND (:origin IS NULL OR d.destination = :origin)
+  AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+  AND (:reason IS NULL OR d.reason = :reason)
+  AND d.settled_at >= :since AND d.settled_at < :until
+  AND (:events IS NULL OR d.event IN (SELECT value FROM json_each(:events)))
+  AND NOT EXISTS (
+      SELECT 1 FROM deliveries AS later
+      WHERE later.event = d.event AND later.destination = d.destination
+        AND later.generation > d.generation)
+GROUP BY 1, 2 ORDER BY 1, 2
+
+-- name: list_told
+-- Oldest first: in the order in which they are sent.
+SELECT e.number, e.id, s.name, r.namespace, r.id, COALESCE(e.client_ref, r.client_ref), e.outcome, e.revision,
+       :named, COALESCE(d.generation, 0), COALESCE(d.attempts, 0), e.created_at, d.settled_at, d.status, NULL,
+       c.body IS NOT NULL
+FROM events AS e
+JOIN runs AS r ON r.number = e.run
+JOIN sources AS s ON s.number = r.source
+LEFT JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND d.generation = (
+    SELECT MAX(g.generation) FROM deliveries AS g
+    WHERE g.event = e.number AND g.destination = :origin)
+WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+  AND e.created_at >= :since AND e.created_at < :until
+  AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
+  AND CASE WHEN :missing THEN d.number IS NULL ELSE d.state = 1 END
+ORDER BY e.number LIMIT :limit
+
+-- name: sum_told
+SELECT :named, NULL, COUNT(*), SUM(c.body IS NULL), MIN(e.created_at), MAX(e.created_at), MIN(e.number),
+       MAX(e.number)
+FROM events AS e
+JOIN runs AS r ON r.number = e.run
+LEFT JOIN receipts AS c ON c.number = e.receipt
+LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND d.generation = (
+    SELECT MAX(g.generation) FROM deliveries AS g
+    WHERE g.event = e.number AND g.destination = :origin)
+WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+  AND e.created_at >= :since AND e.created_at < :until
+  AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
+  AND CASE WHEN :missing THEN d.number IS NULL ELSE d.state = 1 END
+
+-- name: find_event
+SELECT number, run FROM events WHERE id = ?
+
+-- name: find_events_of_runs
+SELECT number FROM events WHERE run IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?
+
+-- name: find_event_of_delivery
+SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.number = ?
+
+-- name: read_sources
+SELECT number, name FROM sources

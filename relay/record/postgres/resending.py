@@ -1,0 +1,171 @@
+"""Resending: orders to send again are written into the database, and a step of one is taken.
+
+Owns the order of the statements within a step, in a group's transaction: cursor and deliveries go together or
+not at all. The order's row is locked while a step is taken, and so are the runs: a delivery's number is taken
+under its run's lock. Nobody is waited for: what another relay has just now is left to the next step.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from relay.core.replay import (
+    LOOK_ROWS,
+    UNTRIED_MAX,
+    Candidate,
+    NewReplay,
+    Replay,
+    Resent,
+    batch_of,
+    bounded,
+    stretch,
+)
+from relay.core.route import Router
+from relay.record.accounts import Accounts
+from relay.record.postgres.connection import Connection
+from relay.record.postgres.numbers import PostgresNumbers
+from relay.record.resending import (
+    KEPT,
+    account,
+    advanced,
+    candidates,
+    chosen,
+    name_of,
+    new_columns,
+    replay_of,
+    resent,
+    routed,
+)
+
+__all__ = ["cancel", "order", "resend"]
+
+Sql = Mapping[str, str]
+
+
+async def order(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    replays: Sequence[NewReplay],
+    *,
+    now: int,
+) -> Sequence[int]:
+    """Write orders down."""
+    found = [
+        await connection.fetchval(
+            sql["insert_replay"], *new_columns(one, numbers.destinations, now)
+        )
+        for one in replays
+    ]
+    await connection.execute(sql["trim_replays"], KEPT)
+    return found
+
+
+async def cancel(connection: Connection, sql: Sql, number: int, *, now: int) -> bool:
+    """End an order that is not over."""
+    return await connection.fetchval(sql["cancel_replay"], now, number) is not None
+
+
+async def resend(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    router: Router,
+    *,
+    accounts: Accounts,
+    now: int,
+) -> Resent | None:
+    """Take a step of the order that has waited longest, and that no other relay is at."""
+    due = await connection.fetchrow(sql["due_replay"], now, UNTRIED_MAX)
+    if due is None:
+        return None
+    replay = replay_of(tuple(due))
+    found, reached, ends = await _look(connection, sql, numbers, replay)
+    held = await connection.fetch(sql["hold_runs"], [one.run for one in found])
+    ahead = stretch(
+        replay,
+        found,
+        reached=reached,
+        ends=ends,
+        held={row[0] for row in held},
+        routed=await _routed(connection, sql, numbers, replay, found, router=router),
+        now=now,
+    )
+    if ahead.made:
+        await _insert(connection, sql, numbers, replay, ahead.made, now=now)
+    await connection.execute(sql["advance_replay"], *advanced(replay, ahead, now))
+    account(accounts, replay.target, len(ahead.made))
+    return resent(replay, ahead, numbers.destinations)
+
+
+async def _insert(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    replay: Replay,
+    made: Sequence[tuple[int, int]],
+    *,
+    now: int,
+) -> None:
+    count = len(made)
+    [taken] = await connection.fetch(sql["take_numbers"], 0, 0, 0, count)
+    await connection.execute(
+        sql["insert_replayed"],
+        sorted(taken[3]),
+        [event for event, _ in made],
+        [run for _, run in made],
+        [replay.target] * count,
+        [numbers.epoch(replay.target)] * count,
+        [now] * count,
+        [replay.number] * count,
+    )
+
+
+async def _look(
+    connection: Connection, sql: Sql, numbers: PostgresNumbers, replay: Replay
+) -> tuple[list[Candidate], int, bool]:
+    """What lies ahead, how far that goes, and whether anything comes after it."""
+    span = (replay.cursor, replay.upto, LOOK_ROWS)
+    selection = replay.selection
+    is_dead = selection.what == "dead"
+    if is_dead:
+        looked = await connection.fetch(sql["look_at_dead"], replay.origin, *span)
+    else:
+        looked = await connection.fetch(sql["look_at_told"], *span)
+    [(reached, rows)] = looked
+    chose: dict[str, Any] = chosen(selection, numbers.sources)
+    found = await connection.fetch(
+        sql["next_dead" if is_dead else "next_told"],
+        replay.target,
+        replay.number,
+        replay.origin,
+        replay.cursor,
+        reached,
+        chose["source"],
+        chose["outcome"],
+        *([chose["reason"]] if is_dead else []),
+        chose["since"],
+        chose["until"],
+        chose["events"],
+        *([] if is_dead else [selection.what == "missing"]),
+        batch_of(replay),
+    )
+    return candidates(map(tuple, found)), reached, rows < LOOK_ROWS
+
+
+async def _routed(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    replay: Replay,
+    found: Sequence[Candidate],
+    *,
+    router: Router,
+) -> set[int] | None:
+    """Of what the target never had, the events that routes take there; None where that is not asked."""
+    if replay.selection.what != "missing" or not router.looks:
+        return None
+    wanted = [one.event for one in bounded(found) if one.size is not None]
+    rows = await connection.fetch(sql["read_letters"], wanted)
+    return routed(
+        map(tuple, rows), router, name_of(replay.target, numbers.destinations)
+    )

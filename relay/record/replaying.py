@@ -1,0 +1,88 @@
+"""Replaying: works at orders to send again, a step at a time.
+
+Owns when a step is taken, and waiting in between. What a step makes is core's to say, and the store's to
+write; who ordered it is nobody's business here.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from relay.core.errors import StoreBusyError, StoreFullError
+from relay.core.ports import Clock
+from relay.core.replay import ReplayState, Resending
+from relay.core.retention import rest_s
+from relay.core.route import Router
+
+__all__ = ["Replaying"]
+
+log: Final = structlog.stdlib.get_logger(__name__)
+
+#: How often it is looked whether another relay, or a command, has ordered something.
+POLL_S: Final = 1.0
+#: How often whether a destination has room again; also the shortest time between steps.
+ROOM_S: Final = 0.05
+#: After a store that was full or away, in seconds.
+TROUBLE_S: Final = 5.0
+
+
+class Replaying:
+    """Makes deliveries as orders say. ``order`` may be given while nothing is under way."""
+
+    def __init__(
+        self, store: Resending, *, router: Callable[[], Router], clock: Clock
+    ) -> None:
+        self._store = store
+        self._router = router
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Take step after step until :meth:`stop`."""
+        while not self._stopping:
+            # Cleared before the look, so that an order during it is not lost.
+            self._wake.clear()
+            try:
+                wait_s = await self._work()
+            except (StoreBusyError, StoreFullError) as error:
+                log.warning("replay.postponed", why=str(error))
+                wait_s = TROUBLE_S
+            await self._pause(wait_s)
+
+    def stop(self) -> None:
+        """Let :meth:`run` end after the step that is under way. Idempotent."""
+        self._stopping = True
+        self._wake.set()
+
+    def hint(self) -> None:
+        """Something was ordered."""
+        self._wake.set()
+
+    async def _work(self) -> float:
+        """Take a step if one is due; gives the seconds until it is worth looking again."""
+        due, runs = await self._store.next_resend()
+        now = self._clock.now_us()
+        if due is None or due > now:
+            wait_s = POLL_S if due is None else (due - now) / 1e6
+            return min(wait_s, POLL_S if due or not runs else ROOM_S)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        resent = await self._store.resend(self._router())
+        if resent is not None and resent.state is not ReplayState.RUNNING:
+            log.info("replay.made", replay=resent.replay)
+        if resent is not None and resent.made:
+            return 0.0
+        # Nothing was made of what was looked at: whoever commits meanwhile has the most of the time.
+        return rest_s(loop.time() - started)
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds <= 0 or self._stopping:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
