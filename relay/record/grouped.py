@@ -15,6 +15,7 @@ from typing import Final, cast
 from relay.core.collapse import COLLAPSED
 from relay.core.delivery import Policy, Released, Step, Tried, follow
 from relay.core.errors import RelayError, StoreFullError, UnstorableError
+from relay.core.holding import Change, Changed, Condition, Note
 from relay.core.identity import RunKey
 from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.ports import (
@@ -32,6 +33,7 @@ from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
 from relay.core.route import Router
 from relay.record.grouping import Grouper
 from relay.record.jobs import (
+    Alter,
     Claim,
     Inquire,
     Job,
@@ -39,6 +41,7 @@ from relay.record.jobs import (
     Learn,
     Record,
     Register,
+    Remember,
     Settle,
     Watch,
     is_intake,
@@ -66,7 +69,7 @@ class Limits:
 
 
 class GroupedStore(ABC):
-    """Inbox, Outbox, Inquiries, RefusalLog and Forgetful in one."""
+    """Inbox, Outbox, Inquiries, RefusalLog, Forgetful and Posts in one."""
 
     def __init__(
         self, *, clock: Clock, metrics: Metrics, handover: Handover, limits: Limits
@@ -139,6 +142,10 @@ class GroupedStore(ABC):
     @abstractmethod
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`."""
+
+    @abstractmethod
+    async def conditions(self) -> Sequence[Condition]:
+        """See :class:`relay.core.holding.Posts`."""
 
     # --- what every store does --------------------------------------------------------------------
 
@@ -234,6 +241,15 @@ class GroupedStore(ABC):
     async def refuse(self, refusals: Sequence[Refusal], /) -> None:
         """See :class:`relay.core.ports.RefusalLog`."""
         await self._grouper.submit(Keep(refusals, self._limits.refusals_kept))
+
+    async def change(self, change: Change, /) -> Changed | None:
+        """See :class:`relay.core.holding.Posts`."""
+        answer = await self._grouper.submit(Alter(change), urgent=True)
+        return cast("Changed | None", answer)
+
+    async def note(self, notes: Sequence[Note], /) -> None:
+        """See :class:`relay.core.holding.Posts`."""
+        await self._grouper.submit(Remember(notes), urgent=True)
 
     async def _commit(self, jobs: Sequence[Job]) -> Sequence[object]:
         room = self._handover.room()

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from relay.core.holding import Change, Note
 from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Refusal, Settlement
 from relay.core.receipt import Receipt
 from relay.core.retention import PassStep
 
 __all__ = [
+    "Alter",
     "Claim",
     "Forget",
     "Inquire",
@@ -21,6 +23,7 @@ __all__ = [
     "Learn",
     "Record",
     "Register",
+    "Remember",
     "Settle",
     "Watch",
     "cursors_of",
@@ -96,7 +99,31 @@ class Forget(msgspec.Struct, frozen=True):
     step: PassStep
 
 
-Job = Record | Settle | Claim | Register | Keep | Inquire | Learn | Watch | Forget
+class Alter(msgspec.Struct, frozen=True):
+    """Hold a destination, or end that."""
+
+    change: Change
+
+
+class Remember(msgspec.Struct, frozen=True):
+    """Keep how tries go."""
+
+    notes: Sequence[Note]
+
+
+Job = (
+    Record
+    | Settle
+    | Claim
+    | Register
+    | Keep
+    | Inquire
+    | Learn
+    | Watch
+    | Forget
+    | Alter
+    | Remember
+)
 
 
 def is_intake(job: Job) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from relay.core.courier import settlement
 from relay.core.delivery import Delivered, Outcome, Policy, State
 from relay.core.errors import RelayError
+from relay.core.holding import Posts
 from relay.core.identity import Outcome as RunOutcome
 from relay.core.ledger import Ledger
 from relay.core.ports import (
@@ -69,7 +70,7 @@ class Stumbled(Exception):  # noqa: N818 - what a checkpoint of a test raises
 _ENDS = (asyncio.CancelledError, RelayError, Died, Stumbled)
 
 
-class Store(Inbox, Outbox, Inquiries, RefusalLog, Forgetful, Protocol):
+class Store(Inbox, Outbox, Inquiries, RefusalLog, Forgetful, Posts, Protocol):
     """What every adapter is."""
 
     incarnation: int

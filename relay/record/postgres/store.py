@@ -4,13 +4,14 @@ Owns opening and closing, and what bounds the database. What a job does is the w
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from asyncpg import InterfaceError, PostgresError
 
 from relay.core.errors import RelayError, StoreBusyError, StoreFailedError
+from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
 from relay.core.retention import PassStep, Progress
 from relay.record.grouped import GroupedStore, Limits
@@ -19,6 +20,7 @@ from relay.record.postgres.connection import connect, inspect, installation, mig
 from relay.record.postgres.dialling import not_connected
 from relay.record.postgres.forgetting import Forgetting
 from relay.record.postgres.hints import Hints
+from relay.record.postgres.holding import read_conditions
 from relay.record.postgres.leases import Leases
 from relay.record.postgres.ledger import fold
 from relay.record.postgres.thread import LoopThread
@@ -52,6 +54,7 @@ class PostgresStore(GroupedStore):
         self._leases: Leases | None = None
         self._hints: Hints | None = None
         self._forgetting: Forgetting | None = None
+        self._sql: Mapping[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._full: str | None = None
         self._measure_at = 0.0
@@ -96,6 +99,11 @@ class PostgresStore(GroupedStore):
         """See :class:`relay.core.ports.Inquiries`."""
         thread, writer = self._opened()
         return await thread.run(writer.swept(source))
+
+    async def conditions(self) -> Sequence[Condition]:
+        """See :class:`relay.core.holding.Posts`."""
+        thread, writer = self._opened()
+        return await thread.run(writer.apart(partial(read_conditions, sql=self._sql)))
 
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: no group waits for it, nor it for a group."""
@@ -148,7 +156,7 @@ class PostgresStore(GroupedStore):
     # --- on the store's own loop ------------------------------------------------------------------
 
     async def _open(self, destinations: Sequence[tuple[str, str]]) -> None:
-        sql = await asyncio.to_thread(statements, "postgres")
+        sql = self._sql = await asyncio.to_thread(statements, "postgres")
         connection = await connect(self._url)
         try:
             await inspect(connection)

@@ -6,9 +6,9 @@ store's own loop, one group at a time.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 from relay.core.errors import (
     InternalError,
@@ -25,6 +25,7 @@ from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
+    Alter,
     Claim,
     Forget,
     Inquire,
@@ -33,6 +34,7 @@ from relay.record.jobs import (
     Learn,
     Record,
     Register,
+    Remember,
     Settle,
     Watch,
     cursors_of,
@@ -42,6 +44,7 @@ from relay.record.jobs import (
 )
 from relay.record.postgres.connection import Connection, begin, connect, inspect
 from relay.record.postgres.faults import ContendedError, is_lost, translated
+from relay.record.postgres.holding import alter, remember
 from relay.record.postgres.moving import (
     claim,
     inquire,
@@ -55,6 +58,8 @@ from relay.record.postgres.partitions import Partitions
 from relay.record.runs import Identity
 
 __all__ = ["Writer"]
+
+R = TypeVar("R")
 
 #: How often a group is tried again because another relay wanted the same rows.
 CONTENDED_MAX: Final = 5
@@ -111,6 +116,14 @@ class Writer:
         """How far a source has been swept."""
         async with self._turn:
             return await self._due("read_sweep", self._numbers.sources.get(source))
+
+    async def apart(self, work: Callable[[Connection], Awaitable[R]]) -> R:
+        """Do something between two groups, in a transaction of its own if it needs one."""
+        async with self._turn:
+            try:
+                return await work(await self._connected())
+            except Exception as error:
+                raise await self._failed(error) from error
 
     async def _due(self, statement: str, number: int | None) -> int | None:
         if number is None:
@@ -347,6 +360,10 @@ class Writer:
                 await self._numbers.know_destinations(connection, destinations)
             case Keep(refusals=refusals, most=most):
                 await put_refusals(connection, self._sql, refusals, most=most)
+            case Alter(change=change):
+                return await alter(connection, self._sql, change)
+            case Remember(notes=notes):
+                await remember(connection, self._sql, notes)
             case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
                 pass
         return None

@@ -16,6 +16,7 @@ from relay.core.errors import (
     StoreFailedError,
     StoreFullError,
 )
+from relay.core.holding import Condition
 from relay.core.ports import (
     Checkpoints,
     Clock,
@@ -95,6 +96,10 @@ class SqliteStore(GroupedStore):
         """See :class:`relay.core.ports.Inquiries`."""
         writer = self._open_writer()
         return await self._executor.run(partial(writer.swept, source))
+
+    async def conditions(self) -> Sequence[Condition]:
+        """See :class:`relay.core.holding.Posts`."""
+        return await self._executor.run(self._open_writer().conditions)
 
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: it rides with a group commit like anything else."""

@@ -18,12 +18,14 @@ from relay.core.errors import (
     StoreFullError,
     UnstorableError,
 )
+from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
 from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
+    Alter,
     Claim,
     Forget,
     Inquire,
@@ -32,6 +34,7 @@ from relay.record.jobs import (
     Learn,
     Record,
     Register,
+    Remember,
     Settle,
     Watch,
     cursors_of,
@@ -42,6 +45,7 @@ from relay.record.jobs import (
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.faults import translated
 from relay.record.sqlite.forgetting import PAGES, forget
+from relay.record.sqlite.holding import alter, read_conditions, remember
 from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
@@ -165,6 +169,13 @@ class Writer:
     def swept(self, source: str) -> int | None:
         """How far a source has been swept."""
         return self._due("read_sweep", self._numbers.sources.get(source))
+
+    def conditions(self) -> Sequence[Condition]:
+        """How every destination stands."""
+        try:
+            return read_conditions(self._db, self._sql)
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     def _due(self, statement: str, number: int | None) -> int | None:
         if number is None:
@@ -291,6 +302,11 @@ class Writer:
                 return None
             case Keep(refusals=refusals, most=most):
                 put_refusals(self._db, self._sql, refusals, most=most)
+                return None
+            case Alter(change=change):
+                return alter(self._db, self._sql, change)
+            case Remember(notes=notes):
+                remember(self._db, self._sql, notes)
                 return None
             case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
                 return None
