@@ -5,7 +5,7 @@ they count; a recount of the rows gives the same numbers by another way.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 __all__ = [
@@ -78,6 +78,10 @@ class DestinationCounts:
     def items(self) -> list[tuple[str, int]]:
         """Every counter with its name, in order."""
         return [(name, getattr(self, name)) for name in DESTINATION_COUNTERS]
+
+    def behind_a_hold(self) -> "DestinationCounts":
+        """The same for a destination that nothing is sent to: what is pending there is held."""
+        return replace(self, pending=0, held=self.held + self.pending)
 
     def faults(self) -> list[str]:
         """Equation (c) where it does not hold, in words."""

@@ -15,6 +15,7 @@ from typing import Final, cast
 from relay.core.collapse import COLLAPSED
 from relay.core.delivery import Policy, Released, Step, Tried, follow
 from relay.core.errors import RelayError, StoreFullError, UnstorableError
+from relay.core.holding import Change, Changed, Condition, Note
 from relay.core.identity import RunKey
 from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.ports import (
@@ -33,6 +34,7 @@ from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
 from relay.core.route import Router
 from relay.record.grouping import Grouper
 from relay.record.jobs import (
+    Alter,
     Cancel,
     Claim,
     Inquire,
@@ -42,6 +44,7 @@ from relay.record.jobs import (
     Order,
     Record,
     Register,
+    Remember,
     Resend,
     Settle,
     Watch,
@@ -70,7 +73,7 @@ class Limits:
 
 
 class GroupedStore(ABC):
-    """Inbox, Outbox, Inquiries, RefusalLog, Forgetful and Resending in one."""
+    """Inbox, Outbox, Inquiries, RefusalLog, Forgetful, Posts and Resending in one."""
 
     def __init__(
         self, *, clock: Clock, metrics: Metrics, handover: Handover, limits: Limits
@@ -147,6 +150,10 @@ class GroupedStore(ABC):
     @abstractmethod
     async def next_resend(self) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
+
+    @abstractmethod
+    async def conditions(self) -> Sequence[Condition]:
+        """See :class:`relay.core.holding.Posts`."""
 
     # --- what every store does --------------------------------------------------------------------
 
@@ -259,6 +266,15 @@ class GroupedStore(ABC):
             self._handover.hint({resent.destination})
             self._tell_others({resent.destination})
         return resent
+
+    async def change(self, change: Change, /) -> Changed | None:
+        """See :class:`relay.core.holding.Posts`."""
+        answer = await self._grouper.submit(Alter(change), urgent=True)
+        return cast("Changed | None", answer)
+
+    async def note(self, notes: Sequence[Note], /) -> None:
+        """See :class:`relay.core.holding.Posts`."""
+        await self._grouper.submit(Remember(notes), urgent=True)
 
     async def _commit(self, jobs: Sequence[Job]) -> Sequence[object]:
         room = self._handover.room()

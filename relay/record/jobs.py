@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from relay.core.holding import Change, Note
 from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Refusal, Settlement
 from relay.core.receipt import Receipt
@@ -15,6 +16,7 @@ from relay.core.retention import PassStep
 from relay.core.route import Router
 
 __all__ = [
+    "Alter",
     "Cancel",
     "Claim",
     "Forget",
@@ -25,6 +27,7 @@ __all__ = [
     "Order",
     "Record",
     "Register",
+    "Remember",
     "Resend",
     "Settle",
     "Watch",
@@ -120,6 +123,18 @@ class Resend(msgspec.Struct, frozen=True):
     router: Router
 
 
+class Alter(msgspec.Struct, frozen=True):
+    """Hold a destination, or end that."""
+
+    change: Change
+
+
+class Remember(msgspec.Struct, frozen=True):
+    """Keep how tries go."""
+
+    notes: Sequence[Note]
+
+
 Job = (
     Record
     | Settle
@@ -133,6 +148,8 @@ Job = (
     | Order
     | Cancel
     | Resend
+    | Alter
+    | Remember
 )
 
 

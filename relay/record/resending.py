@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from relay.core.audit import Entry
 from relay.core.errors import UnbuildableError
 from relay.core.identity import Outcome
 from relay.core.ports import Letter
@@ -29,8 +30,10 @@ __all__ = [
     "KEPT",
     "account",
     "advanced",
+    "cancellation_of",
     "candidates",
     "chosen",
+    "entry_of",
     "name_of",
     "new_columns",
     "next_of",
@@ -65,6 +68,20 @@ def new_columns(
         order.upto,
         now,
     )
+
+
+def entry_of(number: int, order: NewReplay, now: int) -> Entry:
+    """What the audit says of an order."""
+    said = msgspec.structs.replace(order.selection, events=None)
+    detail = f"{order.origin} to {order.target}, {order.expected} found, {msgspec.json.encode(said).decode()}"
+    return Entry(
+        at=now, actor=order.by, verb="replay", subject=str(number), detail=detail
+    )
+
+
+def cancellation_of(number: int, by: str, now: int) -> Entry:
+    """What the audit says of an order that was called off."""
+    return Entry(at=now, actor=by, verb="replay --cancel", subject=str(number))
 
 
 def replay_of(row: Row) -> Replay:

@@ -13,6 +13,7 @@ from tests.record.collapse_law import CollapseLaw
 from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
 from tests.record.history_law import HistoryLaw
+from tests.record.holding_law import HoldingLaw
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
 from tests.record.release_law import ReleaseLaw
@@ -28,6 +29,7 @@ __all__ = ["StoreLaw"]
 class StoreLaw(
     InboxLaw,
     OutboxLaw,
+    HoldingLaw,
     TruthLaw,
     RevisionLaw,
     SweepLaw,

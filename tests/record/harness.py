@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from relay.core.courier import settlement
 from relay.core.delivery import Delivered, Outcome, Policy, State
 from relay.core.errors import RelayError
+from relay.core.holding import Posts
 from relay.core.identity import Outcome as RunOutcome
 from relay.core.ledger import Ledger
 from relay.core.ports import (
@@ -70,7 +71,16 @@ class Stumbled(Exception):  # noqa: N818 - what a checkpoint of a test raises
 _ENDS = (asyncio.CancelledError, RelayError, Died, Stumbled)
 
 
-class Store(Inbox, Outbox, Inquiries, RefusalLog, Forgetful, Resending, Protocol):
+class Store(
+    Inbox,
+    Outbox,
+    Inquiries,
+    RefusalLog,
+    Forgetful,
+    Posts,
+    Resending,
+    Protocol,
+):
     """What every adapter is."""
 
     incarnation: int

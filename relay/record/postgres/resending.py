@@ -21,22 +21,27 @@ from relay.core.replay import (
 )
 from relay.core.route import Router
 from relay.record.accounts import Accounts
+from relay.record.jobs import Cancel
 from relay.record.postgres.connection import Connection
+from relay.record.postgres.holding import write_entry
 from relay.record.postgres.numbers import PostgresNumbers
 from relay.record.resending import (
     KEPT,
     account,
     advanced,
+    cancellation_of,
     candidates,
     chosen,
+    entry_of,
     name_of,
     new_columns,
+    next_of,
     replay_of,
     resent,
     routed,
 )
 
-__all__ = ["cancel", "order", "resend"]
+__all__ = ["cancel", "order", "read_running", "resend"]
 
 Sql = Mapping[str, str]
 
@@ -57,12 +62,22 @@ async def order(
         for one in replays
     ]
     await connection.execute(sql["trim_replays"], KEPT)
+    for number, one in zip(found, replays, strict=True):
+        await write_entry(connection, sql, entry_of(number, one, now))
     return found
 
 
-async def cancel(connection: Connection, sql: Sql, number: int, *, now: int) -> bool:
+async def cancel(connection: Connection, sql: Sql, job: Cancel, *, now: int) -> bool:
     """End an order that is not over."""
-    return await connection.fetchval(sql["cancel_replay"], now, number) is not None
+    if await connection.fetchval(sql["cancel_replay"], now, job.replay) is None:
+        return False
+    await write_entry(connection, sql, cancellation_of(job.replay, job.by, now))
+    return True
+
+
+async def read_running(connection: Connection, sql: Sql) -> tuple[int | None, bool]:
+    """When a step of an order is due, and whether there is any order under way."""
+    return next_of(map(tuple, await connection.fetch(sql["list_running"])))
 
 
 async def resend(

@@ -4,13 +4,14 @@ Owns opening and closing, and what bounds the database. What a job does is the w
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from asyncpg import InterfaceError, PostgresError
 
 from relay.core.errors import RelayError, StoreBusyError, StoreFailedError
+from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
 from relay.core.retention import PassStep, Progress
 from relay.record.grouped import GroupedStore, Limits
@@ -19,8 +20,10 @@ from relay.record.postgres.connection import connect, inspect, installation, mig
 from relay.record.postgres.dialling import not_connected
 from relay.record.postgres.forgetting import Forgetting
 from relay.record.postgres.hints import Hints
+from relay.record.postgres.holding import read_conditions
 from relay.record.postgres.leases import Leases
 from relay.record.postgres.ledger import fold
+from relay.record.postgres.resending import read_running
 from relay.record.postgres.thread import LoopThread
 from relay.record.postgres.writer import Writer
 from relay.record.statements import statements
@@ -52,6 +55,7 @@ class PostgresStore(GroupedStore):
         self._leases: Leases | None = None
         self._hints: Hints | None = None
         self._forgetting: Forgetting | None = None
+        self._sql: Mapping[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._full: str | None = None
         self._measure_at = 0.0
@@ -97,10 +101,15 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.swept(source))
 
+    async def conditions(self) -> Sequence[Condition]:
+        """See :class:`relay.core.holding.Posts`."""
+        thread, writer = self._opened()
+        return await thread.run(writer.apart(partial(read_conditions, sql=self._sql)))
+
     async def next_resend(self) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
         thread, writer = self._opened()
-        return await thread.run(writer.next_resend())
+        return await thread.run(writer.apart(partial(read_running, sql=self._sql)))
 
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: no group waits for it, nor it for a group."""
@@ -153,7 +162,7 @@ class PostgresStore(GroupedStore):
     # --- on the store's own loop ------------------------------------------------------------------
 
     async def _open(self, destinations: Sequence[tuple[str, str]]) -> None:
-        sql = await asyncio.to_thread(statements, "postgres")
+        sql = self._sql = await asyncio.to_thread(statements, "postgres")
         connection = await connect(self._url)
         try:
             await inspect(connection)

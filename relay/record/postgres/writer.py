@@ -6,9 +6,9 @@ store's own loop, one group at a time.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 from relay.core.errors import (
     InternalError,
@@ -25,17 +25,12 @@ from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
-    Cancel,
     Claim,
     Inquire,
     Job,
-    Keep,
     Learn,
-    Order,
     Record,
-    Register,
     Resend,
-    Settle,
     Watch,
     cursors_of,
     is_intake,
@@ -43,22 +38,22 @@ from relay.record.jobs import (
     sightings_of,
 )
 from relay.record.postgres.connection import Connection, begin, connect, inspect
+from relay.record.postgres.errands import do
 from relay.record.postgres.faults import ContendedError, is_lost, translated
 from relay.record.postgres.moving import (
     claim,
     inquire,
     look_up,
-    put_refusals,
-    settle,
     write_down,
 )
 from relay.record.postgres.numbers import PostgresNumbers
 from relay.record.postgres.partitions import Partitions
-from relay.record.postgres.resending import cancel, order, resend
-from relay.record.resending import next_of
+from relay.record.postgres.resending import resend
 from relay.record.runs import Identity
 
 __all__ = ["Writer"]
+
+R = TypeVar("R")
 
 #: How often a group is tried again because another relay wanted the same rows.
 CONTENDED_MAX: Final = 5
@@ -116,13 +111,11 @@ class Writer:
         async with self._turn:
             return await self._due("read_sweep", self._numbers.sources.get(source))
 
-    async def next_resend(self) -> tuple[int | None, bool]:
-        """When a step of an order to send again is due, and whether there is any order under way."""
+    async def apart(self, work: Callable[[Connection], Awaitable[R]]) -> R:
+        """Do something between two groups, in a transaction of its own if it needs one."""
         async with self._turn:
             try:
-                connection = await self._connected()
-                running = await connection.fetch(self._sql["list_running"])
-                return next_of(map(tuple, running))
+                return await work(await self._connected())
             except Exception as error:
                 raise await self._failed(error) from error
 
@@ -325,7 +318,9 @@ class Writer:
             if index in opened
             else intake.follow(job)
             if isinstance(job, Learn | Watch)
-            else await self._do(connection, job, accounts, now)
+            else await do(
+                connection, self._sql, self._numbers, job, accounts=accounts, now=now
+            )
             for index, job in enumerate(jobs)
         ]
         await write_down(connection, self._sql, intake)
@@ -352,34 +347,6 @@ class Writer:
         await connection.execute("COMMIT")
         room.update(left)
         return answers
-
-    async def _do(
-        self, connection: Connection, job: Job, accounts: Accounts, now: int
-    ) -> object:
-        match job:
-            case Settle(settlements=settlements):
-                return await settle(
-                    connection,
-                    self._sql,
-                    self._numbers,
-                    settlements,
-                    accounts=accounts,
-                    now=now,
-                )
-            case Register(destinations=destinations):
-                await self._numbers.know_destinations(connection, destinations)
-            case Keep(refusals=refusals, most=most):
-                await put_refusals(connection, self._sql, refusals, most=most)
-            case Order(replays=replays):
-                return await order(
-                    connection, self._sql, self._numbers, replays, now=now
-                )
-            case Cancel(replay=number):
-                return await cancel(connection, self._sql, number, now=now)
-            case _:
-                # It has its turn before or after these.
-                pass
-        return None
 
     async def _claim(self, connection: Connection, job: Claim) -> object:
         return await claim(

@@ -23,18 +23,22 @@ from relay.core.replay import (
 )
 from relay.core.route import Router
 from relay.record.accounts import Accounts
+from relay.record.jobs import Cancel
 from relay.record.resending import (
     KEPT,
     account,
     advanced,
+    cancellation_of,
     candidates,
     chosen,
+    entry_of,
     name_of,
     new_columns,
     replay_of,
     resent,
     routed,
 )
+from relay.record.sqlite.holding import write_entry
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import ask_many
 
@@ -66,12 +70,19 @@ def order(
         for one in replays
     ]
     connection.execute(sql["trim_replays"], (KEPT,))
-    return [number for [(number,)] in found]
+    ordered = [number for [(number,)] in found]
+    for number, one in zip(ordered, replays, strict=True):
+        write_entry(connection, sql, entry_of(number, one, now))
+    return ordered
 
 
-def cancel(connection: sqlite3.Connection, sql: Sql, number: int, *, now: int) -> bool:
+def cancel(connection: sqlite3.Connection, sql: Sql, job: Cancel, *, now: int) -> bool:
     """End an order that is not over."""
-    return bool(connection.execute(sql["cancel_replay"], (now, number)).fetchall())
+    values = (now, job.replay)
+    if not connection.execute(sql["cancel_replay"], values).fetchall():
+        return False
+    write_entry(connection, sql, cancellation_of(job.replay, job.by, now))
+    return True
 
 
 def resend(

@@ -16,6 +16,7 @@ from relay.core.errors import (
     StoreFailedError,
     StoreFullError,
 )
+from relay.core.holding import Condition
 from relay.core.ports import (
     Checkpoints,
     Clock,
@@ -99,6 +100,10 @@ class SqliteStore(GroupedStore):
     async def next_resend(self) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
         return await self._executor.run(self._open_writer().next_resend)
+
+    async def conditions(self) -> Sequence[Condition]:
+        """See :class:`relay.core.holding.Posts`."""
+        return await self._executor.run(self._open_writer().conditions)
 
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: it rides with a group commit like anything else."""

@@ -18,12 +18,14 @@ from relay.core.errors import (
     StoreFullError,
     UnstorableError,
 )
+from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
 from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
+    Alter,
     Cancel,
     Claim,
     Forget,
@@ -34,6 +36,7 @@ from relay.record.jobs import (
     Order,
     Record,
     Register,
+    Remember,
     Resend,
     Settle,
     Watch,
@@ -46,6 +49,7 @@ from relay.record.resending import next_of
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.faults import translated
 from relay.record.sqlite.forgetting import PAGES, forget
+from relay.record.sqlite.holding import alter, read_conditions, remember
 from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
@@ -178,6 +182,13 @@ class Writer:
         except sqlite3.Error as error:
             raise translated(error) from error
 
+    def conditions(self) -> Sequence[Condition]:
+        """How every destination stands."""
+        try:
+            return read_conditions(self._db, self._sql)
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
     def _due(self, statement: str, number: int | None) -> int | None:
         if number is None:
             return None
@@ -306,13 +317,23 @@ class Writer:
             case Keep(refusals=refusals, most=most):
                 put_refusals(self._db, self._sql, refusals, most=most)
                 return None
+            case _:
+                return self._obey(job, now)
+
+    def _obey(self, job: Job, now: int) -> object:
+        """Do what somebody has ordered; anything else has its turn before or after that."""
+        match job:
+            case Alter(change=change):
+                return alter(self._db, self._sql, change)
+            case Remember(notes=notes):
+                remember(self._db, self._sql, notes)
             case Order(replays=replays):
                 return order(self._db, self._sql, self._numbers, replays, now=now)
-            case Cancel(replay=number):
-                return cancel(self._db, self._sql, number, now=now)
+            case Cancel():
+                return cancel(self._db, self._sql, job, now=now)
             case _:
-                # It has its turn before or after these.
-                return None
+                pass
+        return None
 
     def _claim(self, job: Claim) -> object:
         self._leases += 1

@@ -240,6 +240,7 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::
 WITH due AS (
     SELECT d.number FROM deliveries AS d
     WHERE d.destination = $2 AND d.state = 0 AND d.lease IS NULL AND d.due_at <= $3
+      AND NOT EXISTS (SELECT 1 FROM destinations AS t WHERE t.number = $2 AND t.hold IS NOT NULL)
       AND NOT EXISTS (
           SELECT 1 FROM deliveries AS earlier
           WHERE earlier.run = d.run AND earlier.destination = d.destination
@@ -614,8 +615,10 @@ FROM sources AS s LEFT JOIN source_counters AS c ON c.source = s.number
 GROUP BY s.name ORDER BY s.name
 
 -- name: ledger_destinations
+-- What is pending behind a hold is held.
 SELECT d.name, COALESCE(SUM(c.created), 0)::bigint, COALESCE(SUM(c.delivered), 0)::bigint,
-       COALESCE(SUM(c.pending), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint,
+       COALESCE(SUM(c.pending) FILTER (WHERE d.hold IS NULL), 0)::bigint,
+       (COALESCE(SUM(c.held), 0) + COALESCE(SUM(c.pending) FILTER (WHERE d.hold IS NOT NULL), 0))::bigint,
        COALESCE(SUM(c.dead), 0)::bigint, COALESCE(SUM(c.discarded), 0)::bigint
 FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
 GROUP BY d.name ORDER BY d.name
@@ -663,10 +666,12 @@ LEFT JOIN (
 ORDER BY s.name
 
 -- name: recount_destinations
-SELECT d.name, (COALESCE(y.created, 0) + COALESCE(a.created, 0))::bigint,
+-- Of what a destination is behind with, there are events and no deliveries.
+SELECT d.name, (COALESCE(y.created, 0) + COALESCE(a.created, 0) + COALESCE(w.behind, 0))::bigint,
        (COALESCE(y.delivered, 0) + COALESCE(a.delivered, 0))::bigint,
-       (COALESCE(y.pending, 0) + COALESCE(a.pending, 0))::bigint,
-       (COALESCE(y.held, 0) + COALESCE(a.held, 0))::bigint,
+       (CASE WHEN d.hold IS NULL THEN COALESCE(y.pending, 0) + COALESCE(a.pending, 0) ELSE 0 END)::bigint,
+       (COALESCE(y.held, 0) + COALESCE(a.held, 0) + COALESCE(w.behind, 0)
+           + CASE WHEN d.hold IS NULL THEN 0 ELSE COALESCE(y.pending, 0) + COALESCE(a.pending, 0) END)::bigint,
        (COALESCE(y.dead, 0) + COALESCE(a.dead, 0))::bigint,
        (COALESCE(y.discarded, 0) + COALESCE(a.discarded, 0))::bigint
 FROM destinations AS d
@@ -676,6 +681,14 @@ LEFT JOIN (
            COUNT(*) FILTER (WHERE state = 0) AS pending, COUNT(*) FILTER (WHERE state = 2) AS held,
            COUNT(*) FILTER (WHERE state = 3) AS dead, COUNT(*) FILTER (WHERE state = 4) AS discarded
     FROM deliveries GROUP BY destination) AS y ON y.destination = d.number
+LEFT JOIN (
+    SELECT b.number AS destination, COUNT(*) AS behind
+    FROM destinations AS b JOIN events AS e ON e.number >= b.behind_from
+    WHERE ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%'
+      AND NOT EXISTS (
+          SELECT 1 FROM deliveries AS f
+          WHERE f.event = e.number AND f.destination = b.number AND f.generation = 1)
+    GROUP BY b.number) AS w ON w.destination = d.number
 ORDER BY d.name
 
 -- name: insert_replay
@@ -741,7 +754,8 @@ WHERE d.state = 3 AND d.destination = $3::int AND d.number > $4::bigint AND d.nu
 ORDER BY d.number LIMIT $12::bigint
 
 -- name: next_told
--- Events whose last delivery to a destination arrived, or that it never had, in their order.
+-- Events whose last delivery to a destination arrived, or that it never had, in their order. What it is behind
+-- with comes by itself.
 SELECT e.number, e.number, e.run, octet_length(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = e.number AND o.destination = $1::int AND (o.state IN (0, 2) OR o.replay = $2::bigint))
@@ -755,7 +769,8 @@ WHERE e.number > $4::bigint AND e.number <= $5::bigint
   AND ($6::int IS NULL OR r.source = $6::int) AND ($7::int IS NULL OR e.outcome = $7::int)
   AND e.created_at >= $8::bigint AND e.created_at < $9::bigint
   AND ($10::bigint[] IS NULL OR e.number = ANY($10::bigint[]))
-  AND CASE WHEN $11::boolean THEN d.number IS NULL ELSE d.state = 1 END
+  AND CASE WHEN $11::boolean THEN d.number IS NULL AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b WHERE b.number = $3::int AND b.behind_from <= e.number) ELSE d.state = 1 END
 ORDER BY e.number LIMIT $12::bigint
 
 -- name: read_letters
@@ -851,7 +866,8 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND 
 WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
   AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
   AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
-  AND CASE WHEN $8::boolean THEN d.number IS NULL ELSE d.state = 1 END
+  AND CASE WHEN $8::boolean THEN d.number IS NULL AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b WHERE b.number = $2::int AND b.behind_from <= e.number) ELSE d.state = 1 END
 ORDER BY e.number LIMIT $9::bigint
 
 -- name: sum_told
@@ -866,7 +882,8 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND 
 WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
   AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
   AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
-  AND CASE WHEN $8::boolean THEN d.number IS NULL ELSE d.state = 1 END
+  AND CASE WHEN $8::boolean THEN d.number IS NULL AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b WHERE b.number = $2::int AND b.behind_from <= e.number) ELSE d.state = 1 END
 
 -- name: find_event
 SELECT number, run FROM events WHERE id = $1::bytea
@@ -879,3 +896,29 @@ SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.
 
 -- name: read_sources
 SELECT number, name FROM sources
+
+-- name: read_hold
+SELECT number, hold, hold_reason, hold_by, held_since FROM destinations WHERE name = $1 FOR NO KEY UPDATE
+
+-- name: write_hold
+-- Whoever resumes gives it all its time again.
+UPDATE destinations SET hold = $2::text, hold_reason = $3, hold_by = $4, held_since = $5,
+    failing_since = CASE WHEN $2::text IS NULL THEN NULL ELSE failing_since END
+WHERE number = $1
+
+-- name: note_condition
+UPDATE destinations SET failing_since = $2, worked_at = greatest($3::bigint, worked_at) WHERE name = $1
+
+-- name: read_conditions
+SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,
+       COALESCE(SUM(c.created), 0)::bigint, COALESCE(SUM(c.delivered), 0)::bigint,
+       COALESCE(SUM(c.pending), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint, COALESCE(SUM(c.dead), 0)::bigint,
+       COALESCE(SUM(c.discarded), 0)::bigint
+FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
+GROUP BY d.number ORDER BY d.name
+
+-- name: insert_audit
+INSERT INTO audit (at, actor, verb, subject, detail) VALUES ($1, $2, $3, $4, $5)
+
+-- name: trim_audit
+DELETE FROM audit WHERE number <= (SELECT MAX(number) FROM audit) - $1::bigint

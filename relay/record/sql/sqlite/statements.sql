@@ -164,6 +164,7 @@ UPDATE deliveries SET lease = :lease
 WHERE number IN (
     SELECT d.number FROM deliveries AS d
     WHERE d.destination = :destination AND d.state = 0 AND d.lease IS NULL AND d.due_at <= :now
+      AND NOT EXISTS (SELECT 1 FROM destinations AS t WHERE t.number = :destination AND t.hold IS NOT NULL)
       AND NOT EXISTS (
           SELECT 1 FROM deliveries AS earlier
           WHERE earlier.run = d.run AND earlier.destination = d.destination
@@ -469,8 +470,11 @@ LEFT JOIN (
 ORDER BY s.name
 
 -- name: ledger_destinations
-SELECT d.name, COALESCE(c.created, 0), COALESCE(c.delivered, 0), COALESCE(c.pending, 0),
-       COALESCE(c.held, 0), COALESCE(c.dead, 0), COALESCE(c.discarded, 0)
+-- What is pending behind a hold is held.
+SELECT d.name, COALESCE(c.created, 0), COALESCE(c.delivered, 0),
+       CASE WHEN d.hold IS NULL THEN COALESCE(c.pending, 0) ELSE 0 END,
+       COALESCE(c.held, 0) + CASE WHEN d.hold IS NULL THEN 0 ELSE COALESCE(c.pending, 0) END,
+       COALESCE(c.dead, 0), COALESCE(c.discarded, 0)
 FROM destinations AS d
 LEFT JOIN (
     SELECT destination, SUM(created) AS created, SUM(delivered) AS delivered,
@@ -514,16 +518,27 @@ LEFT JOIN (
 ORDER BY s.name
 
 -- name: recount_destinations
-SELECT d.name, COALESCE(y.created, 0) + COALESCE(a.created, 0),
-       COALESCE(y.delivered, 0) + COALESCE(a.delivered, 0), COALESCE(y.pending, 0) + COALESCE(a.pending, 0),
-       COALESCE(y.held, 0) + COALESCE(a.held, 0), COALESCE(y.dead, 0) + COALESCE(a.dead, 0),
-       COALESCE(y.discarded, 0) + COALESCE(a.discarded, 0)
+-- Of what a destination is behind with, there are events and no deliveries.
+SELECT d.name, COALESCE(y.created, 0) + COALESCE(a.created, 0) + COALESCE(w.behind, 0),
+       COALESCE(y.delivered, 0) + COALESCE(a.delivered, 0),
+       CASE WHEN d.hold IS NULL THEN COALESCE(y.pending, 0) + COALESCE(a.pending, 0) ELSE 0 END,
+       COALESCE(y.held, 0) + COALESCE(a.held, 0) + COALESCE(w.behind, 0)
+           + CASE WHEN d.hold IS NULL THEN 0 ELSE COALESCE(y.pending, 0) + COALESCE(a.pending, 0) END,
+       COALESCE(y.dead, 0) + COALESCE(a.dead, 0), COALESCE(y.discarded, 0) + COALESCE(a.discarded, 0)
 FROM destinations AS d
 LEFT JOIN destination_archive AS a ON a.destination = d.number
 LEFT JOIN (
     SELECT destination, COUNT(*) AS created, SUM(state = 1) AS delivered, SUM(state = 0) AS pending,
            SUM(state = 2) AS held, SUM(state = 3) AS dead, SUM(state = 4) AS discarded
     FROM deliveries GROUP BY destination) AS y ON y.destination = d.number
+LEFT JOIN (
+    SELECT b.number AS destination, COUNT(*) AS behind
+    FROM destinations AS b JOIN events AS e ON e.number >= b.behind_from
+    WHERE ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%'
+      AND NOT EXISTS (
+          SELECT 1 FROM deliveries AS f
+          WHERE f.event = e.number AND f.destination = b.number AND f.generation = 1)
+    GROUP BY b.number) AS w ON w.destination = d.number
 ORDER BY d.name
 
 -- name: insert_replay
@@ -588,7 +603,8 @@ WHERE d.state = 3 AND d.destination = :origin AND d.number > :after AND d.number
 ORDER BY d.number LIMIT :limit
 
 -- name: next_told
--- Events whose last delivery to a destination arrived, or that it never had, in their order.
+-- Events whose last delivery to a destination arrived, or that it never had, in their order. What it is behind
+-- with comes by itself.
 SELECT e.number, e.number, e.run, LENGTH(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = e.number AND o.destination = :target AND (o.state IN (0, 2) OR o.replay = :replay))
@@ -602,7 +618,8 @@ WHERE e.number > :after AND e.number <= :upto
   AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
-  AND CASE WHEN :missing THEN d.number IS NULL ELSE d.state = 1 END
+  AND CASE WHEN :missing THEN d.number IS NULL AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
 ORDER BY e.number LIMIT :limit
 
 -- name: read_letters
@@ -696,7 +713,8 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND 
 WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
-  AND CASE WHEN :missing THEN d.number IS NULL ELSE d.state = 1 END
+  AND CASE WHEN :missing THEN d.number IS NULL AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
 ORDER BY e.number LIMIT :limit
 
 -- name: sum_told
@@ -711,7 +729,8 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND 
 WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
-  AND CASE WHEN :missing THEN d.number IS NULL ELSE d.state = 1 END
+  AND CASE WHEN :missing THEN d.number IS NULL AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
 
 -- name: find_event
 SELECT number, run FROM events WHERE id = ?
@@ -724,3 +743,28 @@ SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.
 
 -- name: read_sources
 SELECT number, name FROM sources
+
+-- name: read_hold
+SELECT number, hold, hold_reason, hold_by, held_since FROM destinations WHERE name = ?
+
+-- name: write_hold
+-- Whoever resumes gives it all its time again.
+UPDATE destinations SET hold = :hold, hold_reason = :reason, hold_by = :by, held_since = :since,
+    failing_since = CASE WHEN :hold IS NULL THEN NULL ELSE failing_since END
+WHERE number = :number
+
+-- name: note_condition
+UPDATE destinations SET failing_since = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
+
+-- name: read_conditions
+SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,
+       COALESCE(SUM(c.created), 0), COALESCE(SUM(c.delivered), 0), COALESCE(SUM(c.pending), 0),
+       COALESCE(SUM(c.held), 0), COALESCE(SUM(c.dead), 0), COALESCE(SUM(c.discarded), 0)
+FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
+GROUP BY d.number ORDER BY d.name
+
+-- name: insert_audit
+INSERT INTO audit (at, actor, verb, subject, detail) VALUES (?, ?, ?, ?, ?)
+
+-- name: trim_audit
+DELETE FROM audit WHERE number <= (SELECT MAX(number) FROM audit) - ?

@@ -1,0 +1,131 @@
+"""Holding: a destination that nothing is sent to, because somebody or the relay itself has said so.
+
+Owns what a hold is, which of two holds stands, and how a destination stands as a whole. Knows nothing of
+couriers and of where it is kept. A hold is one row: the deliveries behind it stay as they are, and that
+they are held is derived from it wherever it is shown.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from relay.core.audit import Entry
+from relay.core.ledger import DestinationCounts
+
+__all__ = [
+    "Change",
+    "Changed",
+    "Condition",
+    "Hold",
+    "HoldKind",
+    "Note",
+    "Posts",
+    "prevailing",
+]
+
+#: ``paused`` by a person, or by a run of permanent failures; ``disabled`` by the destination itself (410),
+#: or by days of nothing but failures. Either ends by a person's word alone.
+HoldKind = Literal["paused", "disabled"]
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """Why nothing is sent to a destination, and since when."""
+
+    kind: HoldKind
+    #: A person's words, or a closed word of the relay's: ``brake``, ``gone``, ``failing``.
+    reason: str
+    #: A login, or ``relay``.
+    by: str
+    #: Wall microseconds.
+    since: int
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A destination is to be held, or not any more."""
+
+    destination: str
+    #: None to end whatever holds it.
+    hold: Hold | None
+    #: Written with it where it changes anything.
+    entry: Entry
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change has come to."""
+
+    before: Hold | None
+    after: Hold | None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything is other than it was."""
+        return self.before != self.after
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """How tries go, to be remembered beyond this process."""
+
+    destination: str
+    #: Since when nothing but failures; None where something works. Wall microseconds.
+    failing_since: int | None
+    #: When something last worked; None where this process does not know.
+    worked_at: int | None = None
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """How a destination stands in the store."""
+
+    name: str
+    kind: str
+    hold: Hold | None = None
+    failing_since: int | None = None
+    worked_at: int | None = None
+    #: The first event that no delivery was made of, where there were too many.
+    behind_from: int | None = None
+    #: The account; what waits behind a hold is ``held`` in it.
+    counts: DestinationCounts = DestinationCounts()
+    #: Of those, what has no deliveries yet.
+    behind: int = 0
+
+    @property
+    def open(self) -> int:
+        """Deliveries that anything can still happen to, be it that they are to be made first."""
+        return self.counts.pending + self.counts.held
+
+
+class Posts(Protocol):
+    """Where it is kept how destinations stand."""
+
+    async def change(self, change: Change, /) -> Changed | None:
+        """Hold a destination, or end that; None where nobody knows it.
+
+        Raises:
+            StoreBusyError: not now.
+        """
+        ...
+
+    async def note(self, notes: Sequence[Note], /) -> None:
+        """Remember how tries go.
+
+        Raises:
+            StoreBusyError: not now.
+        """
+        ...
+
+    async def conditions(self) -> Sequence[Condition]:
+        """Every destination that was ever known, by name.
+
+        Raises:
+            StoreBusyError: not now.
+        """
+        ...
+
+
+def prevailing(before: Hold | None, wanted: Hold | None) -> Hold | None:
+    """The hold that stands. The first one stays, but a disable takes the place of a pause."""
+    if before is None or wanted is None:
+        return wanted
+    if before.kind == "paused" and wanted.kind == "disabled":
+        return wanted
+    return before

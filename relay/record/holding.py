@@ -1,0 +1,70 @@
+"""Holding: how destinations stand, as rows of any store have it.
+
+Owns making holds and conditions of rows, and columns of them. Decides nothing. Knows no database.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from relay.core.audit import Entry
+from relay.core.holding import Change, Changed, Condition, Hold, prevailing
+from relay.core.ledger import DESTINATION_COUNTERS, DestinationCounts
+
+__all__ = ["changed", "condition", "entry_columns", "hold_columns"]
+
+Row = Sequence[Any]
+
+
+def changed(change: Change, row: Row) -> Changed:
+    """What a change comes to. Columns: number; hold, its reason, by and since."""
+    before = _hold(row[1:5])
+    return Changed(before=before, after=prevailing(before, change.hold))
+
+
+def hold_columns(number: int, hold: Hold | None) -> tuple[object, ...]:
+    """Columns: number of the destination; hold, its reason, by and since."""
+    if hold is None:
+        return (number, None, None, None, None)
+    return (number, hold.kind, hold.reason, hold.by, hold.since)
+
+
+def entry_columns(entry: Entry) -> tuple[object, ...]:
+    """Columns: at, actor, verb, subject, detail."""
+    at, *words = msgspec.structs.astuple(entry)
+    # No text in either store has a NUL, and what is no text is said all the same.
+    return (at, *(_plain(word) for word in words))
+
+
+def condition(row: Row) -> Condition:
+    """How a destination stands.
+
+    Columns: name, kind; hold, its reason, by and since; failing_since, worked_at, behind_from; the counters.
+    """
+    name, kind, *rest = row[:9]
+    hold = _hold(rest[:4])
+    failing_since, worked_at, behind_from = rest[4:]
+    counts = DestinationCounts(**dict(zip(DESTINATION_COUNTERS, row[9:], strict=True)))
+    return Condition(
+        name=name,
+        kind=kind,
+        hold=hold,
+        failing_since=failing_since,
+        worked_at=worked_at,
+        behind_from=behind_from,
+        counts=counts.behind_a_hold() if hold else counts,
+        # No row is held by itself: what is counted so is without one.
+        behind=counts.held,
+    )
+
+
+def _hold(row: Row) -> Hold | None:
+    kind, reason, by, since = row
+    if kind is None:
+        return None
+    return Hold(kind=kind, reason=reason, by=by, since=since)
+
+
+def _plain(word: str) -> str:
+    return word.encode(errors="backslashreplace").decode().replace("\0", "\\0")

@@ -1,0 +1,69 @@
+"""Errands: what a job does in a group's transaction that neither brings receipts nor leases anything.
+
+Owns telling the jobs apart. How each is done is its own module's.
+"""
+
+from collections.abc import Mapping
+
+from relay.record.accounts import Accounts
+from relay.record.jobs import (
+    Alter,
+    Cancel,
+    Job,
+    Keep,
+    Order,
+    Register,
+    Remember,
+    Settle,
+)
+from relay.record.postgres.connection import Connection
+from relay.record.postgres.holding import alter, remember
+from relay.record.postgres.moving import put_refusals, settle
+from relay.record.postgres.numbers import PostgresNumbers
+from relay.record.postgres.resending import cancel, order
+
+__all__ = ["do"]
+
+Sql = Mapping[str, str]
+
+
+async def do(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    job: Job,
+    *,
+    accounts: Accounts,
+    now: int,
+) -> object:
+    """Do a job, in the open transaction; one that has its turn before or after does nothing here."""
+    match job:
+        case Settle(settlements=settlements):
+            return await settle(
+                connection, sql, numbers, settlements, accounts=accounts, now=now
+            )
+        case Register(destinations=destinations):
+            await numbers.know_destinations(connection, destinations)
+        case Keep(refusals=refusals, most=most):
+            await put_refusals(connection, sql, refusals, most=most)
+        case _:
+            return await _obey(connection, sql, numbers, job, now=now)
+    return None
+
+
+async def _obey(
+    connection: Connection, sql: Sql, numbers: PostgresNumbers, job: Job, *, now: int
+) -> object:
+    """Do what somebody has ordered."""
+    match job:
+        case Alter(change=change):
+            return await alter(connection, sql, change)
+        case Remember(notes=notes):
+            await remember(connection, sql, notes)
+        case Order(replays=replays):
+            return await order(connection, sql, numbers, replays, now=now)
+        case Cancel():
+            return await cancel(connection, sql, job, now=now)
+        case _:
+            pass
+    return None
