@@ -17,6 +17,7 @@ from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
 from relay.app.inquirers import Inquirers
+from relay.app.replays import employ_replayer, replaying_of
 from relay.app.speaking import Speaking
 from relay.app.stopping import stop_budget_s
 from relay.app.stores import build_store, keeping_of, read_ledger, wait_for_store
@@ -213,6 +214,11 @@ class Service:
             "retention", lambda: ["retention"], within_s=stopping.RETENTION_S
         )
 
+        self.replayer = employ_replayer(
+            self.store, self.current, self.supervisor, clock=self._system.clock
+        )
+        self._at_stop_end("replays", lambda: ["replays"], within_s=stopping.REPLAYS_S)
+
     async def _open_destinations(self) -> None:
         self.deliveries = Deliveries(
             outbox=self.store,
@@ -305,7 +311,13 @@ class Service:
         self.supervisor.start(Worker("listener", self.public.run, self.public.stop))
 
     async def _open_socket(self) -> None:
-        spoken = Speaking(self._settings, self.inquirers, clock=self._system.clock)
+        orders = (self.store, self.current, self.replayer.hint)
+        spoken = Speaking(
+            self._settings,
+            self.inquirers,
+            replaying=replaying_of(self._settings, *orders, clock=self._system.clock),
+            clock=self._system.clock,
+        )
         self._at_stop("socket", spoken.close, within_s=stopping.SOCKET_S)
         await spoken.open()
 

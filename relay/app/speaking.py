@@ -10,7 +10,9 @@ import structlog
 
 from relay.app.inquirers import Inquirers
 from relay.core.ports import Clock
+from relay.operate.actions.replaying import Replaying
 from relay.operate.actions.sweeping import Sweeping
+from relay.operate.api.replays import Replays
 from relay.operate.api.sweeps import Sweeps
 from relay.operate.socket import Socket, socket_of
 from relay.settings import Settings
@@ -24,13 +26,21 @@ class Speaking:
     """One relay's ear."""
 
     def __init__(
-        self, settings: Settings, inquirers: Inquirers, *, clock: Clock
+        self,
+        settings: Settings,
+        inquirers: Inquirers,
+        *,
+        replaying: Replaying,
+        clock: Clock,
     ) -> None:
         self._inquirers = inquirers
         self._sweeping = Sweeping(inquirers, clock=clock)
         self._socket: Socket | None = None
         if settings.store.file is not None:
-            routes = Sweeps(self._sweeping).routes()
+            routes = [
+                *Sweeps(self._sweeping).routes(),
+                *Replays(replaying).routes(),
+            ]
             self._socket = Socket(socket_of(settings.store_path), routes)
 
     async def open(self) -> None:

@@ -19,6 +19,7 @@ CLIENTS_S: Final = 2.0
 COMMITS_S: Final = 5.0
 STORE_S: Final = 5.0
 RETENTION_S: Final = 1.0
+REPLAYS_S: Final = 1.0
 SOCKET_S: Final = 2.0
 
 
@@ -38,5 +39,6 @@ def stop_budget_s(settings: Settings) -> float:
         + COMMITS_S
         + STORE_S
         + RETENTION_S
+        + REPLAYS_S
         + SOCKET_S
     )

@@ -97,6 +97,11 @@ class Router:
         self._everywhere = tuple(destinations)
 
     @property
+    def destinations(self) -> tuple[str, ...]:
+        """Every destination, in the order of the configuration."""
+        return self._everywhere
+
+    @property
     def looks(self) -> bool:
         """Whether an event has to be looked at before it is known where it goes."""
         return bool(self._routes)

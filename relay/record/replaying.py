@@ -16,7 +16,7 @@ from relay.core.replay import ReplayState, Resending
 from relay.core.retention import rest_s
 from relay.core.route import Router
 
-__all__ = ["Replaying"]
+__all__ = ["Replayer"]
 
 log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -28,8 +28,8 @@ ROOM_S: Final = 0.05
 TROUBLE_S: Final = 5.0
 
 
-class Replaying:
-    """Makes deliveries as orders say. ``order`` may be given while nothing is under way."""
+class Replayer:
+    """Makes deliveries as orders say."""
 
     def __init__(
         self, store: Resending, *, router: Callable[[], Router], clock: Clock

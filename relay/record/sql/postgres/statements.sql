@@ -806,7 +806,7 @@ WHERE $1::bigint IS NULL OR p.number = $1::bigint
 ORDER BY p.number DESC LIMIT $2::bigint
 
 -- name: count_replayed
--- What became of what an order has made: by state, and whether each has failed before.
+-- What became of what an order has made, by state, and whether each has failed before.
 SELECT state, attempts > 0, COUNT(*) FROM deliveries WHERE replay = $1::bigint GROUP BY 1, 2
 
 -- name: list_dead
@@ -852,7 +852,7 @@ WHERE d.state = 3
 GROUP BY 1, 2 ORDER BY 1, 2
 
 -- name: list_told
--- Oldest first: in the order in which they are sent.
+-- Oldest first, in the order in which they are sent.
 SELECT e.number, e.id, s.name, r.namespace, r.id, COALESCE(e.client_ref, r.client_ref), e.outcome, e.revision,
        $1::text, COALESCE(d.generation, 0), COALESCE(d.attempts, 0), e.created_at, d.settled_at, d.status, NULL,
        c.body IS NOT NULL
@@ -886,7 +886,7 @@ WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome 
       SELECT 1 FROM destinations AS b WHERE b.number = $2::int AND b.behind_from <= e.number) ELSE d.state = 1 END
 
 -- name: find_event
-SELECT number, run FROM events WHERE id = $1::bytea
+SELECT number FROM events WHERE id = $1::bytea
 
 -- name: find_events_of_runs
 SELECT number FROM events WHERE run = ANY($1::bigint[]) ORDER BY number LIMIT $2::bigint

@@ -653,8 +653,8 @@ WHERE :number IS NULL OR p.number = :number
 ORDER BY p.number DESC LIMIT :limit
 
 -- name: count_replayed
--- What became of what an order has made: by state, and whether each has failed before.
-SELECT state, attempts > 0, COUNT(*) FROM deliveries WHERE replay = ? GROUP BY 1, 2
+-- What became of what an order has made, by state, and whether each has failed before.
+SELECT state, attempts > 0, COUNT(*) FROM deliveries WHERE replay = :number GROUP BY 1, 2
 
 -- name: list_dead
 -- Newest first.
@@ -699,7 +699,7 @@ WHERE d.state = 3
 GROUP BY 1, 2 ORDER BY 1, 2
 
 -- name: list_told
--- Oldest first: in the order in which they are sent.
+-- Oldest first, in the order in which they are sent.
 SELECT e.number, e.id, s.name, r.namespace, r.id, COALESCE(e.client_ref, r.client_ref), e.outcome, e.revision,
        :named, COALESCE(d.generation, 0), COALESCE(d.attempts, 0), e.created_at, d.settled_at, d.status, NULL,
        c.body IS NOT NULL
@@ -733,13 +733,13 @@ WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome
       SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
 
 -- name: find_event
-SELECT number, run FROM events WHERE id = ?
+SELECT number FROM events WHERE id = :id
 
 -- name: find_events_of_runs
-SELECT number FROM events WHERE run IN (SELECT value FROM json_each(?)) ORDER BY number LIMIT ?
+SELECT number FROM events WHERE run IN (SELECT value FROM json_each(:runs)) ORDER BY number LIMIT :limit
 
 -- name: find_event_of_delivery
-SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.number = ?
+SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.number = :number
 
 -- name: read_sources
 SELECT number, name FROM sources

@@ -1,0 +1,246 @@
+"""Replaying: have dead letters, or what arrived, or what a destination never had, sent (again).
+
+Owns the verb: what may be ordered, looking at what would be sent before it is, and making an order of it for
+each destination. What becomes of an order is the store's and its worker's.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from relay.core.deadletter import Ended, Heap, Letters, UnknownNameError
+from relay.core.errors import MisconfiguredError, RelayError
+from relay.core.identity import Outcome
+from relay.core.ports import Clock
+from relay.core.replay import (
+    RATE_DEFAULT,
+    RATE_MAX,
+    NewReplay,
+    Resending,
+    Selection,
+    What,
+)
+from relay.core.window import WindowError, window
+
+__all__ = [
+    "FIRST_MAX",
+    "BadOrderError",
+    "Cancelled",
+    "NotRunningError",
+    "Order",
+    "Ordered",
+    "Preview",
+    "Replaying",
+    "preview",
+    "selection_of",
+]
+
+#: Deliveries that a preview names; all of them are counted.
+FIRST_MAX: Final = 10
+_OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
+
+
+class BadOrderError(MisconfiguredError):
+    """What is ordered cannot be meant."""
+
+
+class NotRunningError(RelayError):
+    """There is no order of this number under way."""
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked for. Times are so long ago (``24h``) or ISO 8601."""
+
+    what: What = "dead"
+    #: Whose deliveries; None for every destination's dead letters.
+    destination: str | None = None
+    #: Where to, if not where they were for.
+    to: str | None = None
+    #: Ids of events, runs or batches, or client_refs.
+    wanted: tuple[str, ...] = ()
+    source: str | None = None
+    reason: str | None = None
+    outcome: str | None = None
+    since: str | None = None
+    until: str | None = None
+    #: At most so many for each destination.
+    limit: int | None = None
+    #: Deliveries a second, for each destination.
+    rate: int = RATE_DEFAULT
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be sent."""
+
+    selection: Selection
+    heaps: tuple[Heap, ...]
+    first: tuple[Ended, ...]
+
+    @property
+    def found(self) -> int:
+        """How many deliveries are meant."""
+        return sum(heap.count for heap in self.heaps)
+
+    @property
+    def expired(self) -> int:
+        """Of these, those that cannot be built any more."""
+        return sum(heap.expired for heap in self.heaps)
+
+
+class Ordered(msgspec.Struct, frozen=True, kw_only=True):
+    """What was ordered: a number for each destination."""
+
+    replays: tuple[int, ...]
+    found: int
+
+
+class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
+    """What was called off."""
+
+    replay: int
+
+
+class Replaying:
+    """Takes orders."""
+
+    def __init__(
+        self,
+        letters: Letters,
+        resending: Resending,
+        *,
+        destinations: Callable[[], Sequence[str]],
+        ordered: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        """``destinations`` are those in force; ``ordered`` is called when there is something to do."""
+        self._letters = letters
+        self._resending = resending
+        self._destinations = destinations
+        self._ordered = ordered
+        self._clock = clock
+
+    async def order(self, order: Order, *, by: str) -> Ordered:
+        """Order what is found now.
+
+        Raises:
+            BadOrderError: it cannot be meant.
+            UnknownNameError: something in it is not known.
+            RelayError: it cannot be written now.
+        """
+        seen = await preview(self._letters, order, now=self._clock.now_us())
+        targets = {order.to} if order.to else {heap.destination for heap in seen.heaps}
+        self._check(targets)
+        parts = [
+            NewReplay(
+                by=by,
+                origin=origin,
+                target=order.to or origin,
+                selection=seen.selection,
+                rate=order.rate,
+                most=order.limit,
+                expected=sum(heap.count for heap in heaps),
+                after=min(heap.first for heap in heaps) - 1,
+                upto=max(heap.last for heap in heaps),
+            )
+            for origin, heaps in _by_destination(seen.heaps)
+        ]
+        numbers = await self._resending.order_replays(parts) if parts else ()
+        self._ordered()
+        return Ordered(replays=tuple(numbers), found=seen.found)
+
+    async def cancel(self, replay: int, *, by: str) -> Cancelled:
+        """Call an order off; what it has made goes on its way.
+
+        Raises:
+            NotRunningError: it is not under way.
+            RelayError: it cannot be written now.
+        """
+        if not await self._resending.cancel_replay(replay, by=by):
+            raise NotRunningError(
+                f"replay {replay} is not running: it is over, or never was"
+            )
+        return Cancelled(replay=replay)
+
+    def _check(self, targets: set[str]) -> None:
+        known = self._destinations()
+        unknown = sorted(targets.difference(known))
+        if unknown:
+            raise UnknownNameError(
+                f"nothing is delivered to {', '.join(unknown)}: the configuration has"
+                f" {', '.join(known)}. Send it to one of those: --to NAME"
+            )
+
+
+async def preview(letters: Letters, order: Order, *, now: int) -> Preview:
+    """Look at what an order would send, as things stand now.
+
+    Raises:
+        BadOrderError: it cannot be meant.
+        UnknownNameError: something in it is not known.
+    """
+    selection = selection_of(order, now=now)
+    origin = order.destination
+    if selection.what != "dead":
+        origin = origin or order.to
+    if order.wanted:
+        events = await letters.resolve(order.wanted, order.source)
+        selection = msgspec.structs.replace(selection, events=tuple(events))
+    heaps = await letters.heaps(selection, origin)
+    page = await letters.page(selection, origin, limit=FIRST_MAX)
+    return Preview(selection=selection, heaps=tuple(heaps), first=page.items)
+
+
+def selection_of(order: Order, *, now: int) -> Selection:
+    """What is selected; what dies after now is not meant.
+
+    Raises:
+        BadOrderError: it cannot be meant.
+    """
+    for wrong, words in (
+        (not 1 <= order.rate <= RATE_MAX, f"--rate: from 1 to {RATE_MAX} a second"),
+        (order.limit is not None and order.limit < 1, "--limit: at least 1"),
+        (
+            order.what == "missing" and not order.to,
+            "--backfill: name the destination that is to be filled: --to NAME",
+        ),
+        (
+            order.what == "missing" and order.destination not in (None, order.to),
+            "--backfill: events that a destination never had go to that destination: leave out --destination",
+        ),
+        (
+            order.what == "delivered" and not (order.destination or order.to),
+            "--delivered: name whose deliveries are meant: --destination NAME",
+        ),
+        (
+            order.what != "dead" and order.reason is not None,
+            "--reason: only dead letters have one",
+        ),
+        (
+            order.outcome is not None and order.outcome not in _OUTCOMES,
+            f"--outcome: one of {', '.join(_OUTCOMES)}",
+        ),
+    ):
+        if wrong:
+            raise BadOrderError(words)
+    try:
+        since, until = window(order.since, order.until, now=now)
+    except WindowError as error:
+        raise BadOrderError(f"--{error.field}: {error.message}") from error
+    return Selection(
+        what=order.what,
+        source=order.source,
+        reason=order.reason,
+        outcome=order.outcome,
+        since=since or 0,
+        # The moment itself is still meant.
+        until=min(now + 1, until or now + 1),
+        wanted=order.wanted,
+    )
+
+
+def _by_destination(heaps: Sequence[Heap]) -> list[tuple[str, list[Heap]]]:
+    names = dict.fromkeys(heap.destination for heap in heaps)
+    return [
+        (name, [heap for heap in heaps if heap.destination == name]) for name in names
+    ]
