@@ -17,7 +17,7 @@ from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
 from relay.app.inquirers import Inquirers
-from relay.app.replays import employ_replayer, replaying_of
+from relay.app.replays import employ_replayer, readmission_of, replaying_of
 from relay.app.speaking import Speaking
 from relay.app.stopping import stop_budget_s
 from relay.app.stores import build_store, keeping_of, read_ledger, wait_for_store
@@ -311,12 +311,14 @@ class Service:
         self.supervisor.start(Worker("listener", self.public.run, self.public.stop))
 
     async def _open_socket(self) -> None:
-        orders = (self.store, self.current, self.replayer.hint)
+        clock = self._system.clock
+        ground = (self._settings, self.store, self.current)
         spoken = Speaking(
             self._settings,
             self.inquirers,
-            replaying=replaying_of(self._settings, *orders, clock=self._system.clock),
-            clock=self._system.clock,
+            replaying=replaying_of(*ground, self.replayer.hint, clock=clock),
+            readmission=readmission_of(*ground, clock=clock),
+            clock=clock,
         )
         self._at_stop("socket", spoken.close, within_s=stopping.SOCKET_S)
         await spoken.open()

@@ -10,8 +10,10 @@ import structlog
 
 from relay.app.inquirers import Inquirers
 from relay.core.ports import Clock
+from relay.operate.actions.readmitting import Readmission
 from relay.operate.actions.replaying import Replaying
 from relay.operate.actions.sweeping import Sweeping
+from relay.operate.api.quarantine import Quarantined
 from relay.operate.api.replays import Replays
 from relay.operate.api.sweeps import Sweeps
 from relay.operate.socket import Socket, socket_of
@@ -31,6 +33,7 @@ class Speaking:
         inquirers: Inquirers,
         *,
         replaying: Replaying,
+        readmission: Readmission,
         clock: Clock,
     ) -> None:
         self._inquirers = inquirers
@@ -40,6 +43,7 @@ class Speaking:
             routes = [
                 *Sweeps(self._sweeping).routes(),
                 *Replays(replaying).routes(),
+                *Quarantined(readmission).routes(),
             ]
             self._socket = Socket(socket_of(settings.store_path), routes)
 

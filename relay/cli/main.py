@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import demo, explain, inspect, sandbox, serve, sweep
+from relay.cli import (
+    dead,
+    demo,
+    explain,
+    inspect,
+    quarantine,
+    replay,
+    sandbox,
+    serve,
+    sweep,
+)
 
 __all__ = ["main"]
 
@@ -30,6 +40,19 @@ app.command("ledger", short_help="Show what was received and what became of it."
 app.command(
     "sweep", short_help="Look for runs whose callback never came.", cls=sweep.Help
 )(sweep.sweep)
+app.add_typer(
+    dead.app, name="dead", short_help="List what could not be delivered, and why."
+)
+app.command(
+    "replay",
+    short_help="Send again what died, or what never was sent.",
+    cls=replay.Help,
+)(replay.replay)
+app.add_typer(
+    quarantine.app,
+    name="quarantine",
+    short_help="List signed bodies that became no event.",
+)
 app.command(
     "sandbox", short_help="Serve a local Runflow to develop against.", cls=sandbox.Help
 )(sandbox.sandbox)

@@ -55,6 +55,15 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     collapses: bool = False
     #: Set when the store has refused it once: it goes to quarantine as bytes.
     unstorable: bool = False
+    #: When it was first received, where it lies in quarantine and is read once more; wall microseconds.
+    quarantined_at: int | None = None
+
+    @property
+    def heard_at(self) -> int:
+        """When it was first received, wall microseconds."""
+        if self.quarantined_at is None:
+            return self.received_at
+        return self.quarantined_at
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
+from relay.core.audit import Entry
 from relay.core.collapse import COLLAPSED
 from relay.core.delivery import Policy, Released, Step, Tried, follow
 from relay.core.errors import RelayError, StoreFullError, UnstorableError
@@ -191,6 +192,14 @@ class GroupedStore(ABC):
                 return [error]
             return [(await self.record([receipt]))[0] for receipt in receipts]
         return cast("Sequence[Recorded]", answer)
+
+    async def readmit(
+        self, receipts: Sequence[Receipt], /, *, entry: Entry
+    ) -> Sequence[Recorded]:
+        """See :class:`relay.core.quarantine.Readmitting`."""
+        return cast(
+            "Sequence[Recorded]", await self._grouper.submit(Record(receipts, entry))
+        )
 
     async def claim(
         self, destination: str, /, *, limit: int, size: int, now: int

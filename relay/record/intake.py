@@ -22,10 +22,12 @@ from relay.record.numbers import Numbers
 from relay.record.publishing import Edition, Publisher
 from relay.record.runs import Identity, RunRow, RunRows
 
-__all__ = ["Intake"]
+__all__ = ["GONE", "Intake"]
 
 Columns = tuple[object, ...]
 
+#: Why nothing was read once more: it is not in quarantine any more.
+GONE: Final = "gone"
 _FIRST: Final = VERDICT_CODES[Verdict.FIRST]
 _DUPLICATE: Final = VERDICT_CODES[Verdict.DUPLICATE]
 
@@ -78,10 +80,13 @@ class Intake:
             accounts=accounts,
             collapsing=self.collapsing,
         )
-        self._quarantined: dict[tuple[int, bytes], int] = {}
+        #: Number, and how often it was received.
+        self._quarantined: dict[tuple[int, bytes], tuple[int, int]] = {}
         self._receipts: list[Columns] = []
         #: When an equal one was seen, and the number of the row that counts it.
         self.repeats: list[tuple[int, int]] = []
+        #: Run, verdict and reasons of what leaves quarantine, and its number.
+        self.readmitted: list[Columns] = []
 
     # --- what has to be looked up, in this order --------------------------------------------------
 
@@ -113,17 +118,18 @@ class Intake:
 
     @property
     def unreadable(self) -> Sequence[tuple[int, bytes]]:
-        """Source and digest of what goes to quarantine."""
+        """Source and digest of what goes to quarantine, or lies there and is read once more."""
         return [
             (self._numbers.source(item.receipt.source), item.digest)
             for item in self._opened
             if isinstance(item.reading, Unreadable)
+            or item.receipt.quarantined_at is not None
         ]
 
     def know_quarantined(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Take what is there already: source, digest, number."""
-        for source, digest, number in rows:
-            self._quarantined[source, bytes(digest)] = number
+        """Take what is there already: source, digest, number, count."""
+        for source, digest, number, count in rows:
+            self._quarantined[source, bytes(digest)] = number, count
 
     @property
     def revisable(self) -> Sequence[int]:
@@ -144,7 +150,9 @@ class Intake:
     def take(self, opened: Iterable[Opened]) -> Sequence[Recorded]:
         """Judge some of the group's receipts, in order."""
         return [
-            self._quarantine(item, item.reading)
+            self._readmit(item)
+            if item.receipt.quarantined_at is not None
+            else self._quarantine(item, item.reading)
             if isinstance(item.reading, Unreadable)
             else self._admit(item, item.reading)
             for item in opened
@@ -202,26 +210,44 @@ class Intake:
         receipt = opened.receipt
         source = self._numbers.source(receipt.source)
         known = (source, opened.digest)
-        number = self._quarantined.get(known)
+        number, count = self._quarantined.get(known, (None, 0))
         if number is None:
             number = self._keep(
                 opened, source, None, Verdict.QUARANTINED, [unreadable.reason]
             )
         else:
             self.repeats.append((receipt.received_at, number))
-        self._quarantined[known] = number
+        self._quarantined[known] = number, count + 1
         counts = self._accounts.sources[source]
         counts["receipts"] += 1
         counts["quarantined"] += 1
         return Recorded(verdict=Verdict.QUARANTINED, reasons=(unreadable.reason,))
 
-    def _admit(self, opened: Opened, reading: Reading) -> Recorded:
+    def _readmit(self, opened: Opened) -> Recorded:
+        """Read once more what lies in quarantine: its row is given another verdict, or stays as it is."""
+        source = self._numbers.source(opened.receipt.source)
+        known = (source, opened.digest)
+        if known not in self._quarantined:
+            return Recorded(verdict=Verdict.QUARANTINED, reasons=(GONE,))
+        if isinstance(opened.reading, Unreadable):
+            reason = opened.reading.reason
+            return Recorded(verdict=Verdict.QUARANTINED, reasons=(reason,))
+        number, count = self._quarantined.pop(known)
+        counts = self._accounts.sources[source]
+        counts["receipts"] -= count
+        counts["quarantined"] -= count
+        return self._admit(opened, opened.reading, kept=(number, count))
+
+    def _admit(
+        self, opened: Opened, reading: Reading, kept: tuple[int, int] | None = None
+    ) -> Recorded:
+        """Judge a receipt; ``kept`` is its row, where it has one, and how often it was received."""
         receipt = opened.receipt
         source = self._numbers.source(receipt.source)
         row = self._runs.of(
             reading.key,
             origin=receipt.origin,
-            at=receipt.received_at,
+            at=receipt.heard_at,
             number=self._new_run,
         )
         before = row.known
@@ -229,17 +255,20 @@ class Intake:
         row.known = ruling.known
         if ruling.verdict is Verdict.FIRST:
             # A sweep may have come upon it before; what is told of it first are signed bytes.
-            row.origin, row.first_seen = receipt.origin, receipt.received_at
+            row.origin, row.first_seen = receipt.origin, receipt.heard_at
         waiting = ruling.known.waiting
         reasons = waiting.reasons if waiting else ()
-        number = self._file(opened, source, row, ruling.verdict, reasons)
+        if kept is None:
+            number = self._file(opened, source, row, ruling.verdict, reasons)
+        else:
+            number = self._move(kept[0], row, ruling.verdict, reasons)
         if waiting is not None and waiting is not before.waiting:
             row.await_truth(
                 waiting, before.waiting, receipt=number, at=receipt.received_at
             )
         if waiting is not None and reading.outcome is not None:
             row.say_again(receipt.received_at)
-        self._count(source, ruling, before)
+        self._count(source, ruling, before, 1 if kept is None else kept[1])
         if ruling.publication is None:
             return Recorded(verdict=ruling.verdict, key=reading.key, reasons=reasons)
         row.inquiry = None
@@ -277,6 +306,14 @@ class Intake:
         row.seen[opened.digest, code] = number
         return number
 
+    def _move(
+        self, number: int, row: RunRow, verdict: Verdict, reasons: Sequence[str]
+    ) -> int:
+        """What lay in quarantine is a receipt of this run from now on."""
+        listed = json.dumps(reasons) if reasons else None
+        self.readmitted.append((row.number, VERDICT_CODES[verdict], listed, number))
+        return number
+
     def _keep(
         self,
         opened: Opened,
@@ -308,9 +345,12 @@ class Intake:
     def _new_run(self) -> int:
         return self._numbers.take("runs")
 
-    def _count(self, source: int, ruling: Ruling, before: Known) -> None:
+    def _count(self, source: int, ruling: Ruling, before: Known, times: int) -> None:
         counts = self._accounts.sources[source]
-        counts["receipts"] += 1
-        counts[ruling.verdict.value] += 1
+        counts["receipts"] += times
+        # The repeats of a first receipt are duplicates.
+        again = times - 1 if ruling.verdict is Verdict.FIRST else 0
+        counts[ruling.verdict.value] += times - again
+        counts["duplicate"] += again
         counts["opened"] += ruling.opened
         count_waiting(counts, before, ruling.known)

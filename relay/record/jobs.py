@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from relay.core.audit import Entry
 from relay.core.holding import Change, Note
 from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Refusal, Settlement
@@ -32,6 +33,7 @@ __all__ = [
     "Settle",
     "Watch",
     "cursors_of",
+    "entries_of",
     "is_intake",
     "lessons_of",
     "sightings_of",
@@ -42,6 +44,8 @@ class Record(msgspec.Struct, frozen=True):
     """Commit receipts."""
 
     receipts: Sequence[Receipt]
+    #: Written with them, where somebody has ordered it.
+    entry: Entry | None = None
 
 
 class Settle(msgspec.Struct, frozen=True):
@@ -166,6 +170,12 @@ def lessons_of(jobs: Sequence[Job]) -> list[Lesson]:
 def sightings_of(jobs: Sequence[Job]) -> list[Sighting]:
     """Every sighting of a group."""
     return [item for job in jobs if isinstance(job, Watch) for item in job.sightings]
+
+
+def entries_of(jobs: Sequence[Job]) -> list[Entry]:
+    """What the audit is told with the receipts of a group."""
+    found = (job.entry for job in jobs if isinstance(job, Record))
+    return [entry for entry in found if entry is not None]
 
 
 def cursors_of(jobs: Sequence[Job]) -> list[tuple[str, int]]:

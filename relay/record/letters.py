@@ -38,7 +38,7 @@ class BaseLetters(ABC):
     """See :class:`relay.core.deadletter.Letters`."""
 
     @abstractmethod
-    async def _ask(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    async def ask(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """The rows of a statement; lists are lists of numbers."""
 
     async def resolve(self, wanted: Sequence[str], source: str | None) -> list[int]:
@@ -62,9 +62,9 @@ class BaseLetters(ABC):
         """See :class:`relay.core.deadletter.Letters`."""
         values = await self._values(selection, origin)
         if selection.what == "dead":
-            rows = await self._ask("sum_dead", values)
+            rows = await self.ask("sum_dead", values)
         else:
-            rows = await self._ask("sum_told", values | {"named": origin})
+            rows = await self.ask("sum_told", values | {"named": origin})
         return [_heap(row) for row in rows if row[2]]
 
     async def page(
@@ -78,10 +78,10 @@ class BaseLetters(ABC):
         """See :class:`relay.core.deadletter.Letters`."""
         values = await self._values(selection, origin) | {"limit": limit + 1}
         if selection.what != "dead":
-            rows = await self._ask("list_told", values | {"named": origin})
+            rows = await self.ask("list_told", values | {"named": origin})
             return Page(items=tuple(_ended(row) for row in rows[:limit]), next=None)
         at, number = before or _END
-        rows = await self._ask("list_dead", values | {"at": at, "before": number})
+        rows = await self.ask("list_dead", values | {"at": at, "before": number})
         items = tuple(_ended(row) for row in rows[:limit])
         if len(rows) <= limit or not items:
             return Page(items=items, next=None)
@@ -90,17 +90,17 @@ class BaseLetters(ABC):
 
     async def orders(self, number: int | None, *, limit: int = 20) -> list[Standing]:
         """See :class:`relay.core.deadletter.Letters`."""
-        rows = await self._ask("list_replays", {"number": number, "limit": limit})
+        rows = await self.ask("list_replays", {"number": number, "limit": limit})
         if not rows and number is not None:
             raise UnknownNameError(f"there is no replay {number}")
         return [
-            _standing(row, await self._ask("count_replayed", {"number": row[0]}))
+            _standing(row, await self.ask("count_replayed", {"number": row[0]}))
             for row in rows
         ]
 
     async def event_of(self, delivery: int) -> str | None:
         """See :class:`relay.core.deadletter.Letters`."""
-        rows = await self._ask("find_event_of_delivery", {"number": delivery})
+        rows = await self.ask("find_event_of_delivery", {"number": delivery})
         return str(uuid.UUID(bytes=bytes(rows[0][0]))) if rows else None
 
     async def _values(self, selection: Selection, origin: str | None) -> dict[str, Any]:
@@ -119,28 +119,28 @@ class BaseLetters(ABC):
             named("source", source, await self._names("read_sources"))
 
     async def _names(self, statement: str) -> dict[str, int]:
-        return {row[1]: row[0] for row in await self._ask(statement, {})}
+        return {row[1]: row[0] for row in await self.ask(statement, {})}
 
     async def _events_of(self, text: str, source: str | None) -> list[int]:
         runs: list[Row] = []
         ids = identity(text)
         if ids is not None:
             values = {"run": ids[0], "batch": ids[1], "id": ids[2], "source": source}
-            runs = [*await self._ask("find_named_runs", values)]
+            runs = [*await self.ask("find_named_runs", values)]
         stored = event_bytes(text)
         if not runs and stored is not None:
-            events = await self._ask("find_event", {"id": stored})
+            events = await self.ask("find_event", {"id": stored})
             if events:
                 return [row[0] for row in events]
         if not runs and "\0" not in text:
             values = {"client_ref": text, "source": source, "limit": WANTED_MAX}
             runs = [
-                *await self._ask("find_runs_of_ref", values | {"counted": COUNTED_MAX})
+                *await self.ask("find_runs_of_ref", values | {"counted": COUNTED_MAX})
             ]
         if not runs:
             return []
         values = {"runs": [row[0] for row in runs], "limit": WANTED_MAX}
-        return [row[0] for row in await self._ask("find_events_of_runs", values)]
+        return [row[0] for row in await self.ask("find_events_of_runs", values)]
 
 
 def _ended(row: Row) -> Ended:

@@ -16,6 +16,7 @@ from tests.record.history_law import HistoryLaw
 from tests.record.holding_law import HoldingLaw
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
+from tests.record.quarantine_law import QuarantineLaw
 from tests.record.release_law import ReleaseLaw
 from tests.record.replay_law import ReplayLaw
 from tests.record.retention_law import RetentionLaw
@@ -39,6 +40,7 @@ class StoreLaw(
     CommitLaw,
     RetentionLaw,
     ReplayLaw,
+    QuarantineLaw,
 ):
     """Everything. Subclasses provide the fixture ``place``."""
 

@@ -31,6 +31,7 @@ from relay.core.ports import (
     RefusalLog,
     Settlement,
 )
+from relay.core.quarantine import Readmitting
 from relay.core.receipt import Receipt
 from relay.core.replay import Resending
 from relay.core.retention import PassStep, begin, following
@@ -79,6 +80,7 @@ class Store(
     Forgetful,
     Posts,
     Resending,
+    Readmitting,
     Protocol,
 ):
     """What every adapter is."""

@@ -45,6 +45,10 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "find_event_of_delivery": ("number",),
     "find_named_runs": ("run", "batch", "id", "source"),
     "find_runs_of_ref": ("client_ref", "source", "limit", "counted"),
+    "list_quarantine": ("before", "low", "high", "source", "reasons", "limit"),
+    "next_quarantined": ("after", "low", "high", "source", "reasons", "limit"),
+    "sum_quarantine": ("source", "reasons"),
+    "read_quarantined": ("number",),
     "read_sources": (),
     "read_destinations": (),
 }  # fmt: skip
@@ -56,7 +60,8 @@ class PostgresLetters(BaseLetters):
     def __init__(self, url: str) -> None:
         self._url = url
 
-    async def _ask(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    async def ask(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """See :class:`BaseLetters`."""
         sql = await asyncio.to_thread(statements, "postgres")
         given = [values[key] for key in _VALUES[name]]
         connection = await connect(self._url)

@@ -136,6 +136,7 @@ async def write_down(connection: Connection, sql: Sql, intake: Intake) -> None:
         ("insert_delivery", intake.deliveries),
         ("update_run", intake.changed_runs),
         ("repeat_receipt", intake.repeats),
+        ("readmit_receipt", intake.readmitted),
         ("drop_inquiry", intake.answered),
         ("put_inquiry", intake.inquiries),
         ("release_inquiry", intake.released),

@@ -33,6 +33,7 @@ from relay.record.jobs import (
     Resend,
     Watch,
     cursors_of,
+    entries_of,
     is_intake,
     lessons_of,
     sightings_of,
@@ -40,6 +41,7 @@ from relay.record.jobs import (
 from relay.record.postgres.connection import Connection, begin, connect, inspect
 from relay.record.postgres.errands import do
 from relay.record.postgres.faults import ContendedError, is_lost, translated
+from relay.record.postgres.holding import write_entry
 from relay.record.postgres.moving import (
     claim,
     inquire,
@@ -324,6 +326,8 @@ class Writer:
             for index, job in enumerate(jobs)
         ]
         await write_down(connection, self._sql, intake)
+        for entry in entries_of(jobs):
+            await write_entry(connection, self._sql, entry)
         for source, cursor in cursors_of(jobs):
             number = self._numbers.source(source)
             await connection.execute(self._sql["put_sweep"], number, cursor)

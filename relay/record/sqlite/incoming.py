@@ -53,6 +53,7 @@ def write_down(
     for name, rows in (
         ("update_run", intake.changed_runs),
         ("repeat_receipt", intake.repeats),
+        ("readmit_receipt", intake.readmitted),
         ("drop_inquiry", intake.answered),
         ("put_inquiry", intake.inquiries),
         ("release_inquiry", intake.released),

@@ -23,7 +23,8 @@ class SqliteLetters(BaseLetters):
         self._path = path
         self._sql: Mapping[str, str] | None = None
 
-    async def _ask(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    async def ask(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """See :class:`BaseLetters`."""
         return await asyncio.to_thread(self._fetch, name, values)
 
     def _fetch(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:

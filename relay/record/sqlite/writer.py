@@ -41,6 +41,7 @@ from relay.record.jobs import (
     Settle,
     Watch,
     cursors_of,
+    entries_of,
     is_intake,
     lessons_of,
     sightings_of,
@@ -49,7 +50,7 @@ from relay.record.resending import next_of
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.faults import translated
 from relay.record.sqlite.forgetting import PAGES, forget
-from relay.record.sqlite.holding import alter, read_conditions, remember
+from relay.record.sqlite.holding import alter, read_conditions, remember, write_entry
 from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
@@ -267,9 +268,7 @@ class Writer:
             for index, job in enumerate(jobs)
         ]
         write_down(self._db, self._sql, intake)
-        for source, cursor in cursors_of(jobs):
-            values = (self._numbers.source(source), cursor)
-            self._db.execute(self._sql["put_sweep"], values)
+        self._note(jobs)
         # Claims come last: they must not see a run before its earlier deliveries are written.
         for index, job in enumerate(jobs):
             if isinstance(job, Claim):
@@ -290,6 +289,14 @@ class Writer:
         room.update(left)
         self._spare = spare
         return answers
+
+    def _note(self, jobs: Sequence[Job]) -> None:
+        """Write what was ordered, and how far sources have been swept, with what came of it."""
+        for entry in entries_of(jobs):
+            write_entry(self._db, self._sql, entry)
+        for source, cursor in cursors_of(jobs):
+            values = (self._numbers.source(source), cursor)
+            self._db.execute(self._sql["put_sweep"], values)
 
     def _write_counters(self, accounts: Accounts) -> None:
         for name, rows in (

@@ -154,7 +154,7 @@ FROM (SELECT DISTINCT * FROM unnest($1::bigint[], $2::bytea[]) AS given (run, di
 JOIN receipts AS c ON c.run = k.run AND c.digest = k.digest
 
 -- name: find_quarantined
-SELECT c.source, c.digest, c.number
+SELECT c.source, c.digest, c.number, c.count
 FROM (SELECT DISTINCT * FROM unnest($1::int[], $2::bytea[]) AS given (source, digest)) AS k
 JOIN receipts AS c ON c.run IS NULL AND c.source = k.source AND c.digest = k.digest
 
@@ -170,6 +170,11 @@ FROM (
     SELECT number, COUNT(*) AS times, MAX(seen) AS last_seen
     FROM unnest($1::bigint[], $2::bigint[]) AS given (seen, number) GROUP BY number) AS k
 WHERE receipts.number = k.number
+
+-- name: readmit_receipt
+UPDATE receipts SET run = k.run, verdict = k.verdict, reasons = k.reasons
+FROM unnest($1::bigint[], $2::int[], $3::text[], $4::bigint[]) AS k (run, verdict, reasons, number)
+WHERE receipts.number = k.number AND receipts.run IS NULL
 
 -- name: insert_event
 INSERT INTO events (number, run, revision, id, outcome, confirmed, receipt, builder, client_ref,
@@ -922,3 +927,33 @@ INSERT INTO audit (at, actor, verb, subject, detail) VALUES ($1, $2, $3, $4, $5)
 
 -- name: trim_audit
 DELETE FROM audit WHERE number <= (SELECT MAX(number) FROM audit) - $1::bigint
+
+-- name: list_quarantine
+-- Newest first.
+SELECT c.number, s.name, c.channel, c.secret, c.reasons, c.digest, c.count, c.first_seen, c.last_seen,
+       octet_length(c.body)
+FROM receipts AS c
+JOIN sources AS s ON s.number = c.source
+WHERE c.run IS NULL AND c.number < $1::bigint AND c.digest >= $2::bytea AND c.digest <= $3::bytea
+  AND ($4::text IS NULL OR s.name = $4::text) AND ($5::text IS NULL OR c.reasons = $5::text)
+ORDER BY c.number DESC LIMIT $6::bigint
+
+-- name: next_quarantined
+-- In the order in which they came.
+SELECT c.number, s.name, c.channel, c.secret, c.reasons, c.digest, c.count, c.first_seen, c.last_seen,
+       octet_length(c.body)
+FROM receipts AS c
+JOIN sources AS s ON s.number = c.source
+WHERE c.run IS NULL AND c.number > $1::bigint AND c.digest >= $2::bytea AND c.digest <= $3::bytea
+  AND ($4::text IS NULL OR s.name = $4::text) AND ($5::text IS NULL OR c.reasons = $5::text)
+ORDER BY c.number LIMIT $6::bigint
+
+-- name: sum_quarantine
+SELECT s.name, c.reasons, COUNT(*), SUM(c.count)::bigint, MIN(c.first_seen), MAX(c.last_seen)
+FROM receipts AS c
+JOIN sources AS s ON s.number = c.source
+WHERE c.run IS NULL AND ($1::text IS NULL OR s.name = $1::text) AND ($2::text IS NULL OR c.reasons = $2::text)
+GROUP BY 1, 2 ORDER BY 1, 2
+
+-- name: read_quarantined
+SELECT headers, body FROM receipts WHERE number = $1::bigint AND run IS NULL

@@ -95,7 +95,7 @@ FROM wanted AS k CROSS JOIN receipts AS c ON c.run = k.run AND c.digest = k.dige
 
 -- name: find_quarantined
 WITH wanted (source, digest) AS (VALUES (?, ?))
-SELECT c.source, c.digest, c.number
+SELECT c.source, c.digest, c.number, c.count
 FROM wanted AS k CROSS JOIN receipts AS c
     ON c.run IS NULL AND c.source = k.source AND c.digest = k.digest
 
@@ -106,6 +106,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: repeat_receipt
 UPDATE receipts SET count = count + 1, last_seen = MAX(last_seen, ?) WHERE number = ?
+
+-- name: readmit_receipt
+UPDATE receipts SET run = ?, verdict = ?, reasons = ? WHERE number = ? AND run IS NULL
 
 -- name: insert_event
 INSERT INTO events (number, run, revision, id, outcome, confirmed, receipt, builder, client_ref,
@@ -768,3 +771,33 @@ INSERT INTO audit (at, actor, verb, subject, detail) VALUES (?, ?, ?, ?, ?)
 
 -- name: trim_audit
 DELETE FROM audit WHERE number <= (SELECT MAX(number) FROM audit) - ?
+
+-- name: list_quarantine
+-- Newest first.
+SELECT c.number, s.name, c.channel, c.secret, c.reasons, c.digest, c.count, c.first_seen, c.last_seen,
+       LENGTH(c.body)
+FROM receipts AS c INDEXED BY receipts_quarantined
+JOIN sources AS s ON s.number = c.source
+WHERE c.run IS NULL AND c.number < :before AND c.digest >= :low AND c.digest <= :high
+  AND (:source IS NULL OR s.name = :source) AND (:reasons IS NULL OR c.reasons = :reasons)
+ORDER BY c.number DESC LIMIT :limit
+
+-- name: next_quarantined
+-- In the order in which they came.
+SELECT c.number, s.name, c.channel, c.secret, c.reasons, c.digest, c.count, c.first_seen, c.last_seen,
+       LENGTH(c.body)
+FROM receipts AS c INDEXED BY receipts_quarantined
+JOIN sources AS s ON s.number = c.source
+WHERE c.run IS NULL AND c.number > :after AND c.digest >= :low AND c.digest <= :high
+  AND (:source IS NULL OR s.name = :source) AND (:reasons IS NULL OR c.reasons = :reasons)
+ORDER BY c.number LIMIT :limit
+
+-- name: sum_quarantine
+SELECT s.name, c.reasons, COUNT(*), SUM(c.count), MIN(c.first_seen), MAX(c.last_seen)
+FROM receipts AS c INDEXED BY receipts_quarantined
+JOIN sources AS s ON s.number = c.source
+WHERE c.run IS NULL AND (:source IS NULL OR s.name = :source) AND (:reasons IS NULL OR c.reasons = :reasons)
+GROUP BY 1, 2 ORDER BY 1, 2
+
+-- name: read_quarantined
+SELECT headers, body FROM receipts WHERE number = :number AND run IS NULL

@@ -1,0 +1,5 @@
+"""``relay dead``: what could not be delivered, and why."""
+
+from relay.cli.dead.verb import app
+
+__all__ = ["app"]
