@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-truth bench-long profile clean
+.PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -74,6 +74,9 @@ bench: $(VENV)/.test ## durable acks, HTTP and Kafka end to end, as ratios to a 
 
 bench-postgres: $(VENV)/.test ## acks and HTTP on PostgreSQL, which runs beside the load
 	$(BIN)/python -m bench.run --store postgres --only acks http
+
+bench-replay: $(VENV)/.test ## what 10,000 dead letters sent again cost the events that come meanwhile
+	$(BIN)/python -m bench.replay
 
 bench-truth: $(VENV)/.test ## what asking for 10,000 partial runs costs the callbacks that come meanwhile
 	$(BIN)/python -m bench.truth

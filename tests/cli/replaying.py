@@ -152,6 +152,10 @@ class Ground:
                     [asyncio.get_running_loop().create_future()], timeout=0.02
                 )
 
+    async def has_heard(self, _: Letters) -> bool:
+        """Whether the endpoint was sent anything."""
+        return bool(self.endpoint.requests)
+
     @property
     def heard(self) -> list[dict[str, str]]:
         """The headers of what the endpoint was sent."""

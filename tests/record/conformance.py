@@ -15,6 +15,7 @@ from tests.record.harness import StoreHarness
 from tests.record.history_law import HistoryLaw
 from tests.record.holding_law import HoldingLaw
 from tests.record.inbox_law import InboxLaw
+from tests.record.letters_law import LettersLaw
 from tests.record.outbox_law import OutboxLaw
 from tests.record.quarantine_law import QuarantineLaw
 from tests.record.release_law import ReleaseLaw
@@ -41,6 +42,7 @@ class StoreLaw(
     RetentionLaw,
     ReplayLaw,
     QuarantineLaw,
+    LettersLaw,
 ):
     """Everything. Subclasses provide the fixture ``place``."""
 

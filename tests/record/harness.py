@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from relay.core.courier import settlement
+from relay.core.deadletter import Letters
 from relay.core.delivery import Delivered, Outcome, Policy, State
 from relay.core.errors import RelayError
 from relay.core.holding import Posts
@@ -196,6 +197,10 @@ class StoreHarness(ABC):
     @abstractmethod
     async def find(self, text: str, source: str | None) -> Findings:
         """What a reader of the store finds, while it is served."""
+
+    @abstractmethod
+    def letters(self) -> Letters:
+        """Who looks at what has ended, while it is served."""
 
     @abstractmethod
     async def vanish(self) -> None:

@@ -16,6 +16,7 @@ from relay.record.grouped import Limits
 from relay.record.postgres.connection import Connection
 from relay.record.postgres.history import find_in
 from relay.record.postgres.ledger import read_ledger_of, recount_of
+from relay.record.postgres.letters import PostgresLetters
 from relay.record.postgres.store import PostgresStore
 from tests.record.harness import StoreHarness
 
@@ -88,6 +89,9 @@ class PostgresHarness(StoreHarness):
         return await asyncio.to_thread(
             self._looking.run, find_in(self.url, text, source)
         )
+
+    def letters(self) -> PostgresLetters:
+        return PostgresLetters(self.url)
 
     async def vanish(self) -> None:
         self.checkpoints.clear()

@@ -12,6 +12,7 @@ from relay.core.timeline import Findings
 from relay.record.grouped import Limits
 from relay.record.sqlite.history import find_in
 from relay.record.sqlite.ledger import read_ledger_of, recount_of
+from relay.record.sqlite.letters import SqliteLetters
 from relay.record.sqlite.store import SqliteStore
 from tests.record.harness import StoreHarness
 
@@ -130,6 +131,9 @@ class SqliteHarness(StoreHarness):
 
     async def find(self, text: str, source: str | None) -> Findings:
         return await self._executor.run(partial(find_in, self.path, text, source))
+
+    def letters(self) -> SqliteLetters:
+        return SqliteLetters(self.path)
 
     async def vanish(self) -> None:
         self.checkpoints.clear()

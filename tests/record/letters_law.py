@@ -1,0 +1,137 @@
+"""What has ended is looked at: the law of that, for every store."""
+
+import pytest
+
+from relay.core.deadletter import UnknownNameError
+from relay.core.delivery import Delivered, Failed, Fault, Refused
+from relay.core.replay import ReplayState, Selection
+from tests.record.harness import StoreHarness
+from tests.record.receipts import callback, routed
+from tests.record.replay_law import order, work
+
+GONE = Refused(reason="status_410", status=410)
+LARGE = Refused(reason="too_large")
+NOT_NOW = Failed(reason="status_400", fault=Fault.EVENT, detail="no")
+
+
+class LettersLaw:
+    """Everything that is dead is counted, listed once, and found under any of its names."""
+
+    async def test_the_dead_are_counted_by_destination_and_reason(
+        self, harness: StoreHarness
+    ) -> None:
+        await _ended(harness)
+        heaps = await harness.letters().heaps(Selection(), None)
+        found = [(one.destination, one.reason, one.count, one.expired) for one in heaps]
+        assert found == [
+            ("lake", "status_410", 2, 0),
+            ("lake", "too_large", 1, 0),
+            ("orders", "status_410", 1, 0),
+        ]
+        [large] = await harness.letters().heaps(Selection(reason="too_large"), "lake")
+        assert large.first == large.last
+        assert large.oldest == large.newest
+
+    async def test_pages_are_newest_first_and_leave_nothing_out(
+        self, harness: StoreHarness
+    ) -> None:
+        await _ended(harness)
+        letters, seen, before = harness.letters(), [], None
+        while True:
+            page = await letters.page(Selection(), None, limit=2, before=before)
+            seen += page.items
+            before = page.next
+            if before is None:
+                break
+        assert len(seen) == 4
+        assert [one.settled_at for one in seen] == sorted(
+            (one.settled_at for one in seen), key=lambda at: -(at or 0)
+        )
+        assert {one.key.id for one in seen} == {"run_1", "run_2", "run_3", "run_4"}
+        [large] = [one for one in seen if one.reason == "too_large"]
+        assert (large.client_ref, large.is_kept) == ("order-3", True)
+
+    async def test_what_was_sent_again_is_not_listed(
+        self, harness: StoreHarness
+    ) -> None:
+        await _ended(harness)
+        await order(harness, Selection(reason="too_large"))
+        await work(harness)
+        page = await harness.letters().page(Selection(), "lake", limit=10)
+        assert [one.key.id for one in page.items] == ["run_2", "run_1"]
+
+    async def test_an_order_is_told_with_what_became_of_it(
+        self, harness: StoreHarness
+    ) -> None:
+        await _ended(harness)
+        number = await order(harness)
+        letters = harness.letters()
+        [before] = await letters.orders(number)
+        assert (before.state, before.created) == (ReplayState.RUNNING, 0)
+        assert not before.is_settled
+        await work(harness)
+        first, second, _ = await harness.claim()
+        await harness.settle(first, outcome=Delivered())
+        await harness.settle(second, outcome=NOT_NOW)
+        [after] = await letters.orders(None)
+        assert (after.delivered, after.failing, after.untried) == (1, 1, 1)
+        assert (after.looked_at, after.dead, after.is_settled) == (3, 0, False)
+        with pytest.raises(UnknownNameError, match="no replay 99"):
+            await letters.orders(99)
+
+    async def test_an_event_is_found_under_any_of_its_names(
+        self, harness: StoreHarness
+    ) -> None:
+        await _ended(harness)
+        letters = harness.letters()
+        page = await letters.page(Selection(reason="too_large"), None, limit=1)
+        [one] = page.items
+        for name in (one.event_id, "run_3", "order-3"):
+            [number] = await letters.resolve([name], None)
+            again = await letters.page(Selection(events=(number,)), None, limit=9)
+            assert again.items == page.items
+        assert await letters.event_of(one.number) == one.event_id
+        assert await letters.event_of(10_000) is None
+        for name in ("run_9", "a\0b"):
+            with pytest.raises(UnknownNameError, match="there is no event under"):
+                await letters.resolve([name], "acme")
+
+    async def test_names_that_nobody_has_are_refused(
+        self, harness: StoreHarness
+    ) -> None:
+        await _ended(harness)
+        letters = harness.letters()
+        with pytest.raises(UnknownNameError, match="no source 'nobody'"):
+            await letters.heaps(Selection(source="nobody"), None)
+        with pytest.raises(UnknownNameError, match="no destination 'nobody'"):
+            await letters.page(Selection(), "nobody", limit=1)
+        with pytest.raises(UnknownNameError, match="no source 'nobody'"):
+            await letters.resolve(["run_1"], "nobody")
+
+    async def test_what_arrived_and_what_never_came_is_counted_by_event(
+        self, harness: StoreHarness
+    ) -> None:
+        await harness.one(callback("run_1", router=routed("lake", known=["orders"])))
+        await harness.one(callback("run_2"))
+        await harness.deliver_all()
+        letters = harness.letters()
+        [had] = await letters.heaps(Selection(what="delivered"), "lake")
+        assert (had.destination, had.reason, had.count) == ("lake", None, 2)
+        [never] = await letters.heaps(Selection(what="missing"), "orders")
+        assert never.count == 1
+        page = await letters.page(Selection(what="missing"), "orders", limit=5)
+        assert [(one.key.id, one.generation) for one in page.items] == [("run_1", 0)]
+
+
+async def _ended(harness: StoreHarness) -> None:
+    """Three dead letters at the lake, one of its own kind, and one at orders; a second apart."""
+    for number, (destination, end) in enumerate(
+        [("lake", GONE), ("lake", GONE), ("lake", LARGE), ("orders", GONE)], 1
+    ):
+        only = routed(destination, known=["lake", "orders"])
+        await harness.one(
+            callback(f"run_{number}", client_ref=f"order-{number}", router=only)
+        )
+        [parcel] = await harness.claim(destination)
+        await harness.settle(parcel, outcome=end)
+        harness.clock.advance(seconds=1)
