@@ -19,6 +19,7 @@ __all__ = [
     "LOOK_ROWS",
     "RATE_DEFAULT",
     "RATE_MAX",
+    "STEPS",
     "UNTRIED_MAX",
     "Candidate",
     "NewReplay",
@@ -41,8 +42,9 @@ SECOND: Final = 1_000_000
 BATCH_MAX: Final = 64
 LOOK_ROWS: Final = 1000
 BYTES_MAX: Final = 8 * 1024 * 1024
-#: Steps in a second, where the rate is high enough for as many.
-STEPS: Final = 4
+#: Steps in a second, where the rate is high enough for as many: what comes in meanwhile waits behind one of
+#: them at the most, and a large one takes long to be sent.
+STEPS: Final = 25
 #: Deliveries a second, unless told otherwise, and at the most.
 RATE_DEFAULT: Final = 100
 RATE_MAX: Final = 1000

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from relay.core.deadletter import UnknownNameError, named
 from relay.core.replay import (
-    BATCH_MAX,
     BYTES_MAX,
     UNTRIED_MAX,
     Candidate,
@@ -73,9 +72,9 @@ def walk(
 @pytest.mark.parametrize(
     "said,batch",
     [
-        ({}, 50),
+        ({}, 8),
         ({"rate": 1}, 1),
-        ({"rate": 1000}, BATCH_MAX),
+        ({"rate": 1000}, 40),
         ({"untried": UNTRIED_MAX - 3}, 3),
         ({"untried": UNTRIED_MAX + 3}, 0),
         ({"most": 10, "created": 8}, 2),
@@ -116,7 +115,7 @@ def test_a_step_ends_before_a_run_that_somebody_else_has() -> None:
 
 
 def test_a_full_batch_does_not_skip_what_comes_after_it() -> None:
-    order = replay(rate=8)
+    order = replay(rate=50)
     ahead = walk(order, [letter(1), letter(2)], reached=9)
     assert (ahead.cursor, ahead.state) == (2, ReplayState.RUNNING)
     last = walk(order, [letter(8), letter(9)], reached=9)

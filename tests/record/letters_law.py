@@ -2,7 +2,7 @@
 
 import pytest
 
-from relay.core.deadletter import UnknownNameError
+from relay.core.deadletter import Ended, UnknownNameError
 from relay.core.delivery import Delivered, Failed, Fault, Refused
 from relay.core.replay import ReplayState, Selection
 from tests.record.harness import StoreHarness
@@ -36,7 +36,8 @@ class LettersLaw:
         self, harness: StoreHarness
     ) -> None:
         await _ended(harness)
-        letters, seen, before = harness.letters(), [], None
+        letters, before = harness.letters(), None
+        seen: list[Ended] = []
         while True:
             page = await letters.page(Selection(), None, limit=2, before=before)
             seen += page.items
