@@ -4,15 +4,16 @@ Owns which sender a kind of destination has and how it is bounded.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
 from relay.app.catalogs import moment_us
 from relay.app.system import System
 from relay.core.credential import Credential
-from relay.core.delivery import Policy
+from relay.core.delivery import Outcome, Policy
 from relay.core.egress import EgressPolicy
 from relay.core.gate import GatePolicy
+from relay.core.health import HealthPolicy
 from relay.core.ports import Executor, Metrics, Outbox, Sender
 from relay.core.signing import StandardKey
 from relay.core.steady import SteadyClock
@@ -31,7 +32,7 @@ from relay.settings import (
 )
 from relay.version import VERSION
 
-__all__ = ["build_courier", "build_sender"]
+__all__ = ["build_courier", "build_sender", "health_policy"]
 
 #: Kafka and files answer for all at once: one fault says that the destination does not work.
 _GATE_OF_ONE = GatePolicy(faults_to_open=1)
@@ -69,6 +70,7 @@ def build_courier(
     settings: Settings,
     system: System,
     metrics: Metrics,
+    told: Callable[[Sequence[Outcome]], None],
 ) -> Courier:
     """Make the courier that empties a destination's backlog into its sender."""
     is_http = isinstance(destination, HttpDestination)
@@ -93,6 +95,15 @@ def build_courier(
             ready_max=settings.limits.ready_parcels,
             ready_bytes=settings.limits.ready_bytes,
         ),
+        told=told,
+    )
+
+
+def health_policy(destination: Destination) -> HealthPolicy:
+    """When the relay stops sending to a destination by itself."""
+    after = destination.disable_after
+    return HealthPolicy(
+        disable_after=None if after is None else after.us, brake=destination.brake
     )
 
 

@@ -16,6 +16,7 @@ from relay.app import stopping
 from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
+from relay.app.holds import look_s
 from relay.app.inquirers import Inquirers
 from relay.app.speaking import Speaking
 from relay.app.stopping import stop_budget_s
@@ -216,6 +217,8 @@ class Service:
     async def _open_destinations(self) -> None:
         self.deliveries = Deliveries(
             outbox=self.store,
+            posts=self.store,
+            look_s=look_s(self._settings),
             system=self._system,
             metrics=self.metrics,
             supervisor=self.supervisor,
@@ -251,6 +254,8 @@ class Service:
             executor.close()
 
     def _employ(self) -> None:
+        # After the deliveries: what their last tries say is written as well.
+        self._at_stop_end("holds", lambda: ["holds"], within_s=stopping.HOLDS_S)
         self.deliveries.employ()
         self.inquirers.employ(
             self._settings.sources, public_url=self._settings.public.url
@@ -305,7 +310,13 @@ class Service:
         self.supervisor.start(Worker("listener", self.public.run, self.public.stop))
 
     async def _open_socket(self) -> None:
-        spoken = Speaking(self._settings, self.inquirers, clock=self._system.clock)
+        spoken = Speaking(
+            self._settings,
+            self.inquirers,
+            warden=self.deliveries.warden,
+            posts=self.store,
+            system=self._system,
+        )
         self._at_stop("socket", spoken.close, within_s=stopping.SOCKET_S)
         await spoken.open()
 

@@ -8,9 +8,13 @@ from typing import Final
 
 import structlog
 
+from relay.app.holds import holding_of
 from relay.app.inquirers import Inquirers
-from relay.core.ports import Clock
+from relay.app.system import System
+from relay.core.holding import Posts
+from relay.deliver.warden import Warden
 from relay.operate.actions.sweeping import Sweeping
+from relay.operate.api.destinations import Destinations
 from relay.operate.api.sweeps import Sweeps
 from relay.operate.socket import Socket, socket_of
 from relay.settings import Settings
@@ -24,13 +28,22 @@ class Speaking:
     """One relay's ear."""
 
     def __init__(
-        self, settings: Settings, inquirers: Inquirers, *, clock: Clock
+        self,
+        settings: Settings,
+        inquirers: Inquirers,
+        *,
+        warden: Warden,
+        posts: Posts,
+        system: System,
     ) -> None:
         self._inquirers = inquirers
-        self._sweeping = Sweeping(inquirers, clock=clock)
+        self._sweeping = Sweeping(inquirers, clock=system.clock)
         self._socket: Socket | None = None
         if settings.store.file is not None:
-            routes = Sweeps(self._sweeping).routes()
+            routes = [
+                *Sweeps(self._sweeping).routes(),
+                *Destinations(holding_of(warden, posts, system=system)).routes(),
+            ]
             self._socket = Socket(socket_of(settings.store_path), routes)
 
     async def open(self) -> None:

@@ -20,6 +20,7 @@ COMMITS_S: Final = 5.0
 STORE_S: Final = 5.0
 RETENTION_S: Final = 1.0
 SOCKET_S: Final = 2.0
+HOLDS_S: Final = 1.0
 
 
 def stop_budget_s(settings: Settings) -> float:
@@ -39,4 +40,5 @@ def stop_budget_s(settings: Settings) -> float:
         + STORE_S
         + RETENTION_S
         + SOCKET_S
+        + HOLDS_S
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import demo, explain, inspect, sandbox, serve, sweep
+from relay.cli import demo, destinations, explain, inspect, sandbox, serve, sweep
 
 __all__ = ["main"]
 
@@ -26,6 +26,11 @@ app.command("explain", short_help="Show where a run is, and what is waited for."
 )
 app.command("ledger", short_help="Show what was received and what became of it.")(
     inspect.ledger
+)
+app.add_typer(
+    destinations.app,
+    name="destinations",
+    short_help="Show how destinations stand; pause, resume or forget one.",
 )
 app.command(
     "sweep", short_help="Look for runs whose callback never came.", cls=sweep.Help

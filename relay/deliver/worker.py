@@ -71,8 +71,11 @@ class Courier:
         checkpoints: Checkpoints,
         metrics: Metrics,
         options: CourierOptions,
+        told: Callable[[Sequence[Outcome]], None] | None = None,
     ) -> None:
+        """``told`` hears what each call to the sender came to."""
         self.name = name
+        self._told = told
         self._sender = sender
         self._outbox = outbox
         self._clock = clock
@@ -100,6 +103,8 @@ class Courier:
         #: Whether something there is overdue behind an earlier event of its run.
         self._blocked = False
         self._stopping = False
+        #: Whether nothing is to be tried, whatever is due.
+        self._held = False
         self._tasks_left = 0
 
     # --- what the commit sees ---------------------------------------------------------------------
@@ -107,18 +112,34 @@ class Courier:
     @property
     def room(self) -> int:
         """How many fresh parcels could be taken now."""
-        if self.gate.open or self._stopping or self._bytes_left <= 0:
+        if self._is_shut or self._bytes_left <= 0:
             return 0
         return max(0, self._options.ready_max - len(self._ready))
 
     def hand(self, parcel: Parcel) -> None:
         """Take a parcel leased to this process; back it goes when no try may follow."""
-        if self.gate.open or self._stopping:
+        if self._is_shut:
             self._give_back([parcel])
             return
         self._bytes_left -= parcel.size
         self._ready.append(parcel)
         self._wake_slot()
+
+    @property
+    def _is_shut(self) -> bool:
+        """Whether nothing but a probe may be tried."""
+        return self.gate.open or self._stopping or self._held
+
+    def hold(self, *, held: bool) -> None:
+        """Try nothing more, not even a probe, and give back what waits in memory; or go on."""
+        if held == self._held:
+            return
+        self._held = held
+        if held:
+            self._give_back_ready()
+        else:
+            self._backlog = True
+            self._poll_wake.set()
 
     def hint(self) -> None:
         """Something waits in the store."""
@@ -237,6 +258,8 @@ class Courier:
         now_s = asyncio.get_running_loop().time()
         self.gate = judge_gate(before, outcomes, now_s=now_s, probe=probe)
         self._settle(parcels, outcomes)
+        if self._told is not None:
+            self._told(outcomes)
         for parcel in parcels:
             del self._trying[parcel.number]
             self._bytes_left += parcel.size
@@ -291,7 +314,7 @@ class Courier:
         while not self._stopping:
             # Cleared before the look, so that a hint during it is not lost.
             self._poll_wake.clear()
-            wait = await self._poll()
+            wait = POLL_S if self._held else await self._poll()
             if wait > 0 and not self._stopping:
                 try:
                     async with asyncio.timeout(wait):
@@ -343,7 +366,7 @@ class Courier:
 
     async def _claim(self, limit: int) -> Sequence[Parcel]:
         try:
-            return await self._outbox.claim(
+            parcels = await self._outbox.claim(
                 self.name,
                 limit=limit,
                 size=self._bytes_left,
@@ -351,6 +374,11 @@ class Courier:
             )
         except (StoreBusyError, StoreFullError):
             return []
+        if self._held:
+            # The hold came meanwhile.
+            self._give_back(parcels)
+            return []
+        return parcels
 
     def _written(self) -> None:
         """Outcomes are on disk: what stood behind them may be claimed now."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
+from relay.core.audit import Entry
 from relay.core.collapse import COLLAPSED
 from relay.core.delivery import Policy, Released, Step, Tried, follow
 from relay.core.errors import RelayError, StoreFullError, UnstorableError
@@ -33,6 +34,7 @@ from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
 from relay.core.route import Router
 from relay.record.grouping import Grouper
 from relay.record.jobs import (
+    Abandon,
     Alter,
     Claim,
     Inquire,
@@ -246,6 +248,13 @@ class GroupedStore(ABC):
         """See :class:`relay.core.holding.Posts`."""
         answer = await self._grouper.submit(Alter(change), urgent=True)
         return cast("Changed | None", answer)
+
+    async def abandon(
+        self, destination: str, /, *, limit: int, entry: Entry | None
+    ) -> int:
+        """See :class:`relay.core.holding.Posts`."""
+        job = Abandon(destination, limit, entry)
+        return cast("int", await self._grouper.submit(job, urgent=True))
 
     async def note(self, notes: Sequence[Note], /) -> None:
         """See :class:`relay.core.holding.Posts`."""

@@ -11,8 +11,9 @@ import msgspec
 from relay.core.audit import Entry
 from relay.core.holding import Change, Changed, Condition, Hold, prevailing
 from relay.core.ledger import DESTINATION_COUNTERS, DestinationCounts
+from relay.record.accounts import Accounts
 
-__all__ = ["changed", "condition", "entry_columns", "hold_columns"]
+__all__ = ["changed", "condition", "count_dead", "entry_columns", "hold_columns"]
 
 Row = Sequence[Any]
 
@@ -57,6 +58,14 @@ def condition(row: Row) -> Condition:
         # No row is held by itself: what is counted so is without one.
         behind=counts.held,
     )
+
+
+def count_dead(accounts: Accounts, destination: int, count: int) -> None:
+    """Account for pending deliveries that were let die."""
+    if count:
+        counts = accounts.destinations[destination]
+        counts["pending"] -= count
+        counts["dead"] += count
 
 
 def _hold(row: Row) -> Hold | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from relay.core.audit import Entry
 from relay.core.holding import Change, Note
 from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Refusal, Settlement
@@ -14,9 +15,11 @@ from relay.core.receipt import Receipt
 from relay.core.retention import PassStep
 
 __all__ = [
+    "Abandon",
     "Alter",
     "Claim",
     "Forget",
+    "HoldingJob",
     "Inquire",
     "Job",
     "Keep",
@@ -105,11 +108,22 @@ class Alter(msgspec.Struct, frozen=True):
     change: Change
 
 
+class Abandon(msgspec.Struct, frozen=True):
+    """Let some deliveries of a destination that nobody serves any more die."""
+
+    destination: str
+    limit: int
+    #: Written with it, where it is the first step.
+    entry: Entry | None
+
+
 class Remember(msgspec.Struct, frozen=True):
     """Keep how tries go."""
 
     notes: Sequence[Note]
 
+
+HoldingJob = Alter | Abandon | Remember
 
 Job = (
     Record
@@ -121,8 +135,7 @@ Job = (
     | Learn
     | Watch
     | Forget
-    | Alter
-    | Remember
+    | HoldingJob
 )
 
 

@@ -25,6 +25,7 @@ from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
+    Abandon,
     Alter,
     Claim,
     Forget,
@@ -44,7 +45,7 @@ from relay.record.jobs import (
 )
 from relay.record.postgres.connection import Connection, begin, connect, inspect
 from relay.record.postgres.faults import ContendedError, is_lost, translated
-from relay.record.postgres.holding import alter, remember
+from relay.record.postgres.holding import hold
 from relay.record.postgres.moving import (
     claim,
     inquire,
@@ -137,17 +138,10 @@ class Writer:
 
     async def size(self) -> int | None:
         """Bytes of the whole database; None when nobody answers."""
-        async with self._turn:
-            try:
-                connection = await self._connected()
-                return int(
-                    await connection.fetchval(
-                        "SELECT pg_database_size(current_database())"
-                    )
-                )
-            except Exception as error:  # noqa: BLE001 - the next commit says what is wrong
-                await self._failed(error)
-                return None
+        try:
+            return int(await self.apart(_size))
+        except RelayError:
+            return None
 
     @property
     def is_away(self) -> bool:
@@ -360,10 +354,11 @@ class Writer:
                 await self._numbers.know_destinations(connection, destinations)
             case Keep(refusals=refusals, most=most):
                 await put_refusals(connection, self._sql, refusals, most=most)
-            case Alter(change=change):
-                return await alter(connection, self._sql, change)
-            case Remember(notes=notes):
-                await remember(connection, self._sql, notes)
+            case Alter() | Abandon() | Remember():
+                numbers = self._numbers.destinations
+                return await hold(
+                    connection, self._sql, numbers, job, accounts=accounts, now=now
+                )
             case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
                 pass
         return None
@@ -399,3 +394,7 @@ class Writer:
 
     def _lease(self, count: int) -> int:
         return (self.incarnation << 32) + count
+
+
+async def _size(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT pg_database_size(current_database())"))

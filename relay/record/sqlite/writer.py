@@ -25,6 +25,7 @@ from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
+    Abandon,
     Alter,
     Claim,
     Forget,
@@ -45,7 +46,7 @@ from relay.record.jobs import (
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.faults import translated
 from relay.record.sqlite.forgetting import PAGES, forget
-from relay.record.sqlite.holding import alter, read_conditions, remember
+from relay.record.sqlite.holding import hold, read_conditions
 from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
@@ -303,11 +304,11 @@ class Writer:
             case Keep(refusals=refusals, most=most):
                 put_refusals(self._db, self._sql, refusals, most=most)
                 return None
-            case Alter(change=change):
-                return alter(self._db, self._sql, change)
-            case Remember(notes=notes):
-                remember(self._db, self._sql, notes)
-                return None
+            case Alter() | Abandon() | Remember():
+                numbers = self._numbers.destinations
+                return hold(
+                    self._db, self._sql, numbers, job, accounts=accounts, now=now
+                )
             case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
                 return None
 

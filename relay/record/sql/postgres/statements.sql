@@ -703,6 +703,16 @@ WHERE number = $1
 -- name: note_condition
 UPDATE destinations SET failing_since = $2, worked_at = greatest($3::bigint, worked_at) WHERE name = $1
 
+-- name: abandon
+-- What is in somebody's hands is settled by them.
+WITH given_up AS (
+    SELECT number FROM deliveries
+    WHERE destination = $1 AND state = 0 AND lease IS NULL ORDER BY due_at, number LIMIT $4
+    FOR UPDATE SKIP LOCKED)
+UPDATE deliveries SET state = 3, settled_at = $2, reason = $3
+FROM given_up WHERE deliveries.number = given_up.number
+RETURNING deliveries.number
+
 -- name: read_conditions
 SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,
        COALESCE(SUM(c.created), 0)::bigint, COALESCE(SUM(c.delivered), 0)::bigint,

@@ -553,6 +553,14 @@ WHERE number = :number
 -- name: note_condition
 UPDATE destinations SET failing_since = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
 
+-- name: abandon
+-- What is in somebody's hands is settled by them.
+UPDATE deliveries SET state = 3, settled_at = :now, reason = :reason
+WHERE number IN (
+    SELECT number FROM deliveries
+    WHERE destination = :destination AND state = 0 AND lease IS NULL ORDER BY due_at, number LIMIT :limit)
+RETURNING number
+
 -- name: read_conditions
 SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,
        COALESCE(SUM(c.created), 0), COALESCE(SUM(c.delivered), 0), COALESCE(SUM(c.pending), 0),
