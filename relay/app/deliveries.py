@@ -50,12 +50,14 @@ class Deliveries:
         dispatch: Dispatch,
         posts: Posts,
         look_s: float,
+        backlog: int,
         thread: Callable[[str], Executor],
         barrier: Callable[[], Awaitable[None]],
     ) -> None:
         """``barrier`` returns when every commit that was under way has ended.
 
-        ``look_s`` are the seconds between two looks at who is held.
+        ``look_s`` are the seconds between two looks at who is held, ``backlog`` the deliveries that one
+        destination may have open.
         """
         self._barrier = barrier
         self._outbox = outbox
@@ -64,7 +66,12 @@ class Deliveries:
         self._supervisor = supervisor
         self._dispatch = dispatch
         self.warden = Warden(
-            posts, dispatch, clock=system.clock, metrics=metrics, every_s=look_s
+            posts,
+            dispatch,
+            clock=system.clock,
+            metrics=metrics,
+            every_s=look_s,
+            backlog=backlog,
         )
         self._thread = thread
         self._posts: dict[str, _Post] = {}

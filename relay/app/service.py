@@ -219,6 +219,7 @@ class Service:
             outbox=self.store,
             posts=self.store,
             look_s=look_s(self._settings),
+            backlog=self._settings.limits.backlog,
             system=self._system,
             metrics=self.metrics,
             supervisor=self.supervisor,

@@ -129,6 +129,24 @@ class Posts(Protocol):
         """
         ...
 
+    async def fall_behind(self, destination: str, /) -> bool:
+        """Make no deliveries for it from the next event on; gives whether that is news.
+
+        Raises:
+            StoreBusyError: not now.
+        """
+        ...
+
+    async def fill(self, destination: str, /, *, limit: int) -> bool:
+        """Make the deliveries of up to so many events that it is behind with, oldest first.
+
+        Gives whether there may be more of them. When there are none it is not behind any more.
+
+        Raises:
+            StoreBusyError: not now.
+        """
+        ...
+
     async def conditions(self) -> Sequence[Condition]:
         """Every destination that was ever known, by name.
 

@@ -1,8 +1,8 @@
 """Warden: how destinations stand is looked at again and again, and couriers are told who is held.
 
 Owns the view of the store that couriers go by, and writing down what their tries say in the long run:
-that a destination fails or works, and the holds that follow from it. Decides nothing itself
-(:mod:`relay.core.health` does). Knows nothing of how a try is made, or of who else changes a hold.
+that a destination fails or works, and the holds that follow from it; and having the store make no more
+deliveries than it may. Decides nothing itself (:mod:`relay.core.health` and :mod:`relay.core.backlog` do). Knows nothing of how a try is made, or of who else changes a hold.
 
 What another relay on the same database changes is seen with the next look. The store's own claim looks at
 the hold as well, so that nothing is taken from there meanwhile.
@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from relay.core.audit import RELAY, Entry
+from relay.core.backlog import LIMIT, STEP, next_step
 from relay.core.delivery import Delivered, Outcome
 from relay.core.errors import StoreBusyError, StoreFullError
 from relay.core.health import (
@@ -37,6 +38,8 @@ log: Final = structlog.stdlib.get_logger(__name__)
 _AWAY: Final = (StoreBusyError, StoreFullError)
 #: What each hold is in the metrics.
 STATES: Final = ("active", "paused", "disabled")
+#: Commits that fill one destination between two looks.
+FILLS: Final = 16
 
 
 class Warden:
@@ -50,13 +53,20 @@ class Warden:
         clock: Clock,
         metrics: Metrics,
         every_s: float,
+        backlog: int = LIMIT,
     ) -> None:
-        """``every_s``: seconds between two looks, where nothing makes one happen sooner."""
+        """``every_s``: seconds between two looks, where nothing makes one happen sooner.
+
+        ``backlog``: open deliveries that a destination may have.
+        """
         self._posts = posts
         self._dispatch = dispatch
         self._clock = clock
         self._metrics = metrics
         self._every_s = every_s
+        self._backlog = backlog
+        self._step = max(1, min(STEP, backlog // 5))
+        self._looking = asyncio.Lock()
         self._policies: Mapping[str, HealthPolicy] = {}
         self._health: dict[str, Health] = {}
         #: Who works, and of whom nothing else is to be said.
@@ -160,14 +170,16 @@ class Warden:
 
         A store that is away is looked at again the next time; meanwhile what was last seen holds.
         """
-        try:
-            await self._write_holds()
-            found = {one.name: one for one in await self._posts.conditions()}
-            self._adopt(found)
-            await self._write_notes(found)
-        except _AWAY:
-            return
-        self._metrics_of(found)
+        async with self._looking:
+            try:
+                await self._write_holds()
+                found = {one.name: one for one in await self._posts.conditions()}
+                self._adopt(found)
+                self._metrics_of(found)
+                await self._write_notes(found)
+                await self._keep_up(found)
+            except _AWAY:
+                return
 
     async def _write_holds(self) -> None:
         for name, change in list(self._wanted.items()):
@@ -202,6 +214,32 @@ class Warden:
         ]
         if notes:
             await self._posts.note(notes)
+
+    async def _keep_up(self, found: Mapping[str, Condition]) -> None:
+        """Have nobody get more deliveries than may be open, and whoever is behind get theirs."""
+        for name in self._policies:
+            condition = found.get(name)
+            if condition is None or self._stopping:
+                continue
+            step = next_step(condition, limit=self._backlog)
+            if step == "fall":
+                if await self._posts.fall_behind(name):
+                    log.warning(
+                        "destination.behind", destination=name, open=condition.open
+                    )
+            elif step == "fill":
+                await self._fill(condition)
+
+    async def _fill(self, condition: Condition) -> None:
+        name, room = condition.name, self._backlog - condition.open + condition.behind
+        for _ in range(max(1, min(FILLS, room // self._step))):
+            if not await self._posts.fill(name, limit=self._step):
+                log.info("destination.caught_up", destination=name)
+                break
+        else:
+            # There is more, and the store may have something else to do first.
+            self._wake.set()
+        self._dispatch.hint([name])
 
     # --- what is said of it -----------------------------------------------------------------------
 

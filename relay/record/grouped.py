@@ -146,6 +146,14 @@ class GroupedStore(ABC):
         """See :class:`relay.core.ports.Forgetful`."""
 
     @abstractmethod
+    async def fall_behind(self, destination: str, /) -> bool:
+        """See :class:`relay.core.holding.Posts`."""
+
+    @abstractmethod
+    async def fill(self, destination: str, /, *, limit: int) -> bool:
+        """See :class:`relay.core.holding.Posts`."""
+
+    @abstractmethod
     async def conditions(self) -> Sequence[Condition]:
         """See :class:`relay.core.holding.Posts`."""
 

@@ -3,7 +3,7 @@
 Owns making holds and conditions of rows, and columns of them. Decides nothing. Knows no database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,15 @@ from relay.core.holding import Change, Changed, Condition, Hold, prevailing
 from relay.core.ledger import DESTINATION_COUNTERS, DestinationCounts
 from relay.record.accounts import Accounts
 
-__all__ = ["changed", "condition", "count_dead", "entry_columns", "hold_columns"]
+__all__ = [
+    "changed",
+    "condition",
+    "count_dead",
+    "count_filled",
+    "entry_columns",
+    "filled",
+    "hold_columns",
+]
 
 Row = Sequence[Any]
 
@@ -66,6 +74,30 @@ def count_dead(accounts: Accounts, destination: int, count: int) -> None:
         counts = accounts.destinations[destination]
         counts["pending"] -= count
         counts["dead"] += count
+
+
+def filled(
+    rows: Sequence[Row],
+    numbers: Iterable[int],
+    *,
+    destination: int,
+    epoch: int,
+    now: int,
+) -> list[tuple[object, ...]]:
+    """Columns of deliveries for those of some events that are without theirs, with these numbers."""
+    missing = [(event, run) for event, run, is_missing in rows if is_missing]
+    return [
+        (number, event, run, destination, epoch, now, now, None)
+        for number, (event, run) in zip(numbers, missing, strict=False)
+    ]
+
+
+def count_filled(accounts: Accounts, destination: int, count: int) -> None:
+    """Account for deliveries that were made of what a destination was behind with."""
+    if count:
+        counts = accounts.destinations[destination]
+        counts["held"] -= count
+        counts["pending"] += count
 
 
 def _hold(row: Row) -> Hold | None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.record.backlog_law import BacklogLaw
 from tests.record.collapse_law import CollapseLaw
 from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
@@ -29,6 +30,7 @@ class StoreLaw(
     InboxLaw,
     OutboxLaw,
     HoldingLaw,
+    BacklogLaw,
     TruthLaw,
     RevisionLaw,
     SweepLaw,

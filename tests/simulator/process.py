@@ -225,6 +225,7 @@ class Process:
             posts=self.store,
             # Seconds in which nothing changes are long in a history.
             look_s=3.0,
+            backlog=1000,
             barrier=lambda: self.store.register(()),
         )
         await self._deliveries.open(_settings(self.layout))

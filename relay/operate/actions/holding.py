@@ -157,6 +157,9 @@ class Holding:
             detail=order.reason.strip()[:REASON_MAX],
         )
         forgotten = 0
+        while before.behind and await self._posts.fill(name, limit=STEP):
+            # What it is behind with has no deliveries that could die.
+            continue
         while count := await self._posts.abandon(name, limit=STEP, entry=entry):
             forgotten, entry = forgotten + count, None
         condition = await self._condition(name)

@@ -19,6 +19,7 @@ from relay.record.holding import (
 )
 from relay.record.jobs import Abandon, Alter, HoldingJob, Remember
 from relay.record.postgres.connection import Connection
+from relay.record.postgres.numbers import PostgresNumbers
 
 __all__ = ["hold", "read_conditions", "write_entry"]
 
@@ -28,13 +29,13 @@ Sql = Mapping[str, str]
 async def hold(
     connection: Connection,
     sql: Sql,
-    numbers: Mapping[str, int],
+    numbers: PostgresNumbers,
     job: HoldingJob,
     *,
     accounts: Accounts,
     now: int,
 ) -> object:
-    """Do one job of a group, by the destinations' ``numbers``."""
+    """Do one job of a group."""
     match job:
         case Alter(change=change):
             return await _alter(connection, sql, change)
@@ -42,7 +43,7 @@ async def hold(
             await _remember(connection, sql, notes)
             return None
         case Abandon():
-            number = numbers.get(job.destination)
+            number = numbers.destinations.get(job.destination)
             return await _abandon(
                 connection, sql, job, number, accounts=accounts, now=now
             )

@@ -25,7 +25,16 @@ from relay.record.postgres.connection import Connection
 from relay.record.postgres.faults import ContendedError
 from relay.record.postgres.numbers import PostgresNumbers
 
-__all__ = ["claim", "inquire", "look_up", "put_refusals", "settle", "write_down"]
+__all__ = [
+    "claim",
+    "columns",
+    "inquire",
+    "look_up",
+    "put_refusals",
+    "settle",
+    "write_counters",
+    "write_down",
+]
 
 Sql = Mapping[str, str]
 
@@ -33,7 +42,8 @@ Sql = Mapping[str, str]
 _NUMBER: Final = 3
 
 
-def _columns(rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+def columns(rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    """Rows as one array a column."""
     return list(zip(*rows, strict=True))
 
 
@@ -42,7 +52,7 @@ async def _ask(
 ) -> list[tuple[Any, ...]]:
     if not rows:
         return []
-    return [tuple(row) for row in await connection.fetch(sql, *_columns(rows))]
+    return [tuple(row) for row in await connection.fetch(sql, *columns(rows))]
 
 
 async def look_up(
@@ -215,8 +225,9 @@ async def settle(
             for item in settlements
         ]
         return [held for [held] in alone]
-    columns = sorted(settled_columns(item, now) for item in settlements)
-    written = {row[0] for row in await _ask(connection, sql["settle"], columns)}
+    written_as = sorted(settled_columns(item, now) for item in settlements)
+    rows = await _ask(connection, sql["settle"], written_as)
+    written = {row[0] for row in rows}
     kept = [item for item in settlements if item.parcel.number in written]
     account(kept, numbers.destinations, accounts)
     await _ask(connection, sql["insert_attempt"], attempts(kept, now))
@@ -230,3 +241,15 @@ async def put_refusals(
     for refusal in refusals:
         await connection.execute(sql["put_refusal"], *msgspec.structs.astuple(refusal))
     await connection.execute(sql["trim_refusals"], most)
+
+
+async def write_counters(
+    connection: Connection, sql: Sql, accounts: Accounts, incarnation: int
+) -> None:
+    """Add what a transaction has changed to the ledger's counters."""
+    for name, rows in (
+        ("add_source_counts", accounts.source_rows(incarnation)),
+        ("add_destination_counts", accounts.destination_rows(incarnation)),
+    ):
+        for row in rows:
+            await connection.execute(sql[name], *row)

@@ -43,6 +43,7 @@ from relay.record.jobs import (
     lessons_of,
     sightings_of,
 )
+from relay.record.postgres.backlog import SHARE, Backlog
 from relay.record.postgres.connection import Connection, begin, connect, inspect
 from relay.record.postgres.faults import ContendedError, is_lost, translated
 from relay.record.postgres.holding import hold
@@ -52,6 +53,7 @@ from relay.record.postgres.moving import (
     look_up,
     put_refusals,
     settle,
+    write_counters,
     write_down,
 )
 from relay.record.postgres.numbers import PostgresNumbers
@@ -91,6 +93,7 @@ class Writer:
         self._away = False
         #: Leases of commits that may have happened, and whose parcels nobody was handed.
         self._unsure: list[int] = []
+        self.backlog = Backlog(sql, write=self._count, checkpoints=checkpoints)
 
     async def commit(
         self, jobs: Sequence[Job], room: Room, now: int, full: str | None
@@ -124,7 +127,9 @@ class Writer:
             try:
                 return await work(await self._connected())
             except Exception as error:
-                raise await self._failed(error) from error
+                failure = await self._failed(error)
+                await self._undo()
+                raise failure from error
 
     async def _due(self, statement: str, number: int | None) -> int | None:
         if number is None:
@@ -221,7 +226,7 @@ class Writer:
                         self._lease(n) for n in range(first, self._leases + 1)
                     ]
                 else:
-                    await self._undo(self._connection)
+                    await self._undo()
                 if not isinstance(failure, ContendedError):
                     return await self._after(failure, jobs, room, now)
                 needed.update(failure.needs)
@@ -253,8 +258,11 @@ class Writer:
             StoreFullError(reason) if is_intake(job) else next(answers) for job in jobs
         ]
 
-    async def _undo(self, connection: Connection) -> None:
+    async def _undo(self) -> None:
+        connection = self._connection
         try:
+            if connection is None:
+                return
             if connection.is_in_transaction():
                 await connection.execute("ROLLBACK")
             # Names that this group has brought are gone with it.
@@ -279,7 +287,7 @@ class Writer:
         }
         receipts = [*chain.from_iterable(opened.values())]
         await self._partitions.ensure(connection, now)
-        await begin(connection)
+        await begin(connection, SHARE)
         # Who was taken for dead leases nothing until he has begun anew: nobody would ever free it.
         alive = await connection.fetchval(
             self._sql["hold_incarnation"], self.incarnation
@@ -331,7 +339,7 @@ class Writer:
                 answers[index] = await self._claim(connection, job) if alive else []
             elif isinstance(job, Inquire):
                 answers[index] = await self._inquire(connection, job) if alive else []
-        await self._write_counters(connection, accounts)
+        await self._count(connection, accounts)
         self._checkpoints.reach("before-commit")
         await connection.execute("COMMIT")
         room.update(left)
@@ -355,9 +363,13 @@ class Writer:
             case Keep(refusals=refusals, most=most):
                 await put_refusals(connection, self._sql, refusals, most=most)
             case Alter() | Abandon() | Remember():
-                numbers = self._numbers.destinations
                 return await hold(
-                    connection, self._sql, numbers, job, accounts=accounts, now=now
+                    connection,
+                    self._sql,
+                    self._numbers,
+                    job,
+                    accounts=accounts,
+                    now=now,
                 )
             case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
                 pass
@@ -380,13 +392,8 @@ class Writer:
             connection, self._sql, self._numbers, job, lease=self._next_lease()
         )
 
-    async def _write_counters(self, connection: Connection, accounts: Accounts) -> None:
-        for name, rows in (
-            ("add_source_counts", accounts.source_rows(self.incarnation)),
-            ("add_destination_counts", accounts.destination_rows(self.incarnation)),
-        ):
-            for row in rows:
-                await connection.execute(self._sql[name], *row)
+    async def _count(self, connection: Connection, accounts: Accounts) -> None:
+        await write_counters(connection, self._sql, accounts, self.incarnation)
 
     def _next_lease(self) -> int:
         self._leases += 1

@@ -18,6 +18,7 @@ from relay.record.holding import (
     hold_columns,
 )
 from relay.record.jobs import Abandon, Alter, HoldingJob, Remember
+from relay.record.sqlite.numbers import SqliteNumbers
 
 __all__ = ["hold", "read_conditions", "write_entry"]
 
@@ -29,21 +30,23 @@ _COLUMNS: Final = ("number", "hold", "reason", "by", "since")
 def hold(
     connection: sqlite3.Connection,
     sql: Sql,
-    numbers: Mapping[str, int],
+    numbers: SqliteNumbers,
     job: HoldingJob,
     *,
     accounts: Accounts,
     now: int,
 ) -> object:
-    """Do one job of a group, by the destinations' ``numbers``."""
+    """Do one job of a group."""
     match job:
         case Alter(change=change):
-            return _alter(connection, sql, change)
+            found = _alter(connection, sql, change)
+            numbers.look()
+            return found
         case Remember(notes=notes):
             _remember(connection, sql, notes)
             return None
         case Abandon():
-            number = numbers.get(job.destination)
+            number = numbers.destinations.get(job.destination)
             return _abandon(connection, sql, job, number, accounts=accounts, now=now)
         case _:
             assert_never(job)

@@ -43,6 +43,7 @@ from relay.record.jobs import (
     lessons_of,
     sightings_of,
 )
+from relay.record.sqlite.backlog import fall_behind, fill
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.faults import translated
 from relay.record.sqlite.forgetting import PAGES, forget
@@ -170,6 +171,39 @@ class Writer:
     def swept(self, source: str) -> int | None:
         """How far a source has been swept."""
         return self._due("read_sweep", self._numbers.sources.get(source))
+
+    def fall_behind(self, destination: str) -> bool:
+        """Make no deliveries for a destination from the next event on."""
+        return self._apart(
+            lambda: fall_behind(self._db, self._sql, self._numbers, destination)
+        )
+
+    def fill(self, destination: str, limit: int, now: int) -> bool:
+        """Make some of the deliveries that a destination is behind with."""
+        return self._apart(
+            lambda: fill(
+                self._db,
+                self._sql,
+                self._numbers,
+                destination,
+                limit=limit,
+                now=now,
+                write=self._write_counters,
+            )
+        )
+
+    def _apart(self, work: Callable[[], bool]) -> bool:
+        """Do something between two groups, in a transaction of its own."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            done = work()
+            self._checkpoints.reach("before-commit")
+            self._db.execute("COMMIT")
+        except Exception as error:
+            self._roll_back()
+            raise translated(error) from error
+        self._checkpoints.reach("after-commit")
+        return done
 
     def conditions(self) -> Sequence[Condition]:
         """How every destination stands."""
@@ -305,9 +339,8 @@ class Writer:
                 put_refusals(self._db, self._sql, refusals, most=most)
                 return None
             case Alter() | Abandon() | Remember():
-                numbers = self._numbers.destinations
                 return hold(
-                    self._db, self._sql, numbers, job, accounts=accounts, now=now
+                    self._db, self._sql, self._numbers, job, accounts=accounts, now=now
                 )
             case Claim() | Record() | Inquire() | Learn() | Watch() | Forget():
                 return None

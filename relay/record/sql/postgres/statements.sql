@@ -57,7 +57,9 @@ FROM (
 SELECT array(SELECT nextval('runs_numbers') FROM generate_series(1, $1::int)),
        array(SELECT nextval('receipts_numbers') FROM generate_series(1, $2::int)),
        array(SELECT nextval('events_numbers') FROM generate_series(1, $3::int)),
-       array(SELECT nextval('deliveries_numbers') FROM generate_series(1, $4::int))
+       array(SELECT nextval('deliveries_numbers') FROM generate_series(1, $4::int)),
+       array(SELECT number FROM destinations WHERE hold IS NOT NULL),
+       array(SELECT number FROM destinations WHERE behind_from IS NOT NULL)
 
 -- name: find_runs
 SELECT r.source, r.namespace, r.id, r.number, r.client_ref, r.outcome, r.revision, r.origin,
@@ -181,6 +183,11 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bytea[], $5::int
 SELECT DISTINCT e.run, d.destination
 FROM unnest($1::bigint[]) AS k (run)
 JOIN events AS e ON e.run = k.run JOIN deliveries AS d ON d.event = e.number
+UNION
+SELECT e.run, b.number
+FROM unnest($1::bigint[]) AS k (run)
+JOIN events AS e ON e.run = k.run JOIN destinations AS b ON b.behind_from <= e.number
+WHERE ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%'
 
 -- name: find_winners
 -- Locked until the end: who stands back behind a winner does so while it is one.
@@ -437,6 +444,9 @@ WHERE number > $1 AND number <= $2 AND first_seen < $3 AND run = ANY($5::bigint[
       WHERE e.run = receipts.run AND e.receipt = receipts.number
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $4))
   AND NOT EXISTS (
+      SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
+      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+  AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
 
@@ -448,6 +458,9 @@ WHERE c.number > $1 AND c.number <= $2
           SELECT 1 FROM events AS e JOIN deliveries AS d ON d.event = e.number
           WHERE e.run = c.run AND e.receipt = c.number
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
+       OR EXISTS (
+          SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
+          WHERE e.run = c.run AND e.receipt = c.number)
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -458,6 +471,9 @@ WHERE c.number > $1 AND c.number <= $2
           SELECT 1 FROM events AS e JOIN deliveries AS d ON d.event = e.number
           WHERE e.run = c.run AND e.receipt = c.number
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
+       OR EXISTS (
+          SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
+          WHERE e.run = c.run AND e.receipt = c.number)
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -509,6 +525,8 @@ DELETE FROM asks WHERE run = ANY($1::bigint[])
 -- name: forget_events
 DELETE FROM events
 WHERE number > $1 AND number <= $2 AND created_at < $3 AND run = ANY($5::bigint[])
+  -- What a destination is behind with is still to become deliveries.
+  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
@@ -702,6 +720,32 @@ WHERE number = $1
 
 -- name: note_condition
 UPDATE destinations SET failing_since = $2, worked_at = greatest($3::bigint, worked_at) WHERE name = $1
+
+-- name: fall_behind
+-- From the next event on. Nobody else is between taking a number and committing what has it.
+UPDATE destinations
+SET behind_from = (SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM events_numbers)
+WHERE name = $1 AND behind_from IS NULL
+RETURNING number
+
+-- name: read_behind
+SELECT number, behind_from, epoch FROM destinations WHERE name = $1
+
+-- name: hold_behind
+SELECT behind_from FROM destinations WHERE number = $1 FOR NO KEY UPDATE
+
+-- name: read_horizon
+SELECT last_value FROM events_numbers
+
+-- name: look_behind
+-- Events in their order, and which of them are without the delivery that they were routed to.
+SELECT e.number, e.run, ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || $1::int || ',%'
+       AND NOT EXISTS (
+           SELECT 1 FROM deliveries AS d WHERE d.event = e.number AND d.destination = $1 AND d.generation = 1)
+FROM events AS e WHERE e.number >= $2 AND e.number <= $3 ORDER BY e.number LIMIT $4
+
+-- name: catch_up
+UPDATE destinations SET behind_from = $2 WHERE number = $1
 
 -- name: abandon
 -- What is in somebody's hands is settled by them.

@@ -116,6 +116,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 WITH wanted (run) AS (VALUES (?))
 SELECT DISTINCT e.run, d.destination
 FROM wanted AS k CROSS JOIN events AS e ON e.run = k.run JOIN deliveries AS d ON d.event = e.number
+UNION
+SELECT e.run, b.number
+FROM wanted AS k CROSS JOIN events AS e ON e.run = k.run JOIN destinations AS b ON b.behind_from <= e.number
+WHERE ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%'
 
 -- name: find_winners
 WITH wanted (source, client_ref) AS (VALUES (?, ?))
@@ -351,6 +355,9 @@ WHERE number > :after AND number <= :upto AND first_seen < :before
       WHERE e.run = receipts.run AND e.receipt = receipts.number
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= :died_since))
   AND NOT EXISTS (
+      SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
+      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+  AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
 
@@ -368,6 +375,8 @@ DELETE FROM asks WHERE run IN (SELECT run FROM gone)
 DELETE FROM events
 WHERE number > :after AND number <= :upto AND created_at < :before
   AND number < (SELECT MAX(number) FROM events)
+  -- What a destination is behind with is still to become deliveries.
+  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
@@ -552,6 +561,23 @@ WHERE number = :number
 
 -- name: note_condition
 UPDATE destinations SET failing_since = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
+
+-- name: fall_behind
+UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL
+
+-- name: read_behind
+SELECT number, behind_from, epoch FROM destinations WHERE name = ?
+
+-- name: look_behind
+-- Events in their order, and which of them are without the delivery that they were routed to.
+SELECT e.number, e.run, ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || :destination || ',%'
+       AND NOT EXISTS (
+           SELECT 1 FROM deliveries AS d
+           WHERE d.event = e.number AND d.destination = :destination AND d.generation = 1)
+FROM events AS e WHERE e.number >= :behind_from ORDER BY e.number LIMIT :limit
+
+-- name: catch_up
+UPDATE destinations SET behind_from = ? WHERE number = ?
 
 -- name: abandon
 -- What is in somebody's hands is settled by them.
