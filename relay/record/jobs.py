@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import msgspec
 
 from relay.core.inquiry import Lesson, Sighting
-from relay.core.ports import Refusal, Settlement
+from relay.core.ports import Amendment, Refusal, Settlement, Wish
 from relay.core.receipt import Receipt
 from relay.core.retention import PassStep
 
 __all__ = [
+    "Amend",
     "Claim",
     "Forget",
     "Inquire",
@@ -42,14 +43,17 @@ class Settle(msgspec.Struct, frozen=True):
     settlements: Sequence[Settlement]
 
 
+class Amend(msgspec.Struct, frozen=True):
+    """Write another word on failed tries."""
+
+    amendments: Sequence[Amendment]
+
+
 class Claim(msgspec.Struct, frozen=True):
     """Lease due deliveries of a destination."""
 
     destination: str
-    limit: int
-    #: Bytes of the bodies behind them.
-    size: int
-    now: int
+    wish: Wish
 
 
 class Register(msgspec.Struct, frozen=True):
@@ -96,7 +100,9 @@ class Forget(msgspec.Struct, frozen=True):
     step: PassStep
 
 
-Job = Record | Settle | Claim | Register | Keep | Inquire | Learn | Watch | Forget
+Job = (
+    Record | Settle | Amend | Claim | Register | Keep | Inquire | Learn | Watch | Forget
+)
 
 
 def is_intake(job: Job) -> bool:

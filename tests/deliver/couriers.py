@@ -11,7 +11,7 @@ from pathlib import Path
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Policy, State
 from relay.core.errors import StoreFullError
 from relay.core.gate import GatePolicy
-from relay.core.ports import Outbox, Parcel, Room, Settlement
+from relay.core.ports import Amendment, Outbox, Parcel, Room, Settlement, Wish
 from relay.deliver.dispatch import Dispatch
 from relay.deliver.worker import Courier, CourierOptions
 from tests.fakes import ScriptedHandover
@@ -109,6 +109,7 @@ class WatchedOutbox:
         self.claims = 0
         self.looks = 0
         self.settled: list[Settlement] = []
+        self.amended: list[Amendment] = []
         self.postponed = 0
         #: What the next settlements raise.
         self.errors: list[Exception] = []
@@ -117,10 +118,8 @@ class WatchedOutbox:
         self._watch = watch
         self._store = store
 
-    async def claim(
-        self, destination: str, /, *, limit: int, size: int, now: int
-    ) -> Sequence[Parcel]:
-        found = await self._store().claim(destination, limit=limit, size=size, now=now)
+    async def claim(self, destination: str, wish: Wish, /) -> Sequence[Parcel]:
+        found = await self._store().claim(destination, wish)
         self.claims += 1
         await self._watch.tell()
         await self.claiming.wait()
@@ -135,6 +134,11 @@ class WatchedOutbox:
         self.settled += settlements
         await self._watch.tell()
         return written
+
+    async def amend(self, amendments: Sequence[Amendment], /) -> None:
+        await self._store().amend(amendments)
+        self.amended += amendments
+        await self._watch.tell()
 
     async def next_due(self, destination: str, /) -> int | None:
         found = await self._store().next_due(destination)
@@ -217,7 +221,7 @@ class Bench(SqliteHarness):
         before = self.outbox.claims
         for _ in range(5):
             # A claim asked for by now rides with one of these at the latest.
-            await self.store.claim("nobody", limit=1, size=1, now=self.clock.now_us())
+            await self.store.claim("nobody", Wish(first=1, size=1, now=0))
         return self.outbox.claims == before
 
     async def finished(self) -> None:

@@ -15,6 +15,7 @@ from tests.record.harness import StoreHarness
 from tests.record.history_law import HistoryLaw
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
+from tests.record.queues_law import QueuesLaw
 from tests.record.release_law import ReleaseLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
@@ -27,6 +28,7 @@ __all__ = ["StoreLaw"]
 class StoreLaw(
     InboxLaw,
     OutboxLaw,
+    QueuesLaw,
     TruthLaw,
     RevisionLaw,
     SweepLaw,

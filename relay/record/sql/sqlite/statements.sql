@@ -155,19 +155,40 @@ INSERT INTO collapsed (run, source, client_ref, receipt, confirmed, opened_at) V
 UPDATE collapsed SET receipt = ?, confirmed = 1 WHERE run = ?
 
 -- name: insert_delivery
-INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,
+INSERT INTO deliveries (number, event, run, source, destination, generation, epoch, state,
                         created_at, due_at, lease)
-VALUES (?, ?, ?, ?, 1, ?, 0, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, 1, ?, 0, ?, ?, ?)
+
+-- name: find_waiting
+-- Of which sources something waits in which queue, and since when. From one source to the next by the index:
+-- however much waits, each costs the same.
+WITH RECURSIVE waiting (queue, source) AS (
+    SELECT q.queue, (
+        SELECT MIN(d.source) FROM deliveries AS d
+        WHERE d.destination = :destination AND d.queue = q.queue AND d.state = 0 AND d.lease IS NULL)
+    FROM (SELECT 0 AS queue UNION ALL SELECT 1) AS q
+    UNION ALL
+    SELECT w.queue, (
+        SELECT MIN(d.source) FROM deliveries AS d
+        WHERE d.destination = :destination AND d.queue = w.queue AND d.source > w.source
+          AND d.state = 0 AND d.lease IS NULL)
+    FROM waiting AS w WHERE w.source IS NOT NULL)
+SELECT w.queue, w.source, (
+    SELECT MIN(d.due_at) FROM deliveries AS d
+    WHERE d.destination = :destination AND d.queue = w.queue AND d.source = w.source
+      AND d.state = 0 AND d.lease IS NULL)
+FROM waiting AS w WHERE w.source IS NOT NULL
 
 -- name: claim
 UPDATE deliveries SET lease = :lease
 WHERE number IN (
     SELECT d.number FROM deliveries AS d
-    WHERE d.destination = :destination AND d.state = 0 AND d.lease IS NULL AND d.due_at <= :now
-      AND NOT EXISTS (
+    WHERE d.destination = :destination AND d.queue = :queue AND d.source = :source
+      AND d.state = 0 AND d.lease IS NULL AND d.due_at <= :now
+      AND (NOT :ordered OR NOT EXISTS (
           SELECT 1 FROM deliveries AS earlier
           WHERE earlier.run = d.run AND earlier.destination = d.destination
-            AND earlier.state IN (0, 2) AND earlier.number < d.number)
+            AND earlier.state IN (0, 2) AND earlier.number < d.number))
     ORDER BY d.due_at, d.number LIMIT :limit)
 RETURNING number
 
@@ -185,7 +206,7 @@ UPDATE deliveries SET lease = NULL WHERE number = ?
 -- name: read_parcels
 -- Also where the receipt is gone, as after a restore of a part. Such a delivery must die, not wait for ever.
 WITH wanted (number) AS (VALUES (?))
-SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
+SELECT d.number, d.generation, d.attempts, d.created_at, d.queue, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
        c.body
 FROM wanted AS k
@@ -196,21 +217,26 @@ JOIN sources AS s ON s.number = r.source
 LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: settle
+-- Given back untried, a delivery keeps what its last try came to. Who has failed waits with his like.
 WITH done (number, lease, state, attempts, due_at, settled_at, status, reason)
     AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?))
 UPDATE deliveries
 SET state = done.state, attempts = done.attempts, due_at = done.due_at,
-    settled_at = done.settled_at, status = done.status, reason = done.reason, lease = NULL
+    settled_at = done.settled_at, lease = NULL,
+    status = CASE WHEN done.state = 0 AND done.reason IS NULL THEN deliveries.status ELSE done.status END,
+    reason = CASE WHEN done.state = 0 AND done.reason IS NULL THEN deliveries.reason ELSE done.reason END,
+    queue = CASE WHEN done.reason IS NULL THEN deliveries.queue ELSE 1 END
 FROM done
 WHERE deliveries.number = done.number AND deliveries.lease = done.lease
 RETURNING number
 
+-- name: amend
+UPDATE deliveries SET attempts = ?, due_at = ?
+WHERE number = ? AND state = 0 AND lease IS NULL AND attempts = ? AND due_at = ?
+
 -- name: insert_attempt
 INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
 VALUES (?, ?, ?, ?, ?, ?, ?)
-
--- name: next_due
-SELECT MIN(due_at) FROM deliveries WHERE destination = ? AND state = 0 AND lease IS NULL
 
 -- name: void_leases
 UPDATE deliveries SET lease = NULL
