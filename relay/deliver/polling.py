@@ -131,10 +131,9 @@ class Poller:
         if self._desk.gate.open:
             return await self._poll_for_probes()
         first, again = (self._ready.wants(queue) for queue in Queue)
-        if not first:
-            await self._look_for_newcomers()
+        rest = POLL_S if first else await self._look_for_newcomers()
         if not first and not again:
-            return POLL_S
+            return rest
         # Forgotten before the look, so that a hint during it is not.
         self._backlog.clear()
         parcels = await self._claim(first=first, again=again)
@@ -149,15 +148,22 @@ class Poller:
             return 0.0
         return await self._until_due(asked_for_all=bool(first and again))
 
-    async def _look_for_newcomers(self) -> None:
-        """Memory is full of some sources: what waits of others must not wait for all of that."""
+    async def _look_for_newcomers(self) -> float:
+        """Memory is full of some sources: what waits of others must not wait for all of that.
+
+        Gives the seconds until it is worth looking again.
+        """
         now = asyncio.get_running_loop().time()
         free = self._ready.room_for_newcomers
-        if free < 1 or now < self._newcomers_at:
-            return
+        if free < 1:
+            return POLL_S
+        if now < self._newcomers_at:
+            # A hint may have come meanwhile.
+            return self._newcomers_at - now
         self._newcomers_at = now + OVERDUE_S
         for parcel in await self._claim(first=free, but=self._ready.sources):
             self._desk.hand(parcel)
+        return POLL_S
 
     async def _poll_for_probes(self) -> float:
         """While the destination does not work one delivery at a time is tried, a fresh one if there is any."""

@@ -37,6 +37,7 @@ __all__ = [
 NAME = "orders"
 #: The destination as a whole does not work.
 BUSY = Failed(reason="status_503", fault=Fault.DESTINATION, status=503)
+SHORT = Policy(ladder=(0, 5_000_000), jitter=0.0)
 #: It works, and does not want this event.
 NO = Failed(reason="status_400", fault=Fault.EVENT, status=400)
 
@@ -185,8 +186,13 @@ class Bench(SqliteHarness):
         ready_bytes: int = 1 << 20,
         faults_to_open: int = 3,
         probe_s: float = 0.01,
+        policy: Policy = SHORT,
+        gate: GatePolicy | None = None,
+        rate: float | None = None,
+        ordered: bool = True,
     ) -> Courier:
         """Make the courier; what is committed from now on may be handed to it."""
+        self.gone: list[str] = []
         self.courier = Courier(
             NAME,
             sender=self.sender,
@@ -195,15 +201,19 @@ class Bench(SqliteHarness):
             checkpoints=self.checkpoints,
             metrics=self.metrics,
             options=CourierOptions(
-                policy=Policy(ladder=(0, 5_000_000), jitter=0.0),
-                gate=GatePolicy(
+                policy=policy,
+                gate=gate
+                or GatePolicy(
                     faults_to_open=faults_to_open,
                     probe_first_s=probe_s,
                     probe_last_s=probe_s,
                 ),
                 ready_max=ready_max,
                 ready_bytes=ready_bytes,
+                rate=rate,
+                ordered=ordered,
             ),
+            gone=self.gone.append,
         )
         self.dispatch.employ([self.courier])
         return self.courier
@@ -254,8 +264,9 @@ class Bench(SqliteHarness):
 _ROUTE = routed(NAME, known=["lake"])
 
 
-async def record(bench: Bench, *runs: str) -> None:
-    await bench.store.record([callback(run, router=_ROUTE) for run in runs])
+async def record(bench: Bench, *runs: str, source: str = "acme") -> None:
+    found = [callback(run, router=_ROUTE, source=source) for run in runs]
+    await bench.store.record(found)
 
 
 def names(count: int) -> list[str]:
