@@ -73,15 +73,6 @@ def build_courier(
     told: Callable[[Sequence[Outcome]], None],
 ) -> Courier:
     """Make the courier that empties a destination's backlog into its sender."""
-    is_http = isinstance(destination, HttpDestination)
-    policy = (
-        Policy(
-            max_age=destination.max_age.us,
-            ladder=tuple(step.us for step in destination.ladder),
-        )
-        if isinstance(destination, HttpDestination)
-        else Policy(max_age=destination.max_age.us, laddered=False)
-    )
     return Courier(
         destination.name,
         sender=sender,
@@ -89,12 +80,7 @@ def build_courier(
         clock=SteadyClock(system.clock, asyncio.get_running_loop().time),
         checkpoints=system.checkpoints,
         metrics=metrics,
-        options=CourierOptions(
-            policy=policy,
-            gate=_GATE if is_http else _GATE_OF_ONE,
-            ready_max=settings.limits.ready_parcels,
-            ready_bytes=settings.limits.ready_bytes,
-        ),
+        options=_bounds(destination, settings),
         told=told,
     )
 
@@ -104,6 +90,26 @@ def health_policy(destination: Destination) -> HealthPolicy:
     after = destination.disable_after
     return HealthPolicy(
         disable_after=None if after is None else after.us, brake=destination.brake
+    )
+
+
+def _bounds(destination: Destination, settings: Settings) -> CourierOptions:
+    limits, max_age = settings.limits, destination.max_age.us
+    if isinstance(destination, HttpDestination):
+        ladder = tuple(step.us for step in destination.ladder)
+        return CourierOptions(
+            policy=Policy(max_age=max_age, ladder=ladder),
+            gate=_GATE,
+            ready_max=limits.ready_parcels,
+            ready_bytes=limits.ready_bytes,
+            rate=destination.rate,
+            ordered=destination.ordering == "run",
+        )
+    return CourierOptions(
+        policy=Policy(max_age=max_age, laddered=False),
+        gate=_GATE_OF_ONE,
+        ready_max=limits.ready_parcels,
+        ready_bytes=limits.ready_bytes,
     )
 
 

@@ -20,6 +20,7 @@ from relay.core.holding import Change, Changed, Condition, Note
 from relay.core.identity import RunKey
 from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.ports import (
+    Amendment,
     Clock,
     Handover,
     Metrics,
@@ -28,6 +29,7 @@ from relay.core.ports import (
     Refusal,
     Room,
     Settlement,
+    Wish,
 )
 from relay.core.receipt import Receipt
 from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
@@ -36,6 +38,7 @@ from relay.record.grouping import Grouper
 from relay.record.jobs import (
     Abandon,
     Alter,
+    Amend,
     Claim,
     Inquire,
     Job,
@@ -194,12 +197,9 @@ class GroupedStore(ABC):
             return [(await self.record([receipt]))[0] for receipt in receipts]
         return cast("Sequence[Recorded]", answer)
 
-    async def claim(
-        self, destination: str, /, *, limit: int, size: int, now: int
-    ) -> Sequence[Parcel]:
+    async def claim(self, destination: str, wish: Wish, /) -> Sequence[Parcel]:
         """See :class:`relay.core.ports.Outbox`."""
-        job = Claim(destination, limit, size, now)
-        answer = self._grouper.submit(job, urgent=True)
+        answer = self._grouper.submit(Claim(destination, wish), urgent=True)
         try:
             return cast("Sequence[Parcel]", await asyncio.shield(answer))
         except asyncio.CancelledError:
@@ -211,6 +211,10 @@ class GroupedStore(ABC):
         """See :class:`relay.core.ports.Outbox`."""
         answer = await self._grouper.submit(Settle(settlements), urgent=True)
         return cast("Sequence[bool]", answer)
+
+    async def amend(self, amendments: Sequence[Amendment], /) -> None:
+        """See :class:`relay.core.ports.Outbox`."""
+        await self._grouper.submit(Amend(amendments), urgent=True)
 
     async def inquire(
         self, source: str, /, *, limit: int, now: int, opened_before: int | None = None

@@ -84,11 +84,14 @@ def filled(
     epoch: int,
     now: int,
 ) -> list[tuple[object, ...]]:
-    """Columns of deliveries for those of some events that are without theirs, with these numbers."""
-    missing = [(event, run) for event, run, is_missing in rows if is_missing]
+    """Columns of deliveries for those of some events that are without theirs, with these numbers.
+
+    Columns of ``rows``: number, run and source of the event, whether it is without.
+    """
+    missing = [row[:3] for row in rows if row[3]]
     return [
-        (number, event, run, destination, epoch, now, now, None)
-        for number, (event, run) in zip(numbers, missing, strict=False)
+        (number, event, run, source, destination, epoch, now, now, None)
+        for number, (event, run, source) in zip(numbers, missing, strict=False)
     ]
 
 

@@ -10,13 +10,14 @@ import msgspec
 from relay.core.audit import Entry
 from relay.core.holding import Change, Note
 from relay.core.inquiry import Lesson, Sighting
-from relay.core.ports import Refusal, Settlement
+from relay.core.ports import Amendment, Refusal, Settlement, Wish
 from relay.core.receipt import Receipt
 from relay.core.retention import PassStep
 
 __all__ = [
     "Abandon",
     "Alter",
+    "Amend",
     "Claim",
     "Forget",
     "HoldingJob",
@@ -48,14 +49,17 @@ class Settle(msgspec.Struct, frozen=True):
     settlements: Sequence[Settlement]
 
 
+class Amend(msgspec.Struct, frozen=True):
+    """Write another word on failed tries."""
+
+    amendments: Sequence[Amendment]
+
+
 class Claim(msgspec.Struct, frozen=True):
     """Lease due deliveries of a destination."""
 
     destination: str
-    limit: int
-    #: Bytes of the bodies behind them.
-    size: int
-    now: int
+    wish: Wish
 
 
 class Register(msgspec.Struct, frozen=True):
@@ -128,6 +132,7 @@ HoldingJob = Alter | Abandon | Remember
 Job = (
     Record
     | Settle
+    | Amend
     | Claim
     | Register
     | Keep

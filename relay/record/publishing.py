@@ -130,6 +130,7 @@ class Publisher:
                 number,
                 event,
                 row.number,
+                edition.source,
                 destination_number,
                 self._numbers.epoch(destination_number),
                 edition.at,

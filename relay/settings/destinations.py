@@ -36,7 +36,7 @@ from relay.settings.keys import (
 from relay.settings.mistakes import refuse
 from relay.settings.secret import Secret, anchor_of
 from relay.settings.section import RELOADS, Section
-from relay.settings.units import Bytes, Duration, OrOff, Span, Whole
+from relay.settings.units import Bytes, Duration, OrOff, PerSecond, Span, Whole
 
 __all__ = [
     "Destination",
@@ -113,7 +113,19 @@ class HttpDestination(_Destination):
     )
     concurrency: Annotated[int, Whole(1, 1024)] = Field(
         32,
-        description="Requests under way at once.",
+        description="Requests under way at once, at the most;"
+        " fewer while it is slow or fails.",
+        json_schema_extra=RELOADS,
+    )
+    rate: Annotated[float, PerSecond(0.001, 100_000)] | None = Field(
+        None,
+        description="Tries at the most, such as `100/s`; more wait. Unset: as many as it takes.",
+        json_schema_extra=RELOADS,
+    )
+    ordering: Literal["run", "none"] = Field(
+        "run",
+        description="`run`: an event waits until the earlier ones of its run are settled."
+        " `none`: it does not.",
         json_schema_extra=RELOADS,
     )
     timeout: Annotated[Duration, Span("100ms", "30s")] = Field(

@@ -17,6 +17,7 @@ from tests.record.history_law import HistoryLaw
 from tests.record.holding_law import HoldingLaw
 from tests.record.inbox_law import InboxLaw
 from tests.record.outbox_law import OutboxLaw
+from tests.record.queues_law import QueuesLaw
 from tests.record.release_law import ReleaseLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
@@ -31,6 +32,7 @@ class StoreLaw(
     OutboxLaw,
     HoldingLaw,
     BacklogLaw,
+    QueuesLaw,
     TruthLaw,
     RevisionLaw,
     SweepLaw,

@@ -99,7 +99,7 @@ class Backlog:
     async def _make(
         self,
         connection: Connection,
-        rows: list[tuple[int, int, bool]],
+        rows: list[tuple[int, int, int, bool]],
         whose: tuple[int, int, int],
     ) -> None:
         destination, epoch, now = whose

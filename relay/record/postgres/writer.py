@@ -27,6 +27,7 @@ from relay.record.intake import Intake
 from relay.record.jobs import (
     Abandon,
     Alter,
+    Amend,
     Claim,
     Forget,
     Inquire,
@@ -48,15 +49,15 @@ from relay.record.postgres.connection import Connection, begin, connect, inspect
 from relay.record.postgres.faults import ContendedError, is_lost, translated
 from relay.record.postgres.holding import hold
 from relay.record.postgres.moving import (
-    claim,
+    due_of_source,
     inquire,
     look_up,
     put_refusals,
-    settle,
     write_counters,
     write_down,
 )
 from relay.record.postgres.numbers import PostgresNumbers
+from relay.record.postgres.outgoing import amend, claim, next_due, settle
 from relay.record.postgres.partitions import Partitions
 from relay.record.runs import Identity
 
@@ -107,19 +108,17 @@ class Writer:
 
     async def next_due(self, destination: str) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
-        async with self._turn:
-            number = self._numbers.destinations.get(destination)
-            return await self._due("next_due", number)
+        return await self.apart(
+            lambda it: next_due(it, self._sql, self._numbers, destination)
+        )
 
     async def next_inquiry(self, source: str) -> int | None:
         """When the earliest unclaimed inquiry of a source is due."""
-        async with self._turn:
-            return await self._due("next_inquiry", self._numbers.sources.get(source))
+        return await self._look_at("next_inquiry", source)
 
     async def swept(self, source: str) -> int | None:
         """How far a source has been swept."""
-        async with self._turn:
-            return await self._due("read_sweep", self._numbers.sources.get(source))
+        return await self._look_at("read_sweep", source)
 
     async def apart(self, work: Callable[[Connection], Awaitable[R]]) -> R:
         """Do something between two groups, in a transaction of its own if it needs one."""
@@ -131,15 +130,9 @@ class Writer:
                 await self._undo()
                 raise failure from error
 
-    async def _due(self, statement: str, number: int | None) -> int | None:
-        if number is None:
-            return None
-        try:
-            connection = await self._connected()
-            due = await connection.fetchval(self._sql[statement], number)
-        except Exception as error:
-            raise await self._failed(error) from error
-        return None if due is None else int(due)
+    async def _look_at(self, statement: str, source: str) -> int | None:
+        sql, numbers = self._sql[statement], self._numbers
+        return await self.apart(lambda it: due_of_source(it, sql, numbers, source))
 
     async def size(self) -> int | None:
         """Bytes of the whole database; None when nobody answers."""
@@ -358,6 +351,8 @@ class Writer:
                     accounts=accounts,
                     now=now,
                 )
+            case Amend(amendments=amendments):
+                await amend(connection, self._sql, amendments)
             case Register(destinations=destinations):
                 await self._numbers.know_destinations(connection, destinations)
             case Keep(refusals=refusals, most=most):
@@ -381,9 +376,7 @@ class Writer:
             self._sql,
             self._numbers,
             destination=job.destination,
-            limit=job.limit,
-            size=job.size,
-            now=job.now,
+            wish=job.wish,
             lease=self._next_lease(),
         )
 

@@ -27,6 +27,7 @@ from relay.record.intake import Intake
 from relay.record.jobs import (
     Abandon,
     Alter,
+    Amend,
     Claim,
     Forget,
     Inquire,
@@ -51,7 +52,7 @@ from relay.record.sqlite.holding import hold, read_conditions
 from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
-from relay.record.sqlite.outgoing import claim, settle
+from relay.record.sqlite.outgoing import amend, claim, next_due, settle
 from relay.record.sqlite.refusals import put_refusals
 
 __all__ = ["Writer"]
@@ -162,7 +163,13 @@ class Writer:
 
     def next_due(self, destination: str) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
-        return self._due("next_due", self._numbers.destinations.get(destination))
+        number = self._numbers.destinations.get(destination)
+        if number is None:
+            return None
+        try:
+            return next_due(self._db, self._sql, number)
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     def next_inquiry(self, source: str) -> int | None:
         """When the earliest unclaimed inquiry of a source is due."""
@@ -331,6 +338,9 @@ class Writer:
                     accounts=accounts,
                     now=now,
                 )
+            case Amend(amendments=amendments):
+                amend(self._db, self._sql, amendments)
+                return None
             case Register(destinations=destinations):
                 for name, kind in destinations:
                     self._numbers.register(name, kind)
@@ -352,9 +362,7 @@ class Writer:
             self._sql,
             self._numbers,
             destination=job.destination,
-            limit=job.limit,
-            size=job.size,
-            now=job.now,
+            wish=job.wish,
             lease=self._leases,
         )
 

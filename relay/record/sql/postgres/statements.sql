@@ -237,22 +237,44 @@ UPDATE collapsed SET receipt = k.receipt, confirmed = 1
 FROM unnest($1::bigint[], $2::bigint[]) AS k (receipt, run) WHERE collapsed.run = k.run
 
 -- name: insert_delivery
-INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,
+INSERT INTO deliveries (number, event, run, source, destination, generation, epoch, state,
                         created_at, due_at, lease)
-SELECT k.number, k.event, k.run, k.destination, 1, k.epoch, 0, k.created_at, k.due_at, k.lease
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[],
-            $8::bigint[]) AS k (number, event, run, destination, epoch, created_at, due_at, lease)
+SELECT k.number, k.event, k.run, k.source, k.destination, 1, k.epoch, 0, k.created_at, k.due_at, k.lease
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::int[], $7::bigint[],
+            $8::bigint[], $9::bigint[])
+    AS k (number, event, run, source, destination, epoch, created_at, due_at, lease)
+
+-- name: find_waiting
+-- Of which sources something waits in which queue, and since when. From one source to the next by the index:
+-- however much waits, each costs the same.
+WITH RECURSIVE waiting (queue, source) AS (
+    SELECT q.queue, (
+        SELECT MIN(d.source) FROM deliveries AS d
+        WHERE d.destination = $1 AND d.queue = q.queue AND d.state = 0 AND d.lease IS NULL)
+    FROM (VALUES (0), (1)) AS q (queue)
+    UNION ALL
+    SELECT w.queue, (
+        SELECT MIN(d.source) FROM deliveries AS d
+        WHERE d.destination = $1 AND d.queue = w.queue AND d.source > w.source
+          AND d.state = 0 AND d.lease IS NULL)
+    FROM waiting AS w WHERE w.source IS NOT NULL)
+SELECT w.queue, w.source, (
+    SELECT MIN(d.due_at) FROM deliveries AS d
+    WHERE d.destination = $1 AND d.queue = w.queue AND d.source = w.source
+      AND d.state = 0 AND d.lease IS NULL)
+FROM waiting AS w WHERE w.source IS NOT NULL
 
 -- name: claim
 WITH due AS (
     SELECT d.number FROM deliveries AS d
-    WHERE d.destination = $2 AND d.state = 0 AND d.lease IS NULL AND d.due_at <= $3
+    WHERE d.destination = $2 AND d.queue = $3 AND d.source = $4
+      AND d.state = 0 AND d.lease IS NULL AND d.due_at <= $5
       AND NOT EXISTS (SELECT 1 FROM destinations AS t WHERE t.number = $2 AND t.hold IS NOT NULL)
-      AND NOT EXISTS (
+      AND (NOT $6::boolean OR NOT EXISTS (
           SELECT 1 FROM deliveries AS earlier
           WHERE earlier.run = d.run AND earlier.destination = d.destination
-            AND earlier.state IN (0, 2) AND earlier.number < d.number)
-    ORDER BY d.due_at, d.number LIMIT $4
+            AND earlier.state IN (0, 2) AND earlier.number < d.number))
+    ORDER BY d.due_at, d.number LIMIT $7
     FOR UPDATE OF d SKIP LOCKED)
 UPDATE deliveries SET lease = $1 FROM due WHERE deliveries.number = due.number
 RETURNING deliveries.number
@@ -271,7 +293,7 @@ UPDATE deliveries SET lease = NULL WHERE number = ANY($1::bigint[])
 -- name: read_parcels
 -- Also where the receipt is about to leave, or is gone, as after a restore of a part. A delivery without one
 -- must die, not wait for ever.
-SELECT d.number, d.generation, d.attempts, d.created_at, s.name, r.namespace, r.id, r.origin,
+SELECT d.number, d.generation, d.attempts, d.created_at, d.queue, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, COALESCE(c.digest, l.digest),
        COALESCE(c.body, l.body)
 FROM unnest($1::bigint[]) AS k (number)
@@ -283,21 +305,28 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN receipts_leaving AS l ON c.number IS NULL AND l.number = e.receipt
 
 -- name: settle
+-- Given back untried, a delivery keeps what its last try came to. Who has failed waits with his like.
 UPDATE deliveries
-SET state = k.state, attempts = k.attempts, due_at = k.due_at, settled_at = k.settled_at,
-    status = k.status, reason = k.reason, lease = NULL
+SET state = k.state, attempts = k.attempts, due_at = k.due_at, settled_at = k.settled_at, lease = NULL,
+    status = CASE WHEN k.state = 0 AND k.reason IS NULL THEN deliveries.status ELSE k.status END,
+    reason = CASE WHEN k.state = 0 AND k.reason IS NULL THEN deliveries.reason ELSE k.reason END,
+    queue = CASE WHEN k.reason IS NULL THEN deliveries.queue ELSE 1 END
 FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::int[],
             $8::text[]) AS k (number, lease, state, attempts, due_at, settled_at, status, reason)
 WHERE deliveries.number = k.number AND deliveries.lease = k.lease
 RETURNING deliveries.number
 
+-- name: amend
+UPDATE deliveries SET attempts = k.attempts, due_at = k.due_at
+FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::bigint[])
+    AS k (attempts, due_at, number, written_attempts, written_due_at)
+WHERE deliveries.number = k.number AND deliveries.state = 0 AND deliveries.lease IS NULL
+  AND deliveries.attempts = k.written_attempts AND deliveries.due_at = k.written_due_at
+
 -- name: insert_attempt
 INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::text[],
                      $7::bytea[])
-
--- name: next_due
-SELECT MIN(due_at) FROM deliveries WHERE destination = $1 AND state = 0 AND lease IS NULL
 
 -- name: find_named_runs
 SELECT r.number
@@ -739,10 +768,11 @@ SELECT last_value FROM events_numbers
 
 -- name: look_behind
 -- Events in their order, and which of them are without the delivery that they were routed to.
-SELECT e.number, e.run, ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || $1::int || ',%'
+SELECT e.number, e.run, r.source, ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || $1::int || ',%'
        AND NOT EXISTS (
            SELECT 1 FROM deliveries AS d WHERE d.event = e.number AND d.destination = $1 AND d.generation = 1)
-FROM events AS e WHERE e.number >= $2 AND e.number <= $3 ORDER BY e.number LIMIT $4
+FROM events AS e JOIN runs AS r ON r.number = e.run
+WHERE e.number >= $2 AND e.number <= $3 ORDER BY e.number LIMIT $4
 
 -- name: catch_up
 UPDATE destinations SET behind_from = $2 WHERE number = $1
@@ -751,7 +781,7 @@ UPDATE destinations SET behind_from = $2 WHERE number = $1
 -- What is in somebody's hands is settled by them.
 WITH given_up AS (
     SELECT number FROM deliveries
-    WHERE destination = $1 AND state = 0 AND lease IS NULL ORDER BY due_at, number LIMIT $4
+    WHERE destination = $1 AND state = 0 AND lease IS NULL LIMIT $4
     FOR UPDATE SKIP LOCKED)
 UPDATE deliveries SET state = 3, settled_at = $2, reason = $3
 FROM given_up WHERE deliveries.number = given_up.number
