@@ -10,9 +10,9 @@ from typing import Literal
 import msgspec
 
 from relay.core.holding import Condition, Hold
-from relay.core.timeline.words import clock, length
+from relay.core.timeline.words import clock, hold_words, length
 
-__all__ = ["Standing", "StandingState", "hold_words", "standing_of"]
+__all__ = ["Standing", "StandingState", "standing_of"]
 
 StandingState = Literal[
     "active", "down", "failing", "behind", "paused", "disabled", "orphaned", "gone"
@@ -57,24 +57,6 @@ def standing_of(
             " events wait in the store without one. They follow by themselves, in order, when room returns.",
         )
     return _working(condition, down, disable_after, now)
-
-
-def hold_words(hold: Hold, now: int) -> str:
-    """Why nothing is sent: "paused since 12:00:01 by ada: the shop is moving"."""
-    since = clock(hold.since, now)
-    match hold.reason:
-        case "gone":
-            return f"disabled since {since}: it answered 410, which says that it is no more"
-        case "failing":
-            return f"disabled since {since}, after days of nothing but failures"
-        case "brake":
-            return (
-                f"paused since {since} by the relay: one delivery after the other failed for good,"
-                " and more of them would have died"
-            )
-        case _:
-            why = f": {hold.reason}" if hold.reason else ""
-            return f"{hold.kind} since {since} by {hold.by}{why}"
 
 
 def _remedy(hold: Hold) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "entry_columns",
     "filled",
     "hold_columns",
+    "hold_of",
 ]
 
 Row = Sequence[Any]
@@ -28,7 +29,7 @@ Row = Sequence[Any]
 
 def changed(change: Change, row: Row) -> Changed:
     """What a change comes to. Columns: number; hold, its reason, by and since."""
-    before = _hold(row[1:5])
+    before = hold_of(row[1:5])
     return Changed(before=before, after=prevailing(before, change.hold))
 
 
@@ -52,7 +53,7 @@ def condition(row: Row) -> Condition:
     Columns: name, kind; hold, its reason, by and since; failing_since, worked_at, behind_from; the counters.
     """
     name, kind, *rest = row[:9]
-    hold = _hold(rest[:4])
+    hold = hold_of(rest[:4])
     failing_since, worked_at, behind_from = rest[4:]
     counts = DestinationCounts(**dict(zip(DESTINATION_COUNTERS, row[9:], strict=True)))
     return Condition(
@@ -103,7 +104,8 @@ def count_filled(accounts: Accounts, destination: int, count: int) -> None:
         counts["pending"] += count
 
 
-def _hold(row: Row) -> Hold | None:
+def hold_of(row: Row) -> Hold | None:
+    """Why nothing is sent. Columns: the hold, its reason, by and since."""
     kind, reason, by, since = row
     if kind is None:
         return None

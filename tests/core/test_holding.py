@@ -6,7 +6,8 @@ from relay.core.audit import RELAY
 from relay.core.delivery import HOUR
 from relay.core.holding import Condition, Hold, HoldKind, prevailing
 from relay.core.ledger import DestinationCounts
-from relay.core.standing import Standing, hold_words, standing_of
+from relay.core.standing import Standing, standing_of
+from relay.core.timeline.words import hold_words
 from tests.fakes import NOW_US
 
 DAY = 24 * HOUR

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from relay.core.holding import Condition, Hold
 from relay.core.moment import text_of
-from relay.core.standing import Standing, hold_words
-from relay.core.timeline.words import clock
+from relay.core.standing import Standing
+from relay.core.timeline.words import clock, hold_words
 from relay.operate.actions.holding import Report
 
 __all__ = ["Line", "as_document", "said", "show_table"]

@@ -359,7 +359,7 @@ LEFT JOIN inquiries AS i ON i.run = r.number
 WHERE r.number = $1::bigint
 
 -- name: read_destinations
-SELECT number, name, kind FROM destinations
+SELECT number, name, kind, behind_from, hold, hold_reason, hold_by, held_since FROM destinations
 
 -- name: read_past_receipts
 -- Of this and of all that follow: the first and the last ones, and how many there are.
