@@ -178,6 +178,7 @@ class Process:
         #: What is in force.
         self.layout = read()
         self._read = read
+        self._backlog = script.backlog
         self._machine = machine
         self._api = api
         self._destinations = destinations
@@ -225,7 +226,7 @@ class Process:
             posts=self.store,
             # Seconds in which nothing changes are long in a history.
             look_s=3.0,
-            backlog=1000,
+            backlog=self._backlog,
             barrier=lambda: self.store.register(()),
         )
         await self._deliveries.open(_settings(self.layout))

@@ -70,7 +70,7 @@ def independent(world: "World", due: Sequence[tuple[str, Subject, int]]) -> None
         (d.place, d.subject, d.revision): d.state
         for d in looking.deliveries(world.disk)
     }
-    there = {place.name for place in world.layout.places}
+    there = {place.name for place in world.layout.places} - looking.held(world.disk)
     for destination in world.destinations:
         name = destination.place.name
         # Without a ladder, an event at fault waits longer than this.
@@ -91,7 +91,8 @@ def independent(world: "World", due: Sequence[tuple[str, Subject, int]]) -> None
 
 def open_deliveries(world: "World") -> list[str]:
     """What is still to be delivered, in words."""
-    return [
+    behind = [f"{name} is behind" for name in looking.behind(world.disk)]
+    return behind + [
         f"{d.number}: {d.subject} revision {d.revision} to {d.place}{' leased' * d.leased}"
         for d in looking.deliveries(world.disk)
         if d.state in OPEN
