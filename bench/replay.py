@@ -43,6 +43,7 @@ from relay.app.system import System, ThreadExecutor
 from relay.core.courier import settlement
 from relay.core.delivery import Policy, Refused
 from relay.core.identity import Kind, Outcome, RunKey, event_id_text
+from relay.core.ports import Wish
 from relay.core.receipt import Receipt
 from relay.core.route import Router
 from relay.deliver.dispatch import Dispatch
@@ -217,7 +218,9 @@ async def _bury(settings: Settings, count: int) -> None:
     for start in range(0, count, _GROUP):
         numbers = range(start, min(start + _GROUP, count))
         await store.record([_receipt(number, now) for number in numbers])
-        parcels = await store.claim("measured", limit=_GROUP, size=1 << 40, now=now)
+        parcels = await store.claim(
+            "measured", Wish(first=_GROUP, size=1 << 40, now=now)
+        )
         refused = Refused(reason="status_410", status=410)
         await store.settle(
             [

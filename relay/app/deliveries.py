@@ -11,11 +11,14 @@ from typing import Final
 
 import structlog
 
-from relay.app.destinations import build_courier, build_sender
+from relay.app.destinations import build_courier, build_sender, health_policy
 from relay.app.system import System
 from relay.core.errors import RelayError
+from relay.core.health import HealthPolicy
+from relay.core.holding import Posts
 from relay.core.ports import Executor, Metrics, Outbox, Sender
 from relay.deliver.dispatch import Dispatch
+from relay.deliver.warden import Warden
 from relay.deliver.worker import Courier
 from relay.settings import Destination, Settings
 from relay.supervise import Supervisor, Worker
@@ -45,16 +48,31 @@ class Deliveries:
         metrics: Metrics,
         supervisor: Supervisor,
         dispatch: Dispatch,
+        posts: Posts,
+        look_s: float,
+        backlog: int,
         thread: Callable[[str], Executor],
         barrier: Callable[[], Awaitable[None]],
     ) -> None:
-        """``barrier`` returns when every commit that was under way has ended."""
+        """``barrier`` returns when every commit that was under way has ended.
+
+        ``look_s`` are the seconds between two looks at who is held, ``backlog`` the deliveries that one
+        destination may have open.
+        """
         self._barrier = barrier
         self._outbox = outbox
         self._system = system
         self._metrics = metrics
         self._supervisor = supervisor
         self._dispatch = dispatch
+        self.warden = Warden(
+            posts,
+            dispatch,
+            clock=system.clock,
+            metrics=metrics,
+            every_s=look_s,
+            backlog=backlog,
+        )
         self._thread = thread
         self._posts: dict[str, _Post] = {}
 
@@ -69,11 +87,14 @@ class Deliveries:
         Raises:
             MisconfiguredError: a destination cannot work as configured.
         """
+        await self._appoint(settings)
         for destination in settings.destinations:
             self._posts[destination.name] = await self._hire(destination, settings)
 
     def employ(self) -> None:
         """Let them work, and take parcels from the commits."""
+        warden = self.warden
+        self._supervisor.start(Worker("holds", warden.run, warden.stop))
         self._dispatch.employ([post.courier for post in self._posts.values()])
         for post in self._posts.values():
             self._start(post)
@@ -86,6 +107,7 @@ class Deliveries:
         """
         wanted = {one.name: one for one in settings.destinations}
         before = self._posts
+        await self._appoint(settings)
         leaving = {
             name: post
             for name, post in before.items()
@@ -105,6 +127,14 @@ class Deliveries:
         for name, post in self._posts.items():
             if before.get(name) is not post:
                 self._start(post)
+
+    async def _appoint(self, settings: Settings) -> None:
+        """Know who is held before anything is sent there."""
+        self.warden.appoint(self._policies(settings))
+        await self.warden.look()
+
+    def _policies(self, settings: Settings) -> Mapping[str, HealthPolicy]:
+        return {one.name: health_policy(one) for one in settings.destinations}
 
     async def close(self) -> None:
         """Close every sender, all at once: one that is slow takes no time from the others."""
@@ -129,6 +159,7 @@ class Deliveries:
             settings=settings,
             system=self._system,
             metrics=self._metrics,
+            told=self.warden.ear(destination.name),
         )
         return _Post(destination, sender, courier)
 

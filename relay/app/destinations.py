@@ -4,15 +4,16 @@ Owns which sender a kind of destination has and how it is bounded.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
 from relay.app.catalogs import moment_us
 from relay.app.system import System
 from relay.core.credential import Credential
-from relay.core.delivery import Policy
+from relay.core.delivery import Outcome, Policy
 from relay.core.egress import EgressPolicy
 from relay.core.gate import GatePolicy
+from relay.core.health import HealthPolicy
 from relay.core.ports import Executor, Metrics, Outbox, Sender
 from relay.core.signing import StandardKey
 from relay.core.steady import SteadyClock
@@ -31,7 +32,7 @@ from relay.settings import (
 )
 from relay.version import VERSION
 
-__all__ = ["build_courier", "build_sender"]
+__all__ = ["build_courier", "build_sender", "health_policy"]
 
 #: Kafka and files answer for all at once: one fault says that the destination does not work.
 _GATE_OF_ONE = GatePolicy(faults_to_open=1)
@@ -69,17 +70,9 @@ def build_courier(
     settings: Settings,
     system: System,
     metrics: Metrics,
+    told: Callable[[Sequence[Outcome]], None],
 ) -> Courier:
     """Make the courier that empties a destination's backlog into its sender."""
-    is_http = isinstance(destination, HttpDestination)
-    policy = (
-        Policy(
-            max_age=destination.max_age.us,
-            ladder=tuple(step.us for step in destination.ladder),
-        )
-        if isinstance(destination, HttpDestination)
-        else Policy(max_age=destination.max_age.us, laddered=False)
-    )
     return Courier(
         destination.name,
         sender=sender,
@@ -87,12 +80,36 @@ def build_courier(
         clock=SteadyClock(system.clock, asyncio.get_running_loop().time),
         checkpoints=system.checkpoints,
         metrics=metrics,
-        options=CourierOptions(
-            policy=policy,
-            gate=_GATE if is_http else _GATE_OF_ONE,
-            ready_max=settings.limits.ready_parcels,
-            ready_bytes=settings.limits.ready_bytes,
-        ),
+        options=_bounds(destination, settings),
+        told=told,
+    )
+
+
+def health_policy(destination: Destination) -> HealthPolicy:
+    """When the relay stops sending to a destination by itself."""
+    after = destination.disable_after
+    return HealthPolicy(
+        disable_after=None if after is None else after.us, brake=destination.brake
+    )
+
+
+def _bounds(destination: Destination, settings: Settings) -> CourierOptions:
+    limits, max_age = settings.limits, destination.max_age.us
+    if isinstance(destination, HttpDestination):
+        ladder = tuple(step.us for step in destination.ladder)
+        return CourierOptions(
+            policy=Policy(max_age=max_age, ladder=ladder),
+            gate=_GATE,
+            ready_max=limits.ready_parcels,
+            ready_bytes=limits.ready_bytes,
+            rate=destination.rate,
+            ordered=destination.ordering == "run",
+        )
+    return CourierOptions(
+        policy=Policy(max_age=max_age, laddered=False),
+        gate=_GATE_OF_ONE,
+        ready_max=limits.ready_parcels,
+        ready_bytes=limits.ready_bytes,
     )
 
 

@@ -16,6 +16,7 @@ from relay.app import stopping
 from relay.app.catalogs import build_catalog
 from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
+from relay.app.holds import look_s
 from relay.app.inquirers import Inquirers
 from relay.app.replays import employ_replayer, readmission_of, replaying_of
 from relay.app.speaking import Speaking
@@ -222,6 +223,9 @@ class Service:
     async def _open_destinations(self) -> None:
         self.deliveries = Deliveries(
             outbox=self.store,
+            posts=self.store,
+            look_s=look_s(self._settings),
+            backlog=self._settings.limits.backlog,
             system=self._system,
             metrics=self.metrics,
             supervisor=self.supervisor,
@@ -257,6 +261,8 @@ class Service:
             executor.close()
 
     def _employ(self) -> None:
+        # After the deliveries: what their last tries say is written as well.
+        self._at_stop_end("holds", lambda: ["holds"], within_s=stopping.HOLDS_S)
         self.deliveries.employ()
         self.inquirers.employ(
             self._settings.sources, public_url=self._settings.public.url
@@ -316,9 +322,11 @@ class Service:
         spoken = Speaking(
             self._settings,
             self.inquirers,
+            warden=self.deliveries.warden,
+            posts=self.store,
             replaying=replaying_of(*ground, self.replayer.hint, clock=clock),
             readmission=readmission_of(*ground, clock=clock),
-            clock=clock,
+            system=self._system,
         )
         self._at_stop("socket", spoken.close, within_s=stopping.SOCKET_S)
         await spoken.open()

@@ -8,11 +8,15 @@ from typing import Final
 
 import structlog
 
+from relay.app.holds import holding_of
 from relay.app.inquirers import Inquirers
-from relay.core.ports import Clock
+from relay.app.system import System
+from relay.core.holding import Posts
+from relay.deliver.warden import Warden
 from relay.operate.actions.readmitting import Readmission
 from relay.operate.actions.replaying import Replaying
 from relay.operate.actions.sweeping import Sweeping
+from relay.operate.api.destinations import Destinations
 from relay.operate.api.quarantine import Quarantined
 from relay.operate.api.replays import Replays
 from relay.operate.api.sweeps import Sweeps
@@ -34,16 +38,19 @@ class Speaking:
         *,
         replaying: Replaying,
         readmission: Readmission,
-        clock: Clock,
+        warden: Warden,
+        posts: Posts,
+        system: System,
     ) -> None:
         self._inquirers = inquirers
-        self._sweeping = Sweeping(inquirers, clock=clock)
+        self._sweeping = Sweeping(inquirers, clock=system.clock)
         self._socket: Socket | None = None
         if settings.store.file is not None:
             routes = [
                 *Sweeps(self._sweeping).routes(),
                 *Replays(replaying).routes(),
                 *Quarantined(readmission).routes(),
+                *Destinations(holding_of(warden, posts, system=system)).routes(),
             ]
             self._socket = Socket(socket_of(settings.store_path), routes)
 

@@ -21,6 +21,7 @@ STORE_S: Final = 5.0
 RETENTION_S: Final = 1.0
 REPLAYS_S: Final = 1.0
 SOCKET_S: Final = 2.0
+HOLDS_S: Final = 1.0
 
 
 def stop_budget_s(settings: Settings) -> float:
@@ -41,4 +42,5 @@ def stop_budget_s(settings: Settings) -> float:
         + RETENTION_S
         + REPLAYS_S
         + SOCKET_S
+        + HOLDS_S
     )

@@ -12,6 +12,7 @@ import structlog
 
 from relay.app.system import System
 from relay.core.errors import MisconfiguredError, StoreBusyError
+from relay.core.holding import Condition
 from relay.core.ledger import Ledger
 from relay.core.ports import Executor, Handover, Metrics
 from relay.core.retention import Keeping
@@ -26,6 +27,7 @@ __all__ = [
     "build_store",
     "is_empty",
     "keeping_of",
+    "read_conditions",
     "read_ledger",
     "recount",
     "wait_for_store",
@@ -158,6 +160,19 @@ async def read_ledger(place: Place) -> Ledger:
         with _told_of(place):
             return await postgres.read_ledger_of(place.store.reveal())
     return await asyncio.to_thread(sqlite.read_ledger_of, place.store_path)
+
+
+async def read_conditions(place: Place) -> Sequence[Condition]:
+    """How every destination stands, whether or not a relay is serving the store.
+
+    Raises:
+        MisconfiguredError: there is no store there, or it cannot be read.
+        StoreBusyError: it does not answer.
+    """
+    if place.store.file is None:
+        with _told_of(place):
+            return await postgres.read_conditions_of(place.store.reveal())
+    return await asyncio.to_thread(sqlite.read_conditions_of, place.store_path)
 
 
 async def recount(place: Place) -> tuple[Ledger, Ledger]:

@@ -7,6 +7,7 @@ import typer
 from relay.cli import (
     dead,
     demo,
+    destinations,
     explain,
     inspect,
     quarantine,
@@ -36,6 +37,11 @@ app.command("explain", short_help="Show where a run is, and what is waited for."
 )
 app.command("ledger", short_help="Show what was received and what became of it.")(
     inspect.ledger
+)
+app.add_typer(
+    destinations.app,
+    name="destinations",
+    short_help="Show how destinations stand; pause, resume or forget one.",
 )
 app.command(
     "sweep", short_help="Look for runs whose callback never came.", cls=sweep.Help

@@ -21,6 +21,7 @@ __all__ = [
     "Fault",
     "Outcome",
     "Policy",
+    "Queue",
     "Refused",
     "Released",
     "State",
@@ -64,6 +65,22 @@ class Fault(Enum):
     EVENT = "event"
     #: The destination as a whole (refused, timed out, 429, 5xx): it counts towards the gate.
     DESTINATION = "destination"
+    #: The destination says that it is no more (410): the gate opens at once.
+    GONE = "gone"
+
+    @property
+    def is_of_destination(self) -> bool:
+        """Whether it says something about the destination rather than about one event."""
+        return self is not Fault.EVENT
+
+
+class Queue(IntEnum):
+    """In which of a destination's two queues an open delivery waits; neither waits for the other."""
+
+    #: Never tried, as far as is known.
+    FIRST = 0
+    #: It has failed before, or is sent once more on purpose.
+    AGAIN = 1
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +178,8 @@ def follow(
     """Decide what follows a try.
 
     ``now`` is wall time in microseconds; ``gate_open`` says that the destination is known not to
-    work, in which case its faults use up no step of the ladder.
+    work, in which case its faults use up no step of the ladder. A destination that says that it is
+    gone has its gate open by that.
     """
     match outcome:
         case Delivered():
@@ -208,8 +226,8 @@ def _after_failure(
             attempts=tried.attempts + 1,
             reason="expired",
         )
-    blameless = outcome.fault is Fault.DESTINATION and (
-        gate_open or not policy.laddered
+    blameless = outcome.fault is Fault.GONE or (
+        outcome.fault is Fault.DESTINATION and (gate_open or not policy.laddered)
     )
     attempts = tried.attempts if blameless else tried.attempts + 1
     wait = 0 if blameless else _wait(policy, attempt=attempts + 1, seed=tried.seed)

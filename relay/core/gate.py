@@ -1,15 +1,20 @@
 """Gate: whether a destination as a whole works, and when to knock again when it does not.
 
-Owns the arithmetic of opening, probing and closing. Knows nothing of any single delivery.
+Owns the arithmetic of opening, probing and closing. Knows nothing of any single delivery but whether it
+has failed before: who has, speaks for itself first, and keeps nobody else away.
 """
 
 from dataclasses import dataclass, replace
 from typing import Final
 
+from relay.core.delivery import Queue
+
 __all__ = ["Gate", "GatePolicy"]
 
 PROBE_FIRST: Final = 1.0
 PROBE_LAST: Final = 30.0
+#: Doublings after which every wait is the longest.
+_DOUBLINGS_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +31,23 @@ class GatePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """The state of one destination; every move gives a new one. Times are monotonic seconds."""
+    """The state of one destination; every move gives a new one. Times are monotonic seconds.
+
+    Each queue has its own next probe. A first try that fails puts off both; a delivery that has failed
+    before puts off only its like, so that a run at which the destination always fails does not keep
+    away a fresh event that would get through.
+    """
 
     policy: GatePolicy = GatePolicy()
     faults: int = 0
     #: When the first of them was.
     since: float = 0.0
+    #: First tries, and tries of what had failed before, that failed while it was open.
     probes: int = 0
+    repeats: int = 0
+    #: When the next of each may go; None while it is closed.
     probe_at: float | None = None
+    repeat_at: float | None = None
 
     @property
     def open(self) -> bool:
@@ -44,13 +58,20 @@ class Gate:
         """A try reached the destination and it answered like one that works."""
         if not self.faults and not self.open:
             return self
-        return replace(self, faults=0, probes=0, probe_at=None)
+        return Gate(policy=self.policy)
 
-    def failed(self, now: float, *, probe: bool) -> "Gate":
-        """A try failed through the destination's own fault at ``now``.
+    def failed(
+        self,
+        now: float,
+        *,
+        probe: bool,
+        queue: Queue = Queue.FIRST,
+        peace_s: float = 0.0,
+    ) -> "Gate":
+        """A try out of ``queue`` failed through the destination's own fault at ``now``.
 
-        While it is open only the probe's failure counts: tries that were under way when it opened
-        say nothing new.
+        While it is open only a probe's failure counts: tries that were under way when it opened say
+        nothing new. ``peace_s`` is for how long the destination has asked to be left alone.
         """
         if self.open and not probe:
             return self
@@ -59,12 +80,45 @@ class Gate:
         few = faults < self.policy.faults_to_open
         if not self.open and few and now - since < self.policy.apart_s:
             return replace(self, faults=faults, since=since)
-        wait = min(
-            self.policy.probe_first_s * 2.0 ** min(self.probes, 16),
-            self.policy.probe_last_s,
-        )
-        return replace(self, faults=faults, probes=self.probes + 1, probe_at=now + wait)
+        return self._put_off(now, faults, since, queue, peace_s)
 
-    def may_probe(self, now: float) -> bool:
-        """Whether the one probe is due."""
-        return self.probe_at is not None and now >= self.probe_at
+    def gone(self, now: float, *, probe: bool) -> "Gate":
+        """It says that it is no more; whatever went before, it is open from now on."""
+        if self.open and not probe:
+            return self
+        since = self.since if self.faults else now
+        return self._put_off(now, self.faults + 1, since, Queue.FIRST, 0.0)
+
+    def wait_s(self, now: float, queue: Queue) -> float:
+        """How long it is until a probe out of ``queue`` may go; 0 where it may now, or need not ask."""
+        at = self.probe_at if queue is Queue.FIRST else self.repeat_at
+        return 0.0 if at is None else max(0.0, at - now)
+
+    def may_probe(self, now: float, queue: Queue = Queue.FIRST) -> bool:
+        """Whether a probe out of ``queue`` is due."""
+        return self.open and self.wait_s(now, queue) <= 0.0
+
+    def _put_off(
+        self, now: float, faults: int, since: float, queue: Queue, peace_s: float
+    ) -> "Gate":
+        probes = self.probes
+        probe_at = now if self.probe_at is None else self.probe_at
+        if queue is Queue.FIRST:
+            probes += 1
+            probe_at = now + self._wait(probes)
+        repeats = self.repeats + 1
+        # Asked for by the destination itself, peace is kept by everyone.
+        peace_at = now + peace_s
+        return replace(
+            self,
+            faults=faults,
+            since=since,
+            probes=probes,
+            repeats=repeats,
+            probe_at=max(probe_at, peace_at),
+            repeat_at=max(now + self._wait(repeats), peace_at),
+        )
+
+    def _wait(self, probes: int) -> float:
+        doubled = self.policy.probe_first_s * 2.0 ** min(probes - 1, _DOUBLINGS_MAX)
+        return min(doubled, self.policy.probe_last_s)

@@ -6,7 +6,7 @@ they are held is derived from it wherever it is shown.
 """
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -14,6 +14,7 @@ from relay.core.audit import Entry
 from relay.core.ledger import DestinationCounts
 
 __all__ = [
+    "FORGOTTEN",
     "Change",
     "Changed",
     "Condition",
@@ -23,6 +24,9 @@ __all__ = [
     "Posts",
     "prevailing",
 ]
+
+#: Why deliveries are dead whose destination has gone, and which an operator has given up.
+FORGOTTEN: Final = "forgotten"
 
 #: ``paused`` by a person, or by a run of permanent failures; ``disabled`` by the destination itself (410),
 #: or by days of nothing but failures. Either ends by a person's word alone.
@@ -105,8 +109,38 @@ class Posts(Protocol):
         """
         ...
 
+    async def abandon(
+        self, destination: str, /, *, limit: int, entry: Entry | None
+    ) -> int:
+        """Let up to so many of its deliveries die that are in nobody's hands (reason `FORGOTTEN`).
+
+        Gives how many did. ``entry`` is written with them.
+
+        Raises:
+            StoreBusyError: not now.
+        """
+        ...
+
     async def note(self, notes: Sequence[Note], /) -> None:
         """Remember how tries go.
+
+        Raises:
+            StoreBusyError: not now.
+        """
+        ...
+
+    async def fall_behind(self, destination: str, /) -> bool:
+        """Make no deliveries for it from the next event on; gives whether that is news.
+
+        Raises:
+            StoreBusyError: not now.
+        """
+        ...
+
+    async def fill(self, destination: str, /, *, limit: int) -> bool:
+        """Make the deliveries of up to so many events that it is behind with, oldest first.
+
+        Gives whether there may be more of them. When there are none it is not behind any more.
 
         Raises:
             StoreBusyError: not now.

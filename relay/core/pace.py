@@ -34,6 +34,10 @@ class Pace:
         """Nobody takes a turn before then, or before what was wanted already."""
         self.quiet_until = max(self.quiet_until, until)
 
+    def until(self, now: float) -> float:
+        """How long it is until the next turn, without taking it."""
+        return 0.0 if self._next is None else max(0.0, self._next - now)
+
     def wait(self, now: float) -> float:
         """Take the next turn, and say how long it is until then, were it not for :attr:`quiet_until`."""
         earliest = now - self._burst_s

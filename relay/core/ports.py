@@ -4,13 +4,13 @@ Owns only shapes. Each consumer asks for the one or two methods that it needs; `
 objects in, tests wire scripted ones. Methods take and return lists, so that work can be grouped.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from relay.core.delivery import Outcome, Step
+from relay.core.delivery import Outcome, Queue, Step
 from relay.core.errors import UnstorableError
 from relay.core.event import Event, Facts, build
 from relay.core.identity import RunKey, event_id
@@ -20,6 +20,7 @@ from relay.core.retention import PassStep, Progress
 from relay.core.run import Verdict
 
 __all__ = [
+    "Amendment",
     "Checkpoint",
     "Checkpoints",
     "Clock",
@@ -40,6 +41,7 @@ __all__ = [
     "Room",
     "Sender",
     "Settlement",
+    "Wish",
 ]
 
 R = TypeVar("R")
@@ -132,6 +134,7 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     replay: int | None = None
     #: Bytes of the receipt behind it.
     size: int = 0
+    queue: Queue = Queue.FIRST
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +143,30 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     parcel: Parcel
     outcome: Outcome
     step: Step
+
+
+class Amendment(msgspec.Struct, frozen=True, kw_only=True):
+    """Another word on a failed try: ``step`` instead of what was ``written``, if that still stands there."""
+
+    number: int
+    written: Step
+    step: Step
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a courier has room for."""
+
+    #: Deliveries out of each queue, at the most.
+    first: int
+    again: int = 0
+    #: Bytes of the receipts behind them, together; one delivery may come in any case.
+    size: int
+    #: Wall microseconds; what is due later is left alone.
+    now: int
+    #: Whether an earlier delivery of the same run, as long as it is open, keeps the later ones back.
+    ordered: bool = True
+    #: Sources of which nothing is wanted.
+    but: Collection[str] = ()
 
 
 class Sender(Protocol):
@@ -170,17 +197,16 @@ class Sender(Protocol):
 class Outbox(Protocol):
     """Where deliveries wait and where what became of them is written."""
 
-    async def claim(
-        self, destination: str, /, *, limit: int, size: int, now: int
-    ) -> Sequence[Parcel]:
-        """Lease up to ``limit`` due deliveries, oldest first, none whose run has an earlier one open.
-
-        Of as many as together hold ``size`` bytes at the most, but of one in any case.
-        """
+    async def claim(self, destination: str, wish: Wish, /) -> Sequence[Parcel]:
+        """Lease deliveries that are due: of each source as many as of the others, oldest first."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement], /) -> Sequence[bool]:
         """Write what became of them. False where the lease was no longer held: nothing was written."""
+        ...
+
+    async def amend(self, amendments: Sequence[Amendment], /) -> None:
+        """Write the other word where nobody has had the delivery since."""
         ...
 
     async def next_due(self, destination: str, /) -> int | None:
@@ -209,6 +235,9 @@ MetricName = Literal[
     "runflow_relay_attempts_total",
     "runflow_relay_attempt_seconds",
     "runflow_relay_destination_up",
+    "runflow_relay_destination_state",
+    "runflow_relay_destination_failing_since_seconds",
+    "runflow_relay_destination_behind",
     "runflow_relay_source_outcomes",
     "runflow_relay_deliveries",
     "runflow_relay_asks_total",

@@ -18,16 +18,29 @@ class Dispatch:
         self._couriers: Mapping[str, Courier] = {}
         #: Everyone ever employed, by name: a courier that was let go gives back what it is handed.
         self._last: dict[str, Courier] = {}
+        #: Destinations that nothing is sent to now.
+        self._held: frozenset[str] = frozenset()
 
     def employ(self, couriers: Sequence[Courier]) -> None:
         """Let these couriers take parcels from now on, and nobody else."""
         self._couriers = {courier.name: courier for courier in couriers}
         self._last |= self._couriers
+        self.hold(self._held)
+
+    def hold(self, destinations: Iterable[str]) -> None:
+        """Send nothing to these, and to all others again."""
+        self._held = frozenset(destinations)
+        for name, courier in self._couriers.items():
+            courier.hold(held=name in self._held)
 
     @property
     def degraded(self) -> Sequence[str]:
-        """Destinations that are known not to work now."""
-        return [name for name, courier in self._couriers.items() if courier.gate.open]
+        """Destinations that are known not to work now, or that nothing is sent to."""
+        return [
+            name
+            for name, courier in self._couriers.items()
+            if courier.gate.open or name in self._held
+        ]
 
     def room(self) -> Room:
         """See :class:`relay.core.ports.Handover`."""

@@ -14,10 +14,11 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from relay.core.courier import settlement
+from relay.core.courier import Suspects, settlement
 from relay.core.delivery import Delivered, Failed, Outcome, Policy, Released, State
 from relay.core.errors import StoreBusyError, StoreFullError
-from relay.core.ports import Metrics, Outbox, Parcel, Settlement
+from relay.core.gate import Gate
+from relay.core.ports import Amendment, Metrics, Outbox, Parcel, Settlement
 
 __all__ = ["Attempt", "Settler"]
 
@@ -34,8 +35,8 @@ class Attempt(NamedTuple):
 
     parcel: Parcel
     outcome: Outcome
-    #: Whether the destination was known not to work, this try included.
-    gate_open: bool
+    #: The gate as it was left.
+    gate: Gate
     #: When it ended, wall microseconds: the next try is due from here, however long the commit takes.
     ended_at: int
 
@@ -61,6 +62,9 @@ class Settler:
         self._attempts: list[Attempt] = []
         #: Judged and said; a crash of this task leaves them for the next one.
         self._unwritten: list[Settlement] = []
+        self._suspects = Suspects(policy)
+        #: Written after what is unwritten.
+        self._amendments: list[Amendment] = []
         self._wake = asyncio.Event()
         self._shrunk = asyncio.Condition()
         self._ending = False
@@ -113,13 +117,21 @@ class Settler:
 
     def _judge(self) -> None:
         attempts, self._attempts = self._attempts, []
-        self._unwritten += [
-            settlement(
-                parcel, outcome, policy=self._policy, gate_open=gate_open, now_us=ended
+        settlements = []
+        for parcel, outcome, gate, ended in attempts:
+            item = settlement(
+                parcel,
+                outcome,
+                policy=self._policy,
+                gate_open=gate.open,
+                now_us=ended,
             )
-            for parcel, outcome, gate_open, ended in attempts
-        ]
-        self._report(attempts)
+            settlements.append(item)
+            # Where all goes well there is nothing to remember.
+            if gate.faults or self._suspects:
+                self._amendments += self._suspects.see(item, gate, now_us=ended)
+        self._unwritten += settlements
+        self._report(settlements)
 
     async def _write(self, batch: Sequence[Settlement]) -> None:
         while True:
@@ -139,14 +151,27 @@ class Settler:
                         destination=self._destination,
                         delivery=item.parcel.number,
                     )
+            await self._amend()
             self._written()
             return
 
+    async def _amend(self) -> None:
+        """What has been written of tries that failed before the gate opened was too hard on them."""
+        amendments, self._amendments = self._amendments, []
+        if not amendments:
+            return
+        try:
+            await self._outbox.amend(amendments)
+        except (StoreBusyError, StoreFullError) as error:
+            # They keep the steps that they have taken: they come later, and are not lost.
+            log.warning("amend.given_up", destination=self._destination, why=str(error))
+
     # --- what is said of it -----------------------------------------------------------------------
 
-    def _report(self, attempts: Sequence[Attempt]) -> None:
+    def _report(self, settlements: Sequence[Settlement]) -> None:
         counts: Counter[tuple[str, str]] = Counter()
-        for parcel, outcome, *_ in attempts:
+        for item in settlements:
+            parcel, outcome, step = item.parcel, item.outcome, item.step
             if isinstance(outcome, Delivered):
                 counts["delivered", ""] += 1
                 self._metrics.observe(
@@ -164,8 +189,10 @@ class Settler:
                     event_id=str(parcel.letter.event_id),
                     run_id=parcel.letter.facts.key.id,
                     attempt=parcel.attempts + 1,
-                    outcome=(State.DEAD if final else State.PENDING).name.lower(),
+                    outcome=step.state.name.lower(),
                     reason=outcome.reason,
+                    # Where it is not this try that ended it, but its age.
+                    dead_of=step.reason if step.state is State.DEAD else None,
                     status=outcome.status,
                     detail=outcome.detail,
                     duration_ms=outcome.duration_us // 1000,

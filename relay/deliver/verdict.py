@@ -3,8 +3,9 @@
 Owns the table from status and fault to outcome, ``Retry-After``, and what is kept of an answer. Does
 no I/O and must not know how the request was made or what the relay does with the outcome.
 
-Sources: Standard Webhooks 1.0.0 ("2xx is success, everything else, redirects included, is failure");
-RFC 9110, 10.2.3 (``Retry-After``), 15 (an invalid status is treated as 5xx), 15.5.9 (408).
+Sources: Standard Webhooks 1.0.0 ("2xx is success, everything else, redirects included, is failure"; 410
+disables; 429, 502 and 504 are to be throttled); RFC 9110, 10.2.3 (``Retry-After``), 15 (an invalid status is
+treated as 5xx), 15.5.9 (408), 15.5.14 (a 413 that is temporary has a ``Retry-After``); RFC 8470, 5.2 (425).
 """
 
 import errno
@@ -33,6 +34,11 @@ __all__ = [
 #: that fail in an unlucky moment.
 FAULTS: Final = (aiohttp.ClientError, OSError, RuntimeError)
 
+_GONE: Final = 410
+_TOO_LARGE: Final = 413
+#: The client errors that say nothing of the event: too slow, too early, too often.
+_BUSY: Final = (408, 425, 429)
+
 _SECOND_US: Final = 1_000_000
 _DETAIL_MAX: Final = 200
 _DELTA: Final = re.compile("[0-9]{1,10}")
@@ -55,9 +61,16 @@ def fault_of(status: int) -> Fault | None:
     """Say whose fault a status is; None for the only success there is, 2xx."""
     if 200 <= status <= 299:
         return None
-    if status in (408, 429) or status >= 500:
+    if status == _GONE:
+        return Fault.GONE
+    if status in _BUSY or status >= 500:
         return Fault.DESTINATION
     return Fault.EVENT
+
+
+def _may_postpone(status: int) -> bool:
+    """Whether a ``Retry-After`` beside this status is about a later try of the same."""
+    return status == _TOO_LARGE or fault_of(status) is Fault.DESTINATION
 
 
 def retry_after_us(text: str, *, now_us: int) -> int | None:
@@ -96,16 +109,22 @@ def outcome_of_answer(
     if fault is None:
         return Delivered(status=status, duration_us=duration_us)
     wait = None
-    if answer.retry_after is not None and status in (429, 503):
+    if answer.retry_after is not None and _may_postpone(status):
         wait = retry_after_us(answer.retry_after, now_us=now_us())
     return Failed(
-        reason=f"status_{status}" if status <= 599 else "status_unknown",
+        reason=_word_of(status),
         fault=fault,
         status=status,
         retry_after_us=wait,
         duration_us=duration_us,
         excerpt=_without(hidden(), answer.excerpt),
     )
+
+
+def _word_of(status: int) -> str:
+    if status == _GONE:
+        return "gone"
+    return f"status_{status}" if status <= 599 else "status_unknown"
 
 
 def _without(secrets: Iterable[bytes], excerpt: bytes) -> bytes:

@@ -1,24 +1,21 @@
-"""Worker: the loop that empties one destination's backlog.
+"""Worker: the courier that empties one destination's backlog.
 
-Owns which parcels are in memory, how many tries run at once, and when the store is asked for more.
-Decides nothing itself. Knows nothing of how a try is made, or of how its outcome is written.
+Owns the tasks that send, what becomes of the gate after each call, and what that does to all that waits.
+Decides nothing itself. Knows nothing of how a try is made, how its outcome is written, or when the store
+is asked.
 
-Fresh parcels come straight from the commit that made them; everything else (retries, what a dead
-process left, what found no room) is polled. A hint makes the poll happen sooner; the poll is the truth.
+Fresh parcels come straight from the commit that made them; everything else is polled.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import structlog
 
-from relay.core.courier import judge_gate
-from relay.core.delivery import Failed, Fault, Outcome, Policy, Released
-from relay.core.errors import StoreBusyError, StoreFullError
+from relay.core.courier import judge_gate, strains
+from relay.core.delivery import Failed, Fault, Outcome, Policy, Queue, Released
 from relay.core.gate import Gate, GatePolicy
 from relay.core.ports import (
     Checkpoints,
@@ -28,22 +25,17 @@ from relay.core.ports import (
     Parcel,
     Sender,
 )
+from relay.deliver.polling import Poller
+from relay.deliver.ready import Ready
 from relay.deliver.settling import Attempt, Settler
+from relay.deliver.slots import Slots
 
 __all__ = ["Courier", "CourierOptions"]
 
 log: Final = structlog.stdlib.get_logger(__name__)
 
-#: The store is asked at least this often, whatever the hints say.
-POLL_S: Final = 1.0
-#: What became due this long ago should have been claimed; also the shortest time between polls.
-OVERDUE_S: Final = 0.05
-#: Parcels asked of the store in one claim.
-CLAIM_MAX: Final = 256
-#: Parcels that are prepared together.
-AHEAD: Final = 32
-#: Bytes of receipts behind them; what is larger is built when it is its turn.
-AHEAD_BYTES: Final = 256 * 1024
+#: Probes under way at once: a fresh event and one that has failed before.
+PROBES_MAX: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +48,10 @@ class CourierOptions:
     ready_max: int = 1000
     #: Bytes of the receipts behind parcels held in memory, those being tried included.
     ready_bytes: int = 64 * 1024 * 1024
+    #: Calls a second; None: as many as the destination takes.
+    rate: float | None = None
+    #: Whether events of one run go one after the other.
+    ordered: bool = True
 
 
 class Courier:
@@ -71,22 +67,27 @@ class Courier:
         checkpoints: Checkpoints,
         metrics: Metrics,
         options: CourierOptions,
+        told: Callable[[Sequence[Outcome]], None] | None = None,
     ) -> None:
+        """``told`` hears what each call to the sender came to."""
         self.name = name
+        self._told = told
         self._sender = sender
-        self._outbox = outbox
         self._clock = clock
         self._checkpoints = checkpoints
         self._metrics = metrics
-        self._options = options
         self.gate = Gate(policy=options.gate)
-        self._ready: deque[Parcel] = deque()
-        self._idle: deque[asyncio.Future[None]] = deque()
+        self._peace_max = options.policy.retry_after_max
+        self._ready = Ready(
+            most=options.ready_max,
+            bytes_most=options.ready_bytes,
+            prepare=sender.prepare,
+        )
+        self._slots = Slots(self._ready, most=sender.concurrency, rate=options.rate)
         #: Parcels whose try is under way; a crash of this worker gives them back.
         self._trying: dict[int, Parcel] = {}
-        self._bytes_left = options.ready_bytes
-        #: How many of those in front are prepared.
-        self._prepared = 0
+        #: Probes under way, by the queue that they are out of.
+        self._probes: dict[Queue, asyncio.Task[None]] = {}
         self._settler = Settler(
             name,
             outbox=outbox,
@@ -94,38 +95,80 @@ class Courier:
             metrics=metrics,
             written=self._written,
         )
-        self._poll_wake = asyncio.Event()
-        #: Whether more waits in the store than was last claimed.
-        self._backlog = False
-        #: Whether something there is overdue behind an earlier event of its run.
-        self._blocked = False
+        self._poller = Poller(
+            name,
+            desk=self,
+            ready=self._ready,
+            outbox=outbox,
+            clock=clock,
+            ordered=options.ordered,
+            probes_max=min(PROBES_MAX, sender.concurrency),
+        )
+        self._tasks: asyncio.TaskGroup
         self._stopping = False
+        #: Whether nothing is to be tried, whatever is due.
+        self._held = False
         self._tasks_left = 0
 
-    # --- what the commit sees ---------------------------------------------------------------------
+    # --- what the commit and the poller see -------------------------------------------------------
 
     @property
     def room(self) -> int:
         """How many fresh parcels could be taken now."""
-        if self.gate.open or self._stopping or self._bytes_left <= 0:
-            return 0
-        return max(0, self._options.ready_max - len(self._ready))
+        return 0 if self._is_shut else self._ready.room
 
-    def hand(self, parcel: Parcel) -> None:
+    @property
+    def held(self) -> bool:
+        """Whether nothing may be tried, not even a probe."""
+        return self._held
+
+    @property
+    def probing(self) -> Collection[Queue]:
+        """Of which queues a probe is under way."""
+        return self._probes.keys()
+
+    def hand(self, parcel: Parcel, /) -> None:
         """Take a parcel leased to this process; back it goes when no try may follow."""
-        if self.gate.open or self._stopping:
+        if self._is_shut:
             self._give_back([parcel])
             return
-        self._bytes_left -= parcel.size
-        self._ready.append(parcel)
-        self._wake_slot()
+        self._ready.add(parcel)
+        self._slots.wake()
+
+    @property
+    def _is_shut(self) -> bool:
+        """Whether nothing but a probe may be tried."""
+        return self.gate.open or self._stopping or self._held
+
+    def hold(self, *, held: bool) -> None:
+        """Try nothing more, not even a probe, and give back what waits in memory; or go on."""
+        if held == self._held:
+            return
+        self._held = held
+        if held:
+            self._give_back(self._ready.clear())
+        else:
+            self._poller.look()
 
     def hint(self) -> None:
         """Something waits in the store."""
-        self._backlog = True
-        # While the gate is open the next probe is due when it is due.
-        if not self.gate.open:
-            self._poll_wake.set()
+        self._poller.hint()
+
+    def probe(self, parcel: Parcel, /) -> None:
+        """Try one parcel while the destination does not work."""
+        if self._stopping or self._held:
+            self._give_back([parcel])
+            return
+        self._ready.hold(parcel)
+        self._slots.spend()
+        self._tasks_left += 1
+        self._probes[parcel.queue] = self._tasks.create_task(
+            self._until_last(lambda: self._probe(parcel))
+        )
+
+    def rest_s(self) -> float:
+        """How long no try may start, because of the rate; 0 where one may."""
+        return self._slots.rest_s()
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -134,24 +177,23 @@ class Courier:
         self._metrics.gauge("runflow_relay_destination_up", 1, destination=self.name)
         slots = self._sender.concurrency
         self._tasks_left = slots + 1
-        self._idle.clear()
+        self._slots.empty()
+        self._probes.clear()
         # After a crash: what was being tried may have arrived; it goes again with the same id.
         self._give_back([*self._trying.values()])
         self._trying.clear()
-        held = sum(parcel.size for parcel in self._ready)
-        self._bytes_left = self._options.ready_bytes - held
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._settler.run())
-            tasks.create_task(self._until_last(self._poller))
+        self._ready.recount()
+        async with asyncio.TaskGroup() as self._tasks:
+            self._tasks.create_task(self._settler.run())
+            self._tasks.create_task(self._until_last(self._poller.run))
             for _ in range(slots):
-                tasks.create_task(self._until_last(self._slot))
+                self._tasks.create_task(self._until_last(self._slot))
 
     def stop(self) -> None:
         """Start no further try. Idempotent."""
         self._stopping = True
-        self._poll_wake.set()
-        while self._idle:
-            _wake(self._idle.popleft())
+        self._poller.stop()
+        self._slots.wake_all()
 
     async def leave(self) -> None:
         """After :meth:`run` has ended, however it did: hold nothing any more.
@@ -164,7 +206,7 @@ class Courier:
         """
         self._give_back([*self._trying.values()])
         self._trying.clear()
-        self._give_back_ready()
+        self._give_back(self._ready.clear())
         await self._settler.write_rest()
 
     async def _until_last(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -174,74 +216,62 @@ class Courier:
         finally:
             self._tasks_left -= 1
             if self._tasks_left == 0:
-                self._give_back_ready()
+                self._give_back(self._ready.clear())
                 self._settler.finish()
 
     # --- slots ------------------------------------------------------------------------------------
 
     async def _slot(self) -> None:
         while not self._stopping:
-            if not self._ready:
-                await self._wait_for_parcels()
+            queue = self._slots.next()
+            if queue is None:
+                await self._slots.wait()
                 continue
-            parcels = self._take()
-            self._ask_for_more()
-            await self._deliver(parcels, probe=False)
-            self._ask_for_more()
+            parcels = self._ready.take(queue, self._sender.batch)
+            self._poller.drained()
+            # Whoever is woken for one parcel sees to it that the next finds its slot.
+            self._slots.wake()
+            await self._deliver(parcels, queue, probe=False)
+            self._poller.drained()
 
-    def _ask_for_more(self) -> None:
-        """Have the poller claim, where there is a backlog and half of what may be held is free."""
-        if (
-            self._backlog
-            and len(self._ready) <= self._options.ready_max // 2
-            and self._bytes_left > self._options.ready_bytes // 2
-        ):
-            self._poll_wake.set()
+    # --- a call -----------------------------------------------------------------------------------
 
-    def _take(self) -> Sequence[Parcel]:
-        """The next parcels for one call, prepared."""
-        count = min(self._sender.batch, len(self._ready))
-        if self._prepared < count:
-            self._prepared = max(count, self._ahead())
-            self._sender.prepare(islice(self._ready, self._prepared))
-        self._prepared -= count
-        return [self._ready.popleft() for _ in range(count)]
+    async def _probe(self, parcel: Parcel) -> None:
+        try:
+            await self._deliver([parcel], parcel.queue, probe=True)
+        finally:
+            self._probes.pop(parcel.queue, None)
+            self._poller.probed()
 
-    def _ahead(self) -> int:
-        """How many of those in front are worth preparing together: small ones only."""
-        size = 0
-        for number, parcel in enumerate(islice(self._ready, AHEAD)):
-            size += parcel.size
-            if size > AHEAD_BYTES:
-                return number
-        return min(AHEAD, len(self._ready))
-
-    async def _wait_for_parcels(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._idle.append(waiter)
-        await waiter
-
-    def _wake_slot(self) -> None:
-        while self._idle:
-            waiter = self._idle.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-
-    async def _deliver(self, parcels: Sequence[Parcel], *, probe: bool) -> None:
+    async def _deliver(
+        self, parcels: Sequence[Parcel], queue: Queue, *, probe: bool
+    ) -> None:
         for parcel in parcels:
             self._trying[parcel.number] = parcel
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         outcomes = await self._try(parcels)
         self._checkpoints.reach("after-send")
-        before = self.gate
-        now_s = asyncio.get_running_loop().time()
-        self.gate = judge_gate(before, outcomes, now_s=now_s, probe=probe)
+        before, now = self.gate, loop.time()
+        self.gate = judge_gate(
+            before,
+            outcomes,
+            now_s=now,
+            probe=probe,
+            queue=queue,
+            peace_max_us=self._peace_max,
+        )
+        if not probe:
+            strained = strains(outcomes, queue)
+            self._slots.ended(queue, began=began, now=now, strained=strained)
         self._settle(parcels, outcomes)
+        if self._told is not None:
+            self._told(outcomes)
         for parcel in parcels:
             del self._trying[parcel.number]
-            self._bytes_left += parcel.size
+            self._ready.let_go(parcel)
         if self.gate.open != before.open:
-            self._gate_moved(outcomes)
+            self._gate_moved(outcomes, now)
         await self._settler.make_room()
 
     async def _try(self, parcels: Sequence[Parcel]) -> Sequence[Outcome]:
@@ -254,110 +284,30 @@ class Courier:
             )
             return [failed] * len(parcels)
 
-    def _gate_moved(self, outcomes: Sequence[Outcome]) -> None:
+    def _gate_moved(self, outcomes: Sequence[Outcome], now: float) -> None:
         self._metrics.gauge(
             "runflow_relay_destination_up", not self.gate.open, destination=self.name
         )
         if self.gate.open:
-            reason = next((o.reason for o in outcomes if isinstance(o, Failed)), "")
+            failed = next((o for o in outcomes if isinstance(o, Failed)), None)
+            reason = failed.reason if failed else ""
             log.warning("destination.down", destination=self.name, reason=reason)
-            self._give_back_ready()
+            self._give_back(self._ready.clear())
         else:
             log.info("destination.up", destination=self.name)
-            self.hint()
-        self._poll_wake.set()
-
-    def _give_back_ready(self) -> None:
-        """Return what waits in memory to the store, untried."""
-        parcels = list(self._ready)
-        self._ready.clear()
-        self._bytes_left += sum(parcel.size for parcel in parcels)
-        self._prepared = 0
-        self._give_back(parcels)
+            self._slots.restart(now)
+        self._poller.look()
 
     def _give_back(self, parcels: Sequence[Parcel]) -> None:
+        """Return parcels to the store, untried."""
         self._settle(parcels, [Released()] * len(parcels))
 
     def _settle(self, parcels: Sequence[Parcel], outcomes: Sequence[Outcome]) -> None:
-        gate_open, now = self.gate.open, self._clock.now_us()
+        gate, now = self.gate, self._clock.now_us()
         self._settler.add(
-            Attempt(parcel, outcome, gate_open, now)
+            Attempt(parcel, outcome, gate, now)
             for parcel, outcome in zip(parcels, outcomes, strict=True)
         )
 
-    # --- poller -----------------------------------------------------------------------------------
-
-    async def _poller(self) -> None:
-        while not self._stopping:
-            # Cleared before the look, so that a hint during it is not lost.
-            self._poll_wake.clear()
-            wait = await self._poll()
-            if wait > 0 and not self._stopping:
-                try:
-                    async with asyncio.timeout(wait):
-                        await self._poll_wake.wait()
-                except TimeoutError:
-                    pass
-
-    async def _poll(self) -> float:
-        """Claim what may be claimed; seconds until it is worth asking again."""
-        now = asyncio.get_running_loop().time()
-        if self.gate.open:
-            if not self.gate.may_probe(now):
-                return (self.gate.probe_at or now) - now
-            parcels = await self._claim(1)
-            if parcels:
-                self._bytes_left -= parcels[0].size
-                await self._deliver(parcels, probe=True)
-                return 0.0
-            return POLL_S
-        free = min(CLAIM_MAX, self._options.ready_max - len(self._ready))
-        few = free < max(1, min(CLAIM_MAX, self._options.ready_max) // 2)
-        if few or self._bytes_left <= self._options.ready_bytes // 2:
-            return POLL_S
-        # Forgotten before the look, so that a hint during it is not.
-        self._backlog = False
-        parcels = await self._claim(free)
-        for parcel in parcels:
-            self.hand(parcel)
-        if len(parcels) == free or self._bytes_left <= 0:
-            self._backlog = True
-            return 0.0
-        return await self._until_due()
-
-    async def _until_due(self) -> float:
-        """Seconds until something is due; a store that is away is asked again with the next poll."""
-        try:
-            due = await self._outbox.next_due(self.name)
-        except (StoreBusyError, StoreFullError):
-            return POLL_S
-        return self._until(due)
-
-    def _until(self, due: int | None) -> float:
-        """Seconds until it is worth asking again, at most a poll."""
-        wait = POLL_S if due is None else (due - self._clock.now_us()) / 1e6
-        # What is overdue and yet could not be claimed stands behind an earlier event of its run;
-        # the settlement of that one wakes the poller.
-        self._blocked = wait < -OVERDUE_S
-        return POLL_S if self._blocked else min(POLL_S, max(OVERDUE_S, wait))
-
-    async def _claim(self, limit: int) -> Sequence[Parcel]:
-        try:
-            return await self._outbox.claim(
-                self.name,
-                limit=limit,
-                size=self._bytes_left,
-                now=self._clock.now_us(),
-            )
-        except (StoreBusyError, StoreFullError):
-            return []
-
     def _written(self) -> None:
-        """Outcomes are on disk: what stood behind them may be claimed now."""
-        if self._blocked:
-            self._poll_wake.set()
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+        self._poller.written()

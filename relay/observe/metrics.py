@@ -75,6 +75,21 @@ DEFINITIONS: Final[Mapping[MetricName, Definition]] = {
         "1 while the destination answers, 0 while only probes are sent.",
         ("destination",),
     ),
+    "runflow_relay_destination_state": Definition(
+        "gauge",
+        "1 for the state that the destination is in (active, paused, disabled), 0 for the others.",
+        ("destination", "outcome"),
+    ),
+    "runflow_relay_destination_failing_since_seconds": Definition(
+        "gauge",
+        "Since when nothing but failures, in seconds since the epoch; 0 while something works.",
+        ("destination",),
+    ),
+    "runflow_relay_destination_behind": Definition(
+        "gauge",
+        "Events for the destination that wait without a delivery, because it has too many.",
+        ("destination",),
+    ),
     "runflow_relay_source_outcomes": Definition(
         "gauge",
         "The ledger by source: receipts by verdict, and outcomes opened by what became of them.",

@@ -20,6 +20,7 @@ from relay.core.holding import Change, Changed, Condition, Note
 from relay.core.identity import RunKey
 from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.ports import (
+    Amendment,
     Clock,
     Handover,
     Metrics,
@@ -28,6 +29,7 @@ from relay.core.ports import (
     Refusal,
     Room,
     Settlement,
+    Wish,
 )
 from relay.core.receipt import Receipt
 from relay.core.replay import NewReplay, Resent
@@ -35,7 +37,9 @@ from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
 from relay.core.route import Router
 from relay.record.grouping import Grouper
 from relay.record.jobs import (
+    Abandon,
     Alter,
+    Amend,
     Cancel,
     Claim,
     Inquire,
@@ -153,6 +157,14 @@ class GroupedStore(ABC):
         """See :class:`relay.core.replay.Resending`."""
 
     @abstractmethod
+    async def fall_behind(self, destination: str, /) -> bool:
+        """See :class:`relay.core.holding.Posts`."""
+
+    @abstractmethod
+    async def fill(self, destination: str, /, *, limit: int) -> bool:
+        """See :class:`relay.core.holding.Posts`."""
+
+    @abstractmethod
     async def conditions(self) -> Sequence[Condition]:
         """See :class:`relay.core.holding.Posts`."""
 
@@ -201,12 +213,9 @@ class GroupedStore(ABC):
             "Sequence[Recorded]", await self._grouper.submit(Record(receipts, entry))
         )
 
-    async def claim(
-        self, destination: str, /, *, limit: int, size: int, now: int
-    ) -> Sequence[Parcel]:
+    async def claim(self, destination: str, wish: Wish, /) -> Sequence[Parcel]:
         """See :class:`relay.core.ports.Outbox`."""
-        job = Claim(destination, limit, size, now)
-        answer = self._grouper.submit(job, urgent=True)
+        answer = self._grouper.submit(Claim(destination, wish), urgent=True)
         try:
             return cast("Sequence[Parcel]", await asyncio.shield(answer))
         except asyncio.CancelledError:
@@ -218,6 +227,10 @@ class GroupedStore(ABC):
         """See :class:`relay.core.ports.Outbox`."""
         answer = await self._grouper.submit(Settle(settlements), urgent=True)
         return cast("Sequence[bool]", answer)
+
+    async def amend(self, amendments: Sequence[Amendment], /) -> None:
+        """See :class:`relay.core.ports.Outbox`."""
+        await self._grouper.submit(Amend(amendments), urgent=True)
 
     async def inquire(
         self, source: str, /, *, limit: int, now: int, opened_before: int | None = None
@@ -280,6 +293,13 @@ class GroupedStore(ABC):
         """See :class:`relay.core.holding.Posts`."""
         answer = await self._grouper.submit(Alter(change), urgent=True)
         return cast("Changed | None", answer)
+
+    async def abandon(
+        self, destination: str, /, *, limit: int, entry: Entry | None
+    ) -> int:
+        """See :class:`relay.core.holding.Posts`."""
+        job = Abandon(destination, limit, entry)
+        return cast("int", await self._grouper.submit(job, urgent=True))
 
     async def note(self, notes: Sequence[Note], /) -> None:
         """See :class:`relay.core.holding.Posts`."""

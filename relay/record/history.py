@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from relay.core.delivery import State
+from relay.core.holding import Hold
 from relay.core.identity import Kind, Namespace, RunKey, UnusableIdError
 from relay.core.inquiry import InquiryState
 from relay.core.run import Verdict
@@ -23,6 +24,7 @@ from relay.core.timeline import (
     ReceiptRow,
 )
 from relay.record.codes import OUTCOMES, VERDICTS
+from relay.record.holding import hold_of
 
 __all__ = [
     "BOUNDS",
@@ -83,12 +85,15 @@ def history(
     Columns of ``run``: source, namespace, id, client_ref, outcome, revision, origin, first_seen; then of
     the inquiry, all null where there is none: state, outcome, reasons, opened_at, due_at, asks, lease.
     ``past`` has the rows of each statement in `BOUNDS`, the last column of which is how many there are;
-    ``named`` number, name and kind of the destinations, ``last`` the body of the last event.
+    ``named`` of the destinations number, name and kind, since which event they are behind, and the columns of
+    their hold; ``last`` the body of the last event.
     """
     source, namespace, stored, client_ref, outcome, revision, origin, first_seen = run[
         :8
     ]
-    destinations = {number: (name, kind) for number, name, kind in named}
+    known = list(named)
+    destinations = {number: (name, kind) for number, name, kind, *_ in known}
+    holds = {row[0]: hold_of(row[4:]) for row in known}
     return History(
         key=RunKey.restore(source, namespace, bytes(stored)),
         client_ref=client_ref,
@@ -105,10 +110,11 @@ def history(
         asks=tuple(_ask(row) for row in past["read_past_asks"]),
         events=tuple(_event(row, destinations) for row in past["read_past_events"]),
         deliveries=tuple(
-            _delivery(row, destinations) for row in past["read_past_deliveries"]
+            _delivery(row, destinations, holds) for row in past["read_past_deliveries"]
         ),
         attempts=tuple(_attempt(row) for row in past["read_past_attempts"]),
         last_body=None if last is None or last[1] is None else bytes(last[1]),
+        behind={name: since for _, name, _, since, *_ in known if since is not None},
         left_out={
             name.removeprefix("read_past_"): rows[0][-1] - len(rows)
             for name, rows in past.items()
@@ -174,7 +180,11 @@ def _event(row: Row, destinations: Mapping[int, tuple[str, str]]) -> EventRow:
     )
 
 
-def _delivery(row: Row, destinations: Mapping[int, tuple[str, str]]) -> Delivery:
+def _delivery(
+    row: Row,
+    destinations: Mapping[int, tuple[str, str]],
+    holds: Mapping[int, Hold | None],
+) -> Delivery:
     number, event, destination, generation, state, *rest = row[:13]
     created_at, due_at, lease, settled_at, status, reason, failures, failed_at = rest
     name, kind = _named(destination, destinations)
@@ -193,6 +203,7 @@ def _delivery(row: Row, destinations: Mapping[int, tuple[str, str]]) -> Delivery
         reason=reason,
         failures=failures,
         failed_at=failed_at,
+        hold=holds.get(destination),
     )
 
 

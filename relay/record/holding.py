@@ -3,7 +3,7 @@
 Owns making holds and conditions of rows, and columns of them. Decides nothing. Knows no database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,15 +11,25 @@ import msgspec
 from relay.core.audit import Entry
 from relay.core.holding import Change, Changed, Condition, Hold, prevailing
 from relay.core.ledger import DESTINATION_COUNTERS, DestinationCounts
+from relay.record.accounts import Accounts
 
-__all__ = ["changed", "condition", "entry_columns", "hold_columns"]
+__all__ = [
+    "changed",
+    "condition",
+    "count_dead",
+    "count_filled",
+    "entry_columns",
+    "filled",
+    "hold_columns",
+    "hold_of",
+]
 
 Row = Sequence[Any]
 
 
 def changed(change: Change, row: Row) -> Changed:
     """What a change comes to. Columns: number; hold, its reason, by and since."""
-    before = _hold(row[1:5])
+    before = hold_of(row[1:5])
     return Changed(before=before, after=prevailing(before, change.hold))
 
 
@@ -43,7 +53,7 @@ def condition(row: Row) -> Condition:
     Columns: name, kind; hold, its reason, by and since; failing_since, worked_at, behind_from; the counters.
     """
     name, kind, *rest = row[:9]
-    hold = _hold(rest[:4])
+    hold = hold_of(rest[:4])
     failing_since, worked_at, behind_from = rest[4:]
     counts = DestinationCounts(**dict(zip(DESTINATION_COUNTERS, row[9:], strict=True)))
     return Condition(
@@ -59,7 +69,43 @@ def condition(row: Row) -> Condition:
     )
 
 
-def _hold(row: Row) -> Hold | None:
+def count_dead(accounts: Accounts, destination: int, count: int) -> None:
+    """Account for pending deliveries that were let die."""
+    if count:
+        counts = accounts.destinations[destination]
+        counts["pending"] -= count
+        counts["dead"] += count
+
+
+def filled(
+    rows: Sequence[Row],
+    numbers: Iterable[int],
+    *,
+    destination: int,
+    epoch: int,
+    now: int,
+) -> list[tuple[object, ...]]:
+    """Columns of deliveries for those of some events that are without theirs, with these numbers.
+
+    Columns of ``rows``: number, run and source of the event, whether it is without.
+    """
+    missing = [row[:3] for row in rows if row[3]]
+    return [
+        (number, event, run, source, destination, epoch, now, now, None)
+        for number, (event, run, source) in zip(numbers, missing, strict=False)
+    ]
+
+
+def count_filled(accounts: Accounts, destination: int, count: int) -> None:
+    """Account for deliveries that were made of what a destination was behind with."""
+    if count:
+        counts = accounts.destinations[destination]
+        counts["held"] -= count
+        counts["pending"] += count
+
+
+def hold_of(row: Row) -> Hold | None:
+    """Why nothing is sent. Columns: the hold, its reason, by and since."""
     kind, reason, by, since = row
     if kind is None:
         return None

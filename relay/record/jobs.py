@@ -10,17 +10,20 @@ import msgspec
 from relay.core.audit import Entry
 from relay.core.holding import Change, Note
 from relay.core.inquiry import Lesson, Sighting
-from relay.core.ports import Refusal, Settlement
+from relay.core.ports import Amendment, Refusal, Settlement, Wish
 from relay.core.receipt import Receipt
 from relay.core.replay import NewReplay
 from relay.core.retention import PassStep
 from relay.core.route import Router
 
 __all__ = [
+    "Abandon",
     "Alter",
+    "Amend",
     "Cancel",
     "Claim",
     "Forget",
+    "HoldingJob",
     "Inquire",
     "Job",
     "Keep",
@@ -54,14 +57,17 @@ class Settle(msgspec.Struct, frozen=True):
     settlements: Sequence[Settlement]
 
 
+class Amend(msgspec.Struct, frozen=True):
+    """Write another word on failed tries."""
+
+    amendments: Sequence[Amendment]
+
+
 class Claim(msgspec.Struct, frozen=True):
     """Lease due deliveries of a destination."""
 
     destination: str
-    limit: int
-    #: Bytes of the bodies behind them.
-    size: int
-    now: int
+    wish: Wish
 
 
 class Register(msgspec.Struct, frozen=True):
@@ -133,15 +139,27 @@ class Alter(msgspec.Struct, frozen=True):
     change: Change
 
 
+class Abandon(msgspec.Struct, frozen=True):
+    """Let some deliveries of a destination that nobody serves any more die."""
+
+    destination: str
+    limit: int
+    #: Written with it, where it is the first step.
+    entry: Entry | None
+
+
 class Remember(msgspec.Struct, frozen=True):
     """Keep how tries go."""
 
     notes: Sequence[Note]
 
 
+HoldingJob = Alter | Abandon | Remember
+
 Job = (
     Record
     | Settle
+    | Amend
     | Claim
     | Register
     | Keep
@@ -152,8 +170,7 @@ Job = (
     | Order
     | Cancel
     | Resend
-    | Alter
-    | Remember
+    | HoldingJob
 )
 
 

@@ -3,7 +3,7 @@
 Owns the shape only; each store counts in its own way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, Protocol
 
 __all__ = ["Numbers", "Table"]
@@ -17,6 +17,16 @@ class Numbers(Protocol):
     @property
     def destinations(self) -> Mapping[str, int]:
         """Numbers of the destinations by name."""
+        ...
+
+    @property
+    def held(self) -> Collection[int]:
+        """Destinations that nothing is sent to."""
+        ...
+
+    @property
+    def behind(self) -> Collection[int]:
+        """Destinations that no deliveries are made for now."""
         ...
 
     def take(self, table: Table, /) -> int:

@@ -9,18 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from relay.core.callback import Reading, Unreadable, read
-from relay.core.delivery import Delivered, Failed, Outcome, Released, State
+from relay.core.delivery import Delivered, Failed, Outcome, Queue, Released, State
 from relay.core.event import Facts
 from relay.core.identity import RunKey
-from relay.core.ports import Letter, Parcel, Settlement
+from relay.core.ports import Amendment, Letter, Parcel, Settlement
 from relay.record.accounts import Accounts
 from relay.record.codes import OUTCOMES
 
 __all__ = [
     "COUNTERS",
     "account",
+    "amended_columns",
     "attempts",
-    "fitting",
     "letter",
     "parcels",
     "settled_columns",
@@ -36,30 +36,20 @@ COUNTERS: Final = {
 }
 
 
-def fitting(weights: Iterable[tuple[Any, ...]], size: int) -> set[int]:
-    """The deliveries (number, bytes) that ``size`` bytes have room for, oldest first; one in any case."""
-    taken: set[int] = set()
-    left = size
-    for number, weight in sorted(weights):
-        left -= weight
-        if taken and left < 0:
-            break
-        taken.add(number)
-    return taken
-
-
 def parcels(
     rows: Iterable[tuple[Any, ...]], *, destination: str, lease: int
 ) -> list[Parcel]:
     """Make parcels of claimed deliveries, in the order of their numbers.
 
-    Columns: number, generation, attempts, created_at, replay; source, namespace and id of the run, origin,
+    Columns: number, generation, attempts, created_at, queue and replay; source, namespace and id of the run, origin,
     first_seen; number, outcome, revision, confirmed, builder and client_ref of the event; digest and body of the
     receipt that it is built from.
     """
     letters: dict[int, Letter] = {}
     found = []
-    for number, generation, attempts, created_at, replay, *columns in sorted(rows):
+    for number, generation, attempts, created_at, queue, replay, *columns in sorted(
+        rows
+    ):
         event = columns[5]
         made = letters.get(event)
         if made is None:
@@ -75,6 +65,7 @@ def parcels(
                 letter=made,
                 replay=replay,
                 size=len(columns[-1] or b""),
+                queue=Queue(queue),
             )
         )
     return found
@@ -117,6 +108,18 @@ def settled_columns(settlement: Settlement, now: int) -> tuple[object, ...]:
         None if step.state.is_open else now,
         _status(settlement.outcome),
         step.reason,
+    )
+
+
+def amended_columns(amendment: Amendment) -> tuple[object, ...]:
+    """Columns: attempts and due_at; number of the delivery, and the attempts and due_at written before."""
+    step, written = amendment.step, amendment.written
+    return (
+        step.attempts,
+        step.due_at,
+        amendment.number,
+        written.attempts,
+        written.due_at,
     )
 
 

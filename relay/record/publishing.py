@@ -80,7 +80,11 @@ class Publisher:
             key=edition.key,
             letter=letter,
             parcels=tuple(parcel for parcel in deliveries.values() if parcel),
-            stored_for=tuple(name for name, parcel in deliveries.items() if not parcel),
+            stored_for=tuple(
+                name
+                for name, parcel in deliveries.items()
+                if not parcel and destinations[name] not in self._numbers.behind
+            ),
         )
 
     def _destinations(
@@ -105,9 +109,20 @@ class Publisher:
         destination: tuple[str, int],
     ) -> Parcel | None:
         name, destination_number = destination
+        counts = self._accounts.destinations[destination_number]
+        counts["created"] += 1
+        if destination_number in self._numbers.behind:
+            # The event knows where it goes; this delivery is made when there is room for it.
+            counts["held"] += 1
+            return None
+        counts["pending"] += 1
         number = self._numbers.take("deliveries")
         # Only a run's first event can have no predecessor that is still open.
-        leased = letter.facts.revision == 1 and self._room.get(name, 0) > 0
+        leased = (
+            letter.facts.revision == 1
+            and self._room.get(name, 0) > 0
+            and destination_number not in self._numbers.held
+        )
         if leased:
             self._room[name] -= 1
         self.deliveries.append(
@@ -115,6 +130,7 @@ class Publisher:
                 number,
                 event,
                 row.number,
+                edition.source,
                 destination_number,
                 self._numbers.epoch(destination_number),
                 edition.at,
@@ -122,9 +138,6 @@ class Publisher:
                 self._lease if leased else None,
             )
         )
-        counts = self._accounts.destinations[destination_number]
-        counts["created"] += 1
-        counts["pending"] += 1
         if not leased:
             return None
         return Parcel(

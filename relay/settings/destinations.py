@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from relay.core.delivery import DEFAULT_LADDER, Policy
+from relay.core.health import BRAKE, DISABLE_AFTER
 from relay.settings.forms import (
     Brokers,
     HttpUrl,
@@ -35,7 +36,7 @@ from relay.settings.keys import (
 from relay.settings.mistakes import refuse
 from relay.settings.secret import Secret, anchor_of
 from relay.settings.section import RELOADS, Section
-from relay.settings.units import Bytes, Duration, Span, Whole
+from relay.settings.units import Bytes, Duration, OrOff, PerSecond, Span, Whole
 
 __all__ = [
     "Destination",
@@ -61,6 +62,18 @@ class _Destination(Section):
     max_age: Annotated[Duration, Span("1s", "365d")] = Field(
         Duration(Policy().max_age // 1000),
         description="A delivery that failed for this long is dead (reason `expired`).",
+        json_schema_extra=RELOADS,
+    )
+    disable_after: Annotated[Duration | None, OrOff(Span("1m", "365d"))] = Field(
+        Duration(DISABLE_AFTER // 1000),
+        description="After so long of nothing but failures nothing is sent any more, until somebody"
+        " resumes the destination.",
+        json_schema_extra=RELOADS,
+    )
+    brake: Annotated[int | None, OrOff(Whole(1, 1_000_000))] = Field(
+        BRAKE,
+        description="After so many permanent failures in a row the destination is paused, before more"
+        " deliveries are dead.",
         json_schema_extra=RELOADS,
     )
 
@@ -100,7 +113,19 @@ class HttpDestination(_Destination):
     )
     concurrency: Annotated[int, Whole(1, 1024)] = Field(
         32,
-        description="Requests under way at once.",
+        description="Requests under way at once, at the most;"
+        " fewer while it is slow or fails.",
+        json_schema_extra=RELOADS,
+    )
+    rate: Annotated[float, PerSecond(0.001, 100_000)] | None = Field(
+        None,
+        description="Tries at the most, such as `100/s`; more wait. Unset: as many as it takes.",
+        json_schema_extra=RELOADS,
+    )
+    ordering: Literal["run", "none"] = Field(
+        "run",
+        description="`run`: an event waits until the earlier ones of its run are settled."
+        " `none`: it does not.",
         json_schema_extra=RELOADS,
     )
     timeout: Annotated[Duration, Span("100ms", "30s")] = Field(

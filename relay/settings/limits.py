@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from relay.core.backlog import LIMIT
 from relay.settings.mistakes import refuse
 from relay.settings.section import FIXED, Section
 from relay.settings.units import Bytes, Duration, Span, Whole, size
@@ -87,6 +88,12 @@ class Limits(Section):
         size("64MiB"),
         description="Bodies behind the deliveries of one destination held in memory; one alone may be"
         " larger.",
+        json_schema_extra=FIXED,
+    )
+    backlog: Annotated[int, Whole(100, 1_000_000_000)] = Field(
+        LIMIT,
+        description="Most open deliveries of one destination. Later events wait without one, and follow by"
+        " themselves.",
         json_schema_extra=FIXED,
     )
     min_free_disk: Annotated[int, Bytes("0B", "1024TiB")] = Field(

@@ -12,7 +12,16 @@ from typing import Final
 from relay.settings.forms import Form
 from relay.settings.mistakes import refuse
 
-__all__ = ["Bytes", "Duration", "PerSecond", "Span", "Whole", "size", "size_text"]
+__all__ = [
+    "Bytes",
+    "Duration",
+    "OrOff",
+    "PerSecond",
+    "Span",
+    "Whole",
+    "size",
+    "size_text",
+]
 
 _DURATION: Final = re.compile(r"([0-9]{1,15})(ms|s|m|h|d|y)")
 _MILLISECONDS: Final = MappingProxyType(
@@ -213,3 +222,23 @@ class Whole(Form):
         if not self.low <= value <= self.high:
             raise refuse(f"must be {self.limits}")
         return value
+
+
+class OrOff(Form):
+    """Another form, or the word ``off``, which is None."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self.kind = form.kind
+        self.limits = f"{form.limits}, or `off`"
+
+    def read(self, value: object) -> object:
+        """Accept ``off``, None (a default), or what the other form does."""
+        if value is None or value == "off":
+            return None
+        return self._form.read(value)
+
+    @classmethod
+    def dump(cls, value: object) -> object:
+        """Give a value as JSON has it."""
+        return "off" if value is None else super().dump(value)

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from relay.app import Service, stores
 from relay.app.stores import read_ledger, recount
 from relay.core.errors import StoreBusyError
-from relay.deliver import worker
+from relay.deliver import polling
 from tests.acceptance.relays import SECRET
 from tests.app.relaying import CONFIG, holds, post, readiness, settings_of
 from tests.postgres.fixtures import Database
@@ -90,7 +90,7 @@ async def test_couriers_outlive_a_database_that_is_away_for_long(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They ask again and again; one that crashed each time would end the process after a minute."""
-    monkeypatch.setattr(worker, "POLL_S", 0.005)
+    monkeypatch.setattr(polling, "POLL_S", 0.005)
     with capture_logs() as said:
         async with Service(await settings_of(tmp_path, database.url)) as service:
             await asyncio.to_thread(database.server.kill)

@@ -27,6 +27,7 @@ from relay.app.system import System
 from relay.cli.main import app
 from relay.core.deadletter import Letters
 from relay.core.delivery import Refused
+from relay.core.ports import Wish
 from relay.core.route import Router
 from relay.settings import Settings, load
 from tests.acceptance.relays import SECRET, SINK_SECRET, callback
@@ -136,7 +137,9 @@ class Ground:
             )
             await store.record(receipts)
             now = System.real().clock.now_us()
-            parcels = await store.claim("orders", limit=1000, size=1 << 30, now=now)
+            parcels = await store.claim(
+                "orders", Wish(first=1000, size=1 << 30, now=now)
+            )
             gone = Refused(reason="status_410", status=410, detail="gone for good")
             await store.settle(settle_as(gone, *parcels, now=now))
 

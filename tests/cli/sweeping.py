@@ -43,7 +43,7 @@ sources:
     secret: whsec_something
     api: {{base_url: "{url}", token: {token}}}
     sweep: {{enabled: false, only: all, grace: 0s}}
-{more}destinations: [{{name: audit, kind: file, path: events.jsonl}}]
+{more}destinations: [{{name: {destination}, kind: file, path: events.jsonl}}]
 """
 
 
@@ -80,6 +80,10 @@ class Ground:
     directory: Path
     upstream: Upstream = field(default_factory=Upstream)
     store: str = "sqlite:///relay.db"
+    #: What is typed.
+    verb: str = "sweep"
+    #: The name of the one destination.
+    destination: str = "audit"
     #: More sources, as YAML.
     more: str = ""
     pages: Sequence[Sequence[dict[str, object]]] = ((),)
@@ -122,6 +126,7 @@ class Ground:
                 url=self.upstream.url,
                 token=TOKEN,
                 more=self.more,
+                destination=self.destination,
             )
         )
         return load(self.config, {})
@@ -140,7 +145,7 @@ class Ground:
 
     def type(self, *words: str) -> Typed:
         """A command, to its end."""
-        arguments = ["sweep", *words, "--config", str(self.config)]
+        arguments = [self.verb, *words, "--config", str(self.config)]
         said = CliRunner().invoke(app, arguments)
         if said.exception is not None and not isinstance(said.exception, SystemExit):
             raise said.exception

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.courier import judge_gate, seed_of, settlement
+from relay.core.courier import Suspects, judge_gate, seed_of, settlement, strains
 from relay.core.delivery import (
     Delivered,
     Failed,
     Fault,
     Outcome,
     Policy,
+    Queue,
     Refused,
     Released,
     State,
@@ -103,6 +104,115 @@ def test_whatever_happens_a_probe_comes_within_30_seconds(
             assert 1.0 <= gate.probe_at - now <= 30.0
 
 
+GONE = Failed(reason="gone", fault=Fault.GONE, status=410)
+BUSY = Failed(
+    reason="status_429",
+    fault=Fault.DESTINATION,
+    status=429,
+    retry_after_us=120_000_000,
+)
+
+
+def test_a_destination_that_says_it_is_gone_has_its_gate_open_at_once() -> None:
+    gate = judge_gate(Gate(), [Delivered(), GONE], now_s=5.0, probe=False)
+    assert (gate.open, gate.probe_at) == (True, 6.0)
+    # Others that were under way say nothing new; another probe does.
+    assert judge_gate(gate, [GONE], now_s=5.5, probe=False) is gate
+    assert judge_gate(gate, [GONE], now_s=6.0, probe=True).probe_at == 8.0
+
+
+def test_a_fresh_event_need_not_wait_for_probes_of_what_has_failed_before() -> None:
+    """A run at which the destination always fails keeps nobody else away."""
+    gate = OPEN
+    for at in (1.0, 3.0, 7.0, 15.0):
+        gate = judge_gate(gate, [DOWN], now_s=at, probe=True, queue=Queue.AGAIN)
+    assert gate.wait_s(15.0, Queue.AGAIN) == 16.0
+    assert gate.may_probe(15.0, Queue.FIRST)
+    assert not gate.may_probe(15.0, Queue.AGAIN)
+
+
+def test_what_has_failed_before_opens_a_gate_for_its_like() -> None:
+    shut = judge_gate(SHUT, [DOWN], now_s=0.0, probe=False, queue=Queue.AGAIN)
+    gate = judge_gate(shut, [DOWN], now_s=0.0, probe=False, queue=Queue.AGAIN)
+    waits = [gate.wait_s(0.0, queue) for queue in Queue]
+    assert (gate.open, waits) == (True, [0.0, 1.0])
+
+
+def test_a_fresh_event_that_fails_puts_all_off() -> None:
+    gate = judge_gate(OPEN, [DOWN], now_s=1.0, probe=True, queue=Queue.FIRST)
+    assert [gate.wait_s(1.0, queue) for queue in Queue] == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("queue", Queue)
+def test_probes_leave_alone_who_has_asked_for_it(queue: Queue) -> None:
+    peace = {"now_s": 1.0, "probe": True, "queue": queue}
+    gate = judge_gate(OPEN, [BUSY], **peace, peace_max_us=3600_000_000)  # type: ignore[arg-type]  # names are theirs
+    assert [gate.wait_s(1.0, other) for other in Queue] == [120.0, 120.0]
+    capped = judge_gate(OPEN, [BUSY], **peace, peace_max_us=60_000_000)  # type: ignore[arg-type]
+    assert [capped.wait_s(1.0, other) for other in Queue] == [60.0, 60.0]
+
+
+@pytest.mark.parametrize(
+    "outcomes,queue,strained",
+    [
+        ([Delivered()], Queue.FIRST, False),
+        ([EVENT], Queue.FIRST, False),
+        ([Delivered(), DOWN], Queue.FIRST, True),
+        ([BUSY], Queue.AGAIN, True),
+        # Who has failed before may fail for a reason of his own.
+        ([DOWN], Queue.AGAIN, False),
+        ([], Queue.FIRST, False),
+    ],
+)
+def test_what_shows_that_a_destination_has_too_much_to_do(
+    outcomes: list[Outcome], queue: Queue, strained: bool
+) -> None:
+    assert strains(outcomes, queue) is strained
+
+
+def test_steps_taken_before_a_gate_has_opened_are_given_back() -> None:
+    suspects = Suspects(Policy())
+    first, second = any_parcel(), any_parcel(any_facts(any_reading(run_id="other")))
+    one = settled_as(first, DOWN)
+    kept = Gate().failed(0.0, probe=False)
+    assert suspects.see(one, kept, now_us=NOW_US) == ()
+    two = settled_as(second, BUSY, now_us=NOW_US + 7)
+    [amended] = suspects.see(two, OPEN, now_us=NOW_US + 7)
+    assert (one.step.attempts, amended.number) == (1, first.number)
+    assert amended.written == one.step
+    assert (amended.step.attempts, amended.step.due_at) == (0, NOW_US)
+    assert not suspects
+
+
+def test_what_was_asked_for_is_kept_also_when_a_step_is_given_back() -> None:
+    suspects = Suspects(Policy())
+    one = settled_as(any_parcel(), BUSY)
+    suspects.see(one, Gate().failed(0.0, probe=False), now_us=NOW_US)
+    [amended] = suspects.see(one, OPEN, now_us=NOW_US)
+    assert amended.step.due_at == NOW_US + 120_000_000
+
+
+@pytest.mark.parametrize(
+    "outcome,gate",
+    [
+        # A success between clears everyone.
+        (Delivered(), Gate()),
+        # An event at fault is no sign of anything, nor is one that has died of its age.
+        (EVENT, Gate().failed(0.0, probe=False)),
+        (REFUSED, Gate().failed(0.0, probe=False)),
+    ],
+)
+def test_who_was_no_sign_of_it_keeps_what_was_written(
+    outcome: Outcome, gate: Gate
+) -> None:
+    suspects = Suspects(Policy())
+    if not gate.faults:
+        down = settled_as(any_parcel(), DOWN)
+        suspects.see(down, Gate().failed(0.0, probe=False), now_us=NOW_US)
+    suspects.see(settled_as(any_parcel(), outcome), gate, now_us=NOW_US)
+    assert list(suspects.see(settled_as(any_parcel(), DOWN), OPEN, now_us=1)) == []
+
+
 def settled_as(parcel: Parcel, outcome: Outcome, **changes: Any) -> Settlement:
     given = {"policy": Policy(), "gate_open": False, "now_us": NOW_US, **changes}
     return settlement(parcel, outcome, **given)
@@ -112,6 +222,7 @@ def settled_as(parcel: Parcel, outcome: Outcome, **changes: Any) -> Settlement:
     "outcome,state,attempts",
     [
         (Delivered(), State.DELIVERED, 3),
+        (GONE, State.PENDING, 2),
         (REFUSED, State.DEAD, 3),
         (EVENT, State.PENDING, 3),
         (Released(), State.PENDING, 2),

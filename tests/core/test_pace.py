@@ -22,3 +22,13 @@ def test_turns_are_evenly_apart_in_the_long_run() -> None:
 def test_no_rate_is_no_pace() -> None:
     with pytest.raises(ValueError, match="above zero"):
         Pace(0)
+
+
+def test_looking_at_the_next_turn_does_not_take_it() -> None:
+    pace = Pace(2.0, burst_s=0.0)
+    assert (pace.until(7.0), pace.wait(7.0)) == (0.0, 0.0)
+    assert [pace.until(7.0), pace.until(7.2), pace.until(9.0)] == [
+        0.5,
+        pytest.approx(0.3),
+        0.0,
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from relay.deliver import worker
+from relay.deliver import polling
 from tests.deliver.couriers import Bench
 
 
@@ -21,7 +21,7 @@ def said() -> Iterator[list[Any]]:
 @pytest.fixture
 def no_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever happens, happens because somebody woke somebody."""
-    monkeypatch.setattr(worker, "POLL_S", 3600.0)
+    monkeypatch.setattr(polling, "POLL_S", 3600.0)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Policy, State
 from relay.core.errors import StoreFullError
 from relay.core.gate import GatePolicy
-from relay.core.ports import Outbox, Parcel, Room, Settlement
+from relay.core.ports import Amendment, Outbox, Parcel, Room, Settlement, Wish
 from relay.deliver.dispatch import Dispatch
 from relay.deliver.worker import Courier, CourierOptions
 from tests.fakes import ScriptedHandover
@@ -37,6 +37,7 @@ __all__ = [
 NAME = "orders"
 #: The destination as a whole does not work.
 BUSY = Failed(reason="status_503", fault=Fault.DESTINATION, status=503)
+SHORT = Policy(ladder=(0, 5_000_000), jitter=0.0)
 #: It works, and does not want this event.
 NO = Failed(reason="status_400", fault=Fault.EVENT, status=400)
 
@@ -109,6 +110,7 @@ class WatchedOutbox:
         self.claims = 0
         self.looks = 0
         self.settled: list[Settlement] = []
+        self.amended: list[Amendment] = []
         self.postponed = 0
         #: What the next settlements raise.
         self.errors: list[Exception] = []
@@ -117,10 +119,8 @@ class WatchedOutbox:
         self._watch = watch
         self._store = store
 
-    async def claim(
-        self, destination: str, /, *, limit: int, size: int, now: int
-    ) -> Sequence[Parcel]:
-        found = await self._store().claim(destination, limit=limit, size=size, now=now)
+    async def claim(self, destination: str, wish: Wish, /) -> Sequence[Parcel]:
+        found = await self._store().claim(destination, wish)
         self.claims += 1
         await self._watch.tell()
         await self.claiming.wait()
@@ -135,6 +135,11 @@ class WatchedOutbox:
         self.settled += settlements
         await self._watch.tell()
         return written
+
+    async def amend(self, amendments: Sequence[Amendment], /) -> None:
+        await self._store().amend(amendments)
+        self.amended += amendments
+        await self._watch.tell()
 
     async def next_due(self, destination: str, /) -> int | None:
         found = await self._store().next_due(destination)
@@ -181,8 +186,14 @@ class Bench(SqliteHarness):
         ready_bytes: int = 1 << 20,
         faults_to_open: int = 3,
         probe_s: float = 0.01,
+        policy: Policy = SHORT,
+        gate: GatePolicy | None = None,
+        rate: float | None = None,
+        ordered: bool = True,
     ) -> Courier:
         """Make the courier; what is committed from now on may be handed to it."""
+        #: What its tries came to, as whoever watches over it is told.
+        self.told: list[Outcome] = []
         self.courier = Courier(
             NAME,
             sender=self.sender,
@@ -191,15 +202,19 @@ class Bench(SqliteHarness):
             checkpoints=self.checkpoints,
             metrics=self.metrics,
             options=CourierOptions(
-                policy=Policy(ladder=(0, 5_000_000), jitter=0.0),
-                gate=GatePolicy(
+                policy=policy,
+                gate=gate
+                or GatePolicy(
                     faults_to_open=faults_to_open,
                     probe_first_s=probe_s,
                     probe_last_s=probe_s,
                 ),
                 ready_max=ready_max,
                 ready_bytes=ready_bytes,
+                rate=rate,
+                ordered=ordered,
             ),
+            told=self.told.extend,
         )
         self.dispatch.employ([self.courier])
         return self.courier
@@ -217,7 +232,7 @@ class Bench(SqliteHarness):
         before = self.outbox.claims
         for _ in range(5):
             # A claim asked for by now rides with one of these at the latest.
-            await self.store.claim("nobody", limit=1, size=1, now=self.clock.now_us())
+            await self.store.claim("nobody", Wish(first=1, size=1, now=0))
         return self.outbox.claims == before
 
     async def finished(self) -> None:
@@ -250,8 +265,9 @@ class Bench(SqliteHarness):
 _ROUTE = routed(NAME, known=["lake"])
 
 
-async def record(bench: Bench, *runs: str) -> None:
-    await bench.store.record([callback(run, router=_ROUTE) for run in runs])
+async def record(bench: Bench, *runs: str, source: str = "acme") -> None:
+    found = [callback(run, router=_ROUTE, source=source) for run in runs]
+    await bench.store.record(found)
 
 
 def names(count: int) -> list[str]:

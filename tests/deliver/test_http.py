@@ -227,8 +227,9 @@ class TestWhatAnAnswerMeans:
         "status, fault",
         [
             *((status, Fault.EVENT) for status in (300, 304, 399)),
-            *((status, Fault.EVENT) for status in (400, 401, 403, 404, 410, 413, 422)),
+            *((status, Fault.EVENT) for status in (400, 401, 403, 404, 413, 422)),
             (408, Fault.DESTINATION),
+            (425, Fault.DESTINATION),
             (409, Fault.EVENT),
             (429, Fault.DESTINATION),
             *((status, Fault.DESTINATION) for status in (500, 501, 502, 503, 504, 599)),
@@ -254,7 +255,7 @@ class TestWhatAnAnswerMeans:
         assert (outcome.reason, outcome.fault) == (f"status_{status}", Fault.EVENT)
         assert len(endpoint.requests) == 1
 
-    @pytest.mark.parametrize("status", [429, 503])
+    @pytest.mark.parametrize("status", [413, 429, 503])
     @pytest.mark.parametrize(
         "text, wait_us",
         [
@@ -301,7 +302,7 @@ class TestWhatAnAnswerMeans:
             monkeypatch.undo()
             time.tzset()
 
-    @pytest.mark.parametrize("status", [301, 400, 500])
+    @pytest.mark.parametrize("status", [301, 400, 410])
     async def test_retry_after_counts_only_where_it_may(
         self, sender: HttpSender, endpoint: Endpoint, status: int
     ) -> None:

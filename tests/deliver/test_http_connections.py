@@ -16,6 +16,7 @@ from relay.deliver.http import HttpSender
 from tests.deliver.conformance import first, parcel
 from tests.deliver.endpoint import OK, Connection, Endpoint, Request, answering
 from tests.deliver.posting import SHORT_S, Names, fail, said, send, sender_to
+from tests.deliver.tls import tls_server
 
 
 @pytest.fixture
@@ -345,20 +346,8 @@ class TestTls:
 
     @pytest.fixture
     async def secure(self, authority: trustme.CA) -> AsyncIterator[str]:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(context)
-
-        async def serve(
-            reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-        ) -> None:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))
-            await writer.drain()
-            writer.close()
-
-        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-        async with server:
-            yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with tls_server(authority, "127.0.0.1") as url:
+            yield url
 
     async def test_a_trusted_certificate_is_accepted(
         self, authority: trustme.CA, secure: str

@@ -7,7 +7,7 @@ import pytest
 
 from relay.core.delivery import Delivered, Released, State
 from relay.core.errors import StoreFullError
-from relay.deliver import worker
+from relay.deliver import polling
 from tests.deliver.couriers import (
     BUSY,
     NAME,
@@ -181,7 +181,7 @@ async def test_what_is_claimed_while_stopping_is_given_back(bench: Bench) -> Non
 async def test_a_full_store_postpones_the_settlement_and_repeats_no_try(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "POLL_S", 0.01)
+    monkeypatch.setattr(polling, "POLL_S", 0.01)
     bench.outbox.errors = [StoreFullError("full"), StoreFullError("full")]
     bench.employ()
     bench.start()

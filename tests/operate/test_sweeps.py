@@ -14,7 +14,8 @@ from relay.core.errors import StoreBusyError, StoreFullError
 from relay.core.moment import text_of
 from relay.operate.actions.explaining import Why
 from relay.operate.actions.sweeping import LISTED_MAX, Sweeping
-from relay.operate.api.sweeps import BODY_BYTES_MAX, PATH, Sweeps
+from relay.operate.api.orders import BODY_BYTES_MAX
+from relay.operate.api.sweeps import PATH, Sweeps
 from relay.operate.socket import Socket
 from relay.runflow import RateLimitedError, RunflowError, UnauthorizedError
 from tests.fakes import NOW_US, FakeClock

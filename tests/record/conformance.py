@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.record.backlog_law import BacklogLaw
 from tests.record.collapse_law import CollapseLaw
 from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
@@ -18,6 +19,7 @@ from tests.record.inbox_law import InboxLaw
 from tests.record.letters_law import LettersLaw
 from tests.record.outbox_law import OutboxLaw
 from tests.record.quarantine_law import QuarantineLaw
+from tests.record.queues_law import QueuesLaw
 from tests.record.release_law import ReleaseLaw
 from tests.record.replay_law import ReplayLaw
 from tests.record.retention_law import RetentionLaw
@@ -32,6 +34,8 @@ class StoreLaw(
     InboxLaw,
     OutboxLaw,
     HoldingLaw,
+    BacklogLaw,
+    QueuesLaw,
     TruthLaw,
     RevisionLaw,
     SweepLaw,

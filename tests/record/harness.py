@@ -31,6 +31,7 @@ from relay.core.ports import (
     Recorded,
     RefusalLog,
     Settlement,
+    Wish,
 )
 from relay.core.quarantine import Readmitting
 from relay.core.receipt import Receipt
@@ -297,10 +298,10 @@ class StoreHarness(ABC):
     async def claim(
         self, destination: str = "lake", limit: int = 100, size: int = 1 << 30
     ) -> list[Parcel]:
-        found = await self.store.claim(
-            destination, limit=limit, size=size, now=self.clock.now_us()
-        )
-        return list(found)
+        """Up to ``limit`` out of each queue."""
+        now = self.clock.now_us()
+        wish = Wish(first=limit, again=limit, size=size, now=now)
+        return list(await self.store.claim(destination, wish))
 
     async def settle(
         self, *parcels: Parcel, outcome: Outcome | None = None

@@ -142,7 +142,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.claim(place, limit)
 
     def claim(self, place: str, limit: int) -> None:
-        may = self.model.claimable(place, self.harness.clock.now_us())[:limit]
+        waiting = self.model.claimable(place, self.harness.clock.now_us())
+        first = [way for way in waiting if not way.again]
+        may = first[:limit] + [way for way in waiting if way.again][:limit]
         parcels = self.run(self.harness.claim(place, limit))
         assert {parcel.number for parcel in parcels} == {way.number for way in may}
         for way in may:
@@ -177,6 +179,7 @@ class StoreMachine(RuleBasedStateMachine):
             way.state = settlement.step.state
             way.due_at = settlement.step.due_at
             way.attempts = settlement.step.attempts
+            way.again = way.again or settlement.step.reason is not None
             way.settled_at = now
         self.lost += parcels
 

@@ -33,6 +33,8 @@ class Way:
     number: int = 0
     state: State = State.PENDING
     attempts: int = 0
+    #: Whether it stands in the queue of those that have failed before.
+    again: bool = False
     held: bool = False
     settled_at: int = 0
 

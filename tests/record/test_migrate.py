@@ -139,6 +139,7 @@ _SHARED = {
     "count_leaving",
     "find_needed",
     "find_needed_leaving",
+    "hold_behind",
     "hold_runs",
     "list_days",
     "lock_for_counting",
@@ -154,6 +155,7 @@ _SHARED = {
     "lock_runs",
     "lock_digests",
     "notify",
+    "read_horizon",
     "take_numbers",
 }
 

@@ -30,11 +30,14 @@ _WALKS_EVENTS = {"list_told", "sum_told"}
 
 
 def growing(tables: Iterable[str]) -> set[str]:
-    """Of these tables, those that grow. Days that have left are each walked over once, when they go."""
+    """Of these tables, those that grow. Days that have left are each walked over once, when they go; a
+    sequence is one row."""
     return {
         table
         for table in tables
-        if table.startswith(_GROWS) and table != "receipts_leaving"
+        if table.startswith(_GROWS)
+        and table != "receipts_leaving"
+        and not table.endswith("_numbers")
     }
 
 

@@ -57,6 +57,11 @@ class Destination:
         self.dice = dice
         #: Deliveries that were tried again sooner than was asked for.
         self.early: list[int] = []
+        #: Whether a person has paused it and been told so, and what was begun all the same.
+        self.paused = False
+        #: Whether somebody is about to pause it, or will end that.
+        self.in_hand = False
+        self.uncalled: list[int] = []
         self.mended = False
 
     def mend(self) -> None:
@@ -101,6 +106,8 @@ class ScriptedSender:
             _ = parcel.letter.event.structured
 
     async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
+        if self._destination.paused:
+            self._destination.uncalled += [parcel.number for parcel in parcels]
         return [await self._try(parcel) for parcel in parcels]
 
     async def close(self) -> None:

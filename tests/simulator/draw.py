@@ -22,6 +22,7 @@ from tests.simulator.script import (
     Full,
     Jump,
     Outage,
+    Pause,
     Place,
     Point,
     Reask,
@@ -129,6 +130,9 @@ def draw(seed: int) -> Script:
         for _ in range(dice.randint(1, 3)):
             _patch(dice, courses, calls, stuck)
     faults += _api_faults(dice, cast)
+    # By dice of its own: what else happens stays what it was.
+    other = Random(seed ^ 0x401D)
+    faults += [_pause(other, cast) for _ in range(other.choice((0, 0, 1, 2)))]
     return Script(
         seed=seed,
         shuffled=dice.random() < 0.5,
@@ -141,6 +145,7 @@ def draw(seed: int) -> Script:
         courses=tuple(courses),
         calls=tuple(sorted(calls, key=lambda call: call.at)),
         faults=tuple(faults),
+        backlog=other.choice((3, 5, 1000, 1000)),
     )
 
 
@@ -281,6 +286,12 @@ def _remove(dice: Random, cast: _Cast, at: float) -> Fault:
 def _rotate(dice: Random, cast: _Cast, at: float) -> Fault:
     after = dice.choice((-0.2, 0.01, 0.3))
     return Rotate(at, dice.choice(cast.sources), after, dice.choice((0.3, 0.6, 2.0)))
+
+
+def _pause(dice: Random, cast: _Cast) -> Pause:
+    at = round(dice.uniform(*cast.times), 3)
+    until = dice.choice((at + 0.3, at + 2, HORIZON + CALM))
+    return Pause(at, dice.choice(cast.places), round(until, 3))
 
 
 def _full(dice: Random, _: _Cast, at: float) -> Fault:

@@ -18,8 +18,10 @@ __all__ = [
     "Delivery",
     "Event",
     "Inquiry",
+    "behind",
     "deliveries",
     "events",
+    "held",
     "how_often",
     "inquiries",
     "kept",
@@ -59,6 +61,8 @@ _UNROUTED: Final = """
 SELECT s.name, SUM(n.unrouted) FROM source_counters AS n JOIN sources AS s ON s.number = n.source
 GROUP BY s.name
 """
+_BEHIND: Final = "SELECT name FROM destinations WHERE behind_from IS NOT NULL"
+_HELD: Final = "SELECT name FROM destinations WHERE hold IS NOT NULL"
 
 
 class Delivery(NamedTuple):
@@ -159,6 +163,16 @@ def kept(disk: Disk) -> set[Taken]:
 def unrouted(disk: Disk) -> Mapping[str, int]:
     """Events that no route took, as they were counted by source."""
     return dict(disk.rows(_UNROUTED))
+
+
+def behind(disk: Disk) -> Sequence[str]:
+    """Destinations for which there are no deliveries yet of the last events."""
+    return [name for (name,) in disk.rows(_BEHIND)]
+
+
+def held(disk: Disk) -> set[str]:
+    """Destinations that nothing is sent to."""
+    return {name for (name,) in disk.rows(_HELD)}
 
 
 def _subject(source: str, space: int, key: bytes) -> Subject:

@@ -23,8 +23,9 @@ from relay.app.inquirers import Inquirers
 from relay.app.reload import Reloader
 from relay.app.system import System
 from relay.core.catalog import Current
-from relay.core.delivery import Policy
+from relay.core.delivery import Outcome, Policy
 from relay.core.gate import GatePolicy
+from relay.core.health import HealthPolicy
 from relay.core.limiter import Limiter
 from relay.core.ports import Metrics, Outbox
 from relay.core.retention import DEFAULT_KEEPING
@@ -60,6 +61,8 @@ _LADDER: Final = (0, 500_000, 1_000_000, 2_000_000)
 _GATE: Final = GatePolicy(
     faults_to_open=3, apart_s=1.0, probe_first_s=0.25, probe_last_s=2.0
 )
+#: The brake comes seldom, and a disable never: what it does is the store's, which is tried in its own tests.
+_HEALTH: Final = HealthPolicy(disable_after=None, brake=None)
 #: Seconds that tries under way may take when their courier is replaced: some take longer.
 _REPLACE_S: Final = 0.6
 _ASKS_S: Final = 2.0
@@ -75,6 +78,9 @@ class _ScriptedDeliveries(Deliveries):
         self._places = {found.place.name: found for found in destinations}
         self._world = world
 
+    def _policies(self, settings: Settings) -> Mapping[str, HealthPolicy]:
+        return {place.name: _HEALTH for place in cast("Layout", settings).places}
+
     async def _hire(self, destination: Any, settings: Settings) -> _Post:
         del settings
         place: Place = destination
@@ -83,7 +89,12 @@ class _ScriptedDeliveries(Deliveries):
             self._places[place.name], place, clock=system.clock, world=self._world
         )
         courier = _courier(
-            place, sender=sender, outbox=outbox, system=system, metrics=metrics
+            place,
+            sender=sender,
+            outbox=outbox,
+            system=system,
+            metrics=metrics,
+            told=self.warden.ear(place.name),
         )
         return _Post(destination, sender, courier)
 
@@ -122,6 +133,7 @@ def _courier(
     outbox: Outbox,
     system: System,
     metrics: Metrics,
+    told: Callable[[Sequence[Outcome]], None],
 ) -> Courier:
     return Courier(
         place.name,
@@ -136,6 +148,7 @@ def _courier(
             ready_max=place.ready_max,
             ready_bytes=place.ready_bytes,
         ),
+        told=told,
     )
 
 
@@ -165,6 +178,7 @@ class Process:
         #: What is in force.
         self.layout = read()
         self._read = read
+        self._backlog = script.backlog
         self._machine = machine
         self._api = api
         self._destinations = destinations
@@ -209,6 +223,10 @@ class Process:
             metrics=self._metrics,
             supervisor=self.supervisor,
             dispatch=self.dispatch,
+            posts=self.store,
+            # Seconds in which nothing changes are long in a history.
+            look_s=3.0,
+            backlog=self._backlog,
             barrier=lambda: self.store.register(()),
         )
         await self._deliveries.open(_settings(self.layout))
@@ -236,6 +254,7 @@ class Process:
         await self.supervisor.stop(["refusals"], within_s=2.0)
         await self.supervisor.stop(self._inquirers.workers, within_s=_ASKS_S)
         await self.supervisor.stop(self._deliveries.workers, within_s=within_s)
+        await self.supervisor.stop(["holds"], within_s=1.0)
         await self._inquirers.close()
         await self._deliveries.close()
         await self.supervisor.stop(["store"], within_s=5.0)

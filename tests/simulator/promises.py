@@ -32,9 +32,6 @@ HELD, WATCHED = 2, 4
 #: When who is held is asked for, after the last time.
 _NEVER = 1 << 62
 
-#: Ways on which a stuck run looks as if its destination did not work.
-_SILENT = ("hang", "lost", "late", "reset")
-
 
 def acknowledged(world: "World", taken: Taken) -> None:
     """P1: at the moment of a 2xx the callback is on disk, as often as it was answered."""
@@ -73,20 +70,14 @@ def independent(world: "World", due: Sequence[tuple[str, Subject, int]]) -> None
         (d.place, d.subject, d.revision): d.state
         for d in looking.deliveries(world.disk)
     }
-    there = {place.name for place in world.layout.places}
+    there = {place.name for place in world.layout.places} - looking.held(world.disk)
     for destination in world.destinations:
         name = destination.place.name
-        # Without a ladder, an event at fault waits longer than this. Several runs that time out make
-        # it look as if nothing worked there: each of them has its turn as the probe.
+        # Without a ladder, an event at fault waits longer than this.
         slow = not destination.place.laddered
-        silent = sum(how in _SILENT for how in destination.stuck.values())
-        if (
-            name not in there
-            or silent > 1
-            or any(
-                outage.until > now - 4 or (slow and outage.how in ("4xx", "gone"))
-                for outage in destination.outages
-            )
+        if name not in there or any(
+            outage.until > now - 4 or (slow and outage.how in ("4xx", "gone"))
+            for outage in destination.outages
         ):
             continue
         for place, subject, revision in due:
@@ -100,7 +91,8 @@ def independent(world: "World", due: Sequence[tuple[str, Subject, int]]) -> None
 
 def open_deliveries(world: "World") -> list[str]:
     """What is still to be delivered, in words."""
-    return [
+    behind = [f"{name} is behind" for name in looking.behind(world.disk)]
+    return behind + [
         f"{d.number}: {d.subject} revision {d.revision} to {d.place}{' leased' * d.leased}"
         for d in looking.deliveries(world.disk)
         if d.state in OPEN

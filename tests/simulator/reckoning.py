@@ -38,6 +38,7 @@ def at_the_end(world: "World") -> None:
     _once_and_alike(world, events)
     _in_order(world, deliveries)
     _as_late_as_asked(world)
+    _as_paused(world)
     _balanced(world)
 
 
@@ -186,6 +187,16 @@ def _as_late_as_asked(world: "World") -> None:
             not (destination.punctual and destination.early),
             "Retry-After",
             f"{destination.early} came sooner to {destination.place.name} than they were asked to",
+        )
+
+
+def _as_paused(world: "World") -> None:
+    """Nothing is begun at who is paused, from when that was said to be done."""
+    for destination in world.destinations:
+        world.history.require(
+            not destination.uncalled,
+            "Pause",
+            f"{destination.uncalled} went to {destination.place.name}, which was paused",
         )
 
 

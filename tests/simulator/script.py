@@ -22,6 +22,7 @@ __all__ = [
     "Full",
     "Jump",
     "Outage",
+    "Pause",
     "Place",
     "Reask",
     "Rehire",
@@ -212,6 +213,15 @@ class Full:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A person has nothing sent to a destination for a while."""
+
+    at: float
+    place: str
+    until: float
+
+
 Fault = (
     Crash
     | CrashAt
@@ -229,6 +239,7 @@ Fault = (
     | Reask
     | Rehire
     | Remove
+    | Pause
     | Rotate
     | Full
 )
@@ -264,3 +275,5 @@ class Script:
     courses: tuple[Course, ...]
     calls: tuple[Call, ...]
     faults: tuple[Fault, ...]
+    #: Open deliveries that one destination may have.
+    backlog: int = 1000

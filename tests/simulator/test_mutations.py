@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-import relay.deliver.worker
+import relay.deliver.polling
 from relay.deliver.worker import Courier
 from tests.simulator.disk import Room
 from tests.simulator.draw import draw
@@ -40,7 +40,7 @@ def test_a_wake_up_is_lost_by_nobody_but_who_loses_it(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nothing fails, nobody needs the poll of a courier."""
-    monkeypatch.setattr(relay.deliver.worker, "POLL_S", 1e6)
+    monkeypatch.setattr(relay.deliver.polling, "POLL_S", 1e6)
     calm = [_calm(draw(seed)) for seed in range(WITHIN)]
     assert [play(script, room).failure for script in calm[:40]] == [None] * 40
     monkeypatch.setattr(Courier, "_written", lambda _: None)

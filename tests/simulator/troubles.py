@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.record.harness import Stumbled
 from tests.simulator.loop import Died, pause
+from tests.simulator.operator import hold_for_a_while
 from tests.simulator.script import (
     HORIZON,
     Blackout,
@@ -18,6 +19,7 @@ from tests.simulator.script import (
     Full,
     Jump,
     Outage,
+    Pause,
     Reask,
     Rehire,
     Remove,
@@ -38,7 +40,7 @@ __all__ = ["arrange"]
 
 _Process = Crash | Blackout | Stop | Slow
 _Surroundings = StoreFault | Full | Jump
-_Configuration = Reroute | Reask | Rehire | Remove | Rotate
+_Configuration = Reroute | Reask | Rehire | Remove | Rotate | Pause
 
 
 def arrange(world: "World", fault: Fault) -> None:
@@ -102,6 +104,8 @@ def _configure(world: "World", fault: _Configuration) -> None:
             world.watch(_remove(world, fault))
         case Rotate():
             world.watch(_rotate(world, fault))
+        case Pause():
+            world.watch(hold_for_a_while(world, fault))
 
 
 def _die_at(world: "World", point: str, down: float) -> None:

@@ -20,6 +20,7 @@ from tests.simulator.history import BrokenError, History
 from tests.simulator.layout import Layout
 from tests.simulator.lines import heard
 from tests.simulator.loop import Stalled, VirtualLoop, pause
+from tests.simulator.operator import resume_all
 from tests.simulator.ports import Machine, Thread
 from tests.simulator.process import Process
 from tests.simulator.reckoning import at_the_end
@@ -156,6 +157,7 @@ class World:
         self.history.note("world", "everything works")
         self.fill_disk(full=False)
         self.configure(self.layout.with_places(*self.script.places))
+        self.watch(resume_all(self))
         await self._drained()
         await self._settled()
         self._ended = True

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from relay.core.delivery import State
+from relay.core.holding import Hold
 from relay.core.identity import Outcome, RunKey
 from relay.core.inquiry import InquiryState
 from relay.core.run import Verdict
@@ -116,6 +117,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     #: Tries that did not deliver it, and when the last of them was.
     failures: int
     failed_at: int | None
+    #: Why nothing is sent to its destination.
+    hold: Hold | None = None
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +151,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...] = ()
     #: What the last event was built from; None where there is none (any more).
     last_body: bytes | None = None
+    #: Destinations that have no deliveries from an event on, by name: that event's number.
+    behind: Mapping[str, int] = {}
     #: How many rows of each kind were left out, the middle ones.
     left_out: Mapping[str, int] = {}
 

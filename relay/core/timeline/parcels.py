@@ -11,9 +11,15 @@ import msgspec
 
 from relay.core.delivery import HOUR, SECOND, State
 from relay.core.timeline.history import Delivery, EventRow, Plan
-from relay.core.timeline.words import clock, failure_words, is_of_destination, length
+from relay.core.timeline.words import (
+    clock,
+    failure_words,
+    hold_words,
+    is_of_destination,
+    length,
+)
 
-__all__ = ["PATIENCE", "Place", "RunState", "latest", "place_of"]
+__all__ = ["PATIENCE", "Place", "RunState", "behind", "latest", "place_of"]
 
 #: The words for where a run, or an event on its way, stands.
 RunState = Literal[
@@ -78,12 +84,36 @@ def place_of(
         kind=delivery.kind,
         revision=event.revision,
         generation=delivery.generation,
-        state=_STATES[delivery.state],
+        state="held" if _is_held(delivery) else _STATES[delivery.state],
         reason=reason,
         words=words,
         tries=delivery.failures + (final or refused),
         due_at=delivery.due_at if delivery.state.is_open else None,
         settled_at=delivery.settled_at,
+    )
+
+
+def behind(event: EventRow, destination: str) -> Place:
+    """Where a delivery stands that is not made yet."""
+    return Place(
+        destination=destination,
+        kind="",
+        revision=event.revision,
+        generation=1,
+        state="held",
+        reason="behind",
+        words="the destination has too many open deliveries (`limits.backlog`), and this one follows by itself"
+        " when there is room",
+        tries=0,
+    )
+
+
+def _is_held(delivery: Delivery) -> bool:
+    """Whether it waits for a person; what is under way ends all the same."""
+    return (
+        delivery.state is State.PENDING
+        and delivery.hold is not None
+        and not delivery.leased
     )
 
 
@@ -125,11 +155,9 @@ def _pending(
     plan: Plan | None,
     now: int,
 ) -> tuple[str, str]:
-    if plan is not None and delivery.destination not in plan.max_age:
-        return (
-            "not_configured",
-            "nobody tries it: the destination is not in the configuration any more",
-        )
+    unserved = _unserved(delivery, plan, now)
+    if unserved is not None:
+        return unserved
     ahead = [
         event.revision
         for other, event in others
@@ -151,6 +179,22 @@ def _pending(
     if not delivery.failures:
         return _untried(delivery, now)
     return _tried(delivery, trying, plan, now)
+
+
+def _unserved(
+    delivery: Delivery, plan: Plan | None, now: int
+) -> tuple[str, str] | None:
+    """Why nothing is tried until a person does something; None where nobody has to."""
+    name = delivery.destination
+    if delivery.hold is not None and not delivery.leased:
+        why = hold_words(delivery.hold, now)
+        ends = f"`relay destinations resume {name}` sends it"
+        return delivery.hold.kind, f"the destination is {why}; {ends}"
+    if plan is not None and name not in plan.max_age:
+        gone = "nobody tries it: the destination is not in the configuration any more"
+        ends = f"put it back, or `relay destinations forget {name}` gives it up"
+        return "not_configured", f"{gone}; {ends}"
+    return None
 
 
 def _untried(delivery: Delivery, now: int) -> tuple[str, str]:

@@ -4,7 +4,7 @@ Owns the choice among the states, by what is least settled, and the sentence. Pu
 asking is passed in, and so is what the configuration has to do with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 import msgspec
@@ -13,7 +13,7 @@ from relay.core.collapse import is_collapsed
 from relay.core.inquiry import InquiryState
 from relay.core.run import Known
 from relay.core.timeline.history import EventRow, Findings, History, Plan
-from relay.core.timeline.parcels import Place, RunState, latest, place_of
+from relay.core.timeline.parcels import Place, RunState, behind, latest, place_of
 from relay.core.timeline.questions import asked, doubt, watched
 from relay.core.timeline.words import QUARANTINE, clock, joined, plain
 
@@ -52,7 +52,7 @@ def _standing(history: History, plan: Plan | None, now: int) -> Standing:
     places = tuple(
         place_of(delivery, events[delivery.event], pairs, plan=plan, now=now)
         for delivery in latest(d for d, _ in pairs)
-    )
+    ) + tuple(_unmade(history))
     question = history.question
     if question is None:
         return _sent(history, places, now) if history.events else _nothing(history)
@@ -78,6 +78,20 @@ def _standing(history: History, plan: Plan | None, now: int) -> Standing:
             return msgspec.structs.replace(found, sentence=sentence)
         case _:
             assert_never(question.state)
+
+
+def _unmade(history: History) -> Iterator[Place]:
+    """What an event was routed to that has no delivery of it yet."""
+    made = {(one.event, one.destination) for one in history.deliveries}
+    for event in history.events:
+        for name in event.routed:
+            since = history.behind.get(name)
+            if (
+                since is not None
+                and event.number >= since
+                and (event.number, name) not in made
+            ):
+                yield behind(event, name)
 
 
 def hidden_standing(findings: Findings, now: int) -> Standing:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from relay.core.delivery import HOUR, SECOND
+from relay.core.holding import Hold
 from relay.core.moment import text_of
 from relay.core.run import Verdict
 from relay.core.timeline.history import Plan
@@ -25,6 +26,7 @@ __all__ = [
     "clock",
     "failure_words",
     "hint_words",
+    "hold_words",
     "is_of_destination",
     "joined",
     "length",
@@ -152,8 +154,11 @@ FAILURES: Final[Mapping[str, str]] = {
     "timeout": "no answer in time",
     "reset": "the connection broke",
     "malformed_response": "the answer was not HTTP",
+    "gone": "it says that it is gone (410)",
+    "forgotten": "its destination had left the configuration, and an operator gave it up",
     "status_408": "it was too slow to read (408)",
     "status_410": "it says that it is gone (410)",
+    "status_425": "it does not want to be asked so early (425)",
     "status_429": "it is asked too often (429)",
     "status_unknown": "it answered a status that does not exist",
     "no_live_key": "no secret of the destination is in force",
@@ -183,7 +188,9 @@ DESTINATION_FAULTS: Final = frozenset(
         "timeout",
         "reset",
         "malformed_response",
+        "gone",
         "status_408",
+        "status_425",
         "status_429",
         "status_unknown",
         "no_live_key",
@@ -287,3 +294,21 @@ def length(span_us: int) -> str:
         parts.append(f"{span // unit} {name}")
         span %= unit
     return " ".join(part for part in parts if not part.startswith("0 "))
+
+
+def hold_words(hold: Hold, now_us: int) -> str:
+    """Why nothing is sent: "paused since 12:00:01 by ada: the shop is moving"."""
+    since = clock(hold.since, now_us)
+    match hold.reason:
+        case "gone":
+            return f"disabled since {since}: it answered 410, which says that it is no more"
+        case "failing":
+            return f"disabled since {since}, after days of nothing but failures"
+        case "brake":
+            return (
+                f"paused since {since} by the relay: one delivery after the other failed for good,"
+                " and more of them would have died"
+            )
+        case _:
+            why = f": {hold.reason}" if hold.reason else ""
+            return f"{hold.kind} since {since} by {hold.by}{why}"

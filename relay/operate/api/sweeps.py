@@ -1,6 +1,6 @@
 """Sweeps: ``POST /api/v1/sweeps`` orders one and streams what becomes of it, as JSON lines.
 
-Owns reading the order and writing the lines: of ``type`` ``progress`` while it goes on, ``source`` when a
+Owns writing the lines: of ``type`` ``progress`` while it goes on, ``source`` when a
 source is done, ``result`` at the end. A client that reads slowly misses progress and nothing else, and one
 that goes away ends its sweep.
 """
@@ -25,6 +25,7 @@ from relay.operate.actions.sweeping import (
     UnderWayError,
     UnknownSourceError,
 )
+from relay.operate.api.orders import read_order
 from relay.operate.api.problems import problem
 
 __all__ = ["PATH", "Sweeps"]
@@ -32,9 +33,6 @@ __all__ = ["PATH", "Sweeps"]
 log: Final = structlog.stdlib.get_logger(__name__)
 
 PATH: Final = "/api/v1/sweeps"
-#: An order has four short words.
-BODY_BYTES_MAX: Final = 16 * 1024
-BODY_TIMEOUT_S: Final = 5.0
 
 
 class Sweeps:
@@ -48,7 +46,7 @@ class Sweeps:
         return [web.post(PATH, self._post)]
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
-        order = await _order(request)
+        order = await read_order(request, Order)
         if not isinstance(order, Order):
             return order
         try:
@@ -60,30 +58,6 @@ class Sweeps:
             return problem(HTTPStatus.NOT_FOUND, "unknown-source", str(error))
         except UnderWayError as error:
             return problem(HTTPStatus.CONFLICT, "sweep-under-way", str(error))
-
-
-async def _order(request: web.Request) -> Order | web.Response:
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            body = await request.content.read(BODY_BYTES_MAX + 1)
-            while len(body) <= BODY_BYTES_MAX and (
-                more := await request.content.read(BODY_BYTES_MAX)
-            ):
-                body += more
-    except TimeoutError:
-        return problem(
-            HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the body did not come in time"
-        )
-    if len(body) > BODY_BYTES_MAX:
-        return problem(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "too-large",
-            f"the body is larger than {BODY_BYTES_MAX} bytes",
-        )
-    try:
-        return msgspec.json.decode(body or b"{}", type=Order)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return problem(HTTPStatus.BAD_REQUEST, "bad-order", str(error))
 
 
 async def _stream(request: web.Request, errand: Errand) -> web.StreamResponse:

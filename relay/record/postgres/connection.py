@@ -135,9 +135,12 @@ def limit_idling() -> str:
     )
 
 
-async def begin(connection: Connection) -> None:
-    """Begin a transaction that the server ends if nothing is heard of us for long."""
-    await connection.execute(f"BEGIN; {limit_idling()}")
+async def begin(connection: Connection, first: str = "") -> None:
+    """Begin a transaction that the server ends if nothing is heard of us for long.
+
+    ``first`` is a statement that goes along, at no cost of a round trip.
+    """
+    await connection.execute(f"BEGIN; {limit_idling()}; {first}")
 
 
 async def migrate(connection: Connection) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from relay.record.accounts import Accounts
 from relay.record.jobs import (
+    Abandon,
     Alter,
+    Amend,
     Cancel,
     Job,
     Keep,
@@ -17,9 +19,10 @@ from relay.record.jobs import (
     Settle,
 )
 from relay.record.postgres.connection import Connection
-from relay.record.postgres.holding import alter, remember
-from relay.record.postgres.moving import put_refusals, settle
+from relay.record.postgres.holding import hold
+from relay.record.postgres.moving import put_refusals
 from relay.record.postgres.numbers import PostgresNumbers
+from relay.record.postgres.outgoing import amend, settle
 from relay.record.postgres.resending import cancel, order
 
 __all__ = ["do"]
@@ -42,28 +45,35 @@ async def do(
             return await settle(
                 connection, sql, numbers, settlements, accounts=accounts, now=now
             )
+        case Amend(amendments=amendments):
+            await amend(connection, sql, amendments)
         case Register(destinations=destinations):
             await numbers.know_destinations(connection, destinations)
         case Keep(refusals=refusals, most=most):
             await put_refusals(connection, sql, refusals, most=most)
         case _:
-            return await _obey(connection, sql, numbers, job, now=now)
+            return await _obey(
+                connection, sql, numbers, job, accounts=accounts, now=now
+            )
     return None
 
 
 async def _obey(
-    connection: Connection, sql: Sql, numbers: PostgresNumbers, job: Job, *, now: int
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    job: Job,
+    *,
+    accounts: Accounts,
+    now: int,
 ) -> object:
     """Do what somebody has ordered."""
     match job:
-        case Alter(change=change):
-            return await alter(connection, sql, change)
-        case Remember(notes=notes):
-            await remember(connection, sql, notes)
+        case Alter() | Abandon() | Remember():
+            return await hold(connection, sql, numbers, job, accounts=accounts, now=now)
         case Order(replays=replays):
             return await order(connection, sql, numbers, replays, now=now)
         case Cancel():
             return await cancel(connection, sql, job, now=now)
         case _:
-            pass
-    return None
+            return None

@@ -5,18 +5,53 @@ change it at once, the second sees what the first has made of it. Decides nothin
 """
 
 from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 from relay.core.audit import KEPT_MAX, Entry
-from relay.core.holding import Change, Changed, Condition, Note
-from relay.record.holding import changed, condition, entry_columns, hold_columns
+from relay.core.holding import FORGOTTEN, Change, Changed, Condition, Note
+from relay.record.accounts import Accounts
+from relay.record.holding import (
+    changed,
+    condition,
+    count_dead,
+    entry_columns,
+    hold_columns,
+)
+from relay.record.jobs import Abandon, Alter, HoldingJob, Remember
 from relay.record.postgres.connection import Connection
+from relay.record.postgres.numbers import PostgresNumbers
 
-__all__ = ["alter", "read_conditions", "remember", "write_entry"]
+__all__ = ["hold", "read_conditions", "write_entry"]
 
 Sql = Mapping[str, str]
 
 
-async def alter(connection: Connection, sql: Sql, change: Change) -> Changed | None:
+async def hold(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    job: HoldingJob,
+    *,
+    accounts: Accounts,
+    now: int,
+) -> object:
+    """Do one job of a group."""
+    match job:
+        case Alter(change=change):
+            return await _alter(connection, sql, change)
+        case Remember(notes=notes):
+            await _remember(connection, sql, notes)
+            return None
+        case Abandon():
+            number = numbers.destinations.get(job.destination)
+            return await _abandon(
+                connection, sql, job, number, accounts=accounts, now=now
+            )
+        case _:
+            assert_never(job)
+
+
+async def _alter(connection: Connection, sql: Sql, change: Change) -> Changed | None:
     """Hold a destination, or end that; None where nobody knows it."""
     row = await connection.fetchrow(sql["read_hold"], change.destination)
     if row is None:
@@ -28,7 +63,28 @@ async def alter(connection: Connection, sql: Sql, change: Change) -> Changed | N
     return found
 
 
-async def remember(connection: Connection, sql: Sql, notes: Sequence[Note]) -> None:
+async def _abandon(
+    connection: Connection,
+    sql: Sql,
+    job: Abandon,
+    number: int | None,
+    *,
+    accounts: Accounts,
+    now: int,
+) -> int:
+    """Let deliveries of a destination die; gives how many."""
+    if job.entry is not None:
+        await write_entry(connection, sql, job.entry)
+    if number is None:
+        return 0
+    gone = await connection.fetch(
+        sql["abandon"], number, now, FORGOTTEN, max(0, job.limit)
+    )
+    count_dead(accounts, number, len(gone))
+    return len(gone)
+
+
+async def _remember(connection: Connection, sql: Sql, notes: Sequence[Note]) -> None:
     """Keep how tries go."""
     # In one order everywhere: no two relays wait for each other.
     for note in sorted(notes, key=lambda note: note.destination):

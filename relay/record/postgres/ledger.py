@@ -4,12 +4,13 @@ Owns reading the account, and counting the rows again by another way, both in on
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import asyncpg
 
 from relay.core.errors import StoreBusyError
+from relay.core.holding import Condition
 from relay.core.ledger import (
     DESTINATION_COUNTERS,
     SOURCE_COUNTERS,
@@ -24,9 +25,10 @@ from relay.record.postgres.connection import (
     check_readable,
     connect,
 )
+from relay.record.postgres.holding import read_conditions
 from relay.record.statements import statements
 
-__all__ = ["fold", "is_empty", "read_ledger_of", "recount_of"]
+__all__ = ["fold", "is_empty", "read_conditions_of", "read_ledger_of", "recount_of"]
 
 _COUNTED: Final = ("ledger_sources", "ledger_destinations")
 _RECOUNTED: Final = ("recount_sources", "recount_destinations")
@@ -86,6 +88,24 @@ async def recount_of(url: str) -> tuple[Ledger, Ledger]:
     """
     counted, recounted = await _snapshot(url, _COUNTED, _RECOUNTED)
     return counted, recounted
+
+
+async def read_conditions_of(url: str) -> Sequence[Condition]:
+    """How the destinations of a store stand.
+
+    Raises:
+        MisconfiguredError: there is no store there, or not one of this program's schema.
+        StoreBusyError: the database does not answer.
+    """
+    connection = await connect(url)
+    try:
+        await check_readable(connection)
+        sql = await asyncio.to_thread(statements, "postgres")
+        return await read_conditions(connection, sql)
+    except _UNREADABLE as error:
+        raise _unreadable(connection, error) from error
+    finally:
+        await connection.close()
 
 
 async def _snapshot(url: str, *ways: tuple[str, str]) -> list[Ledger]:

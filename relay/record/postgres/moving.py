@@ -9,23 +9,25 @@ from typing import Any, Final
 import msgspec
 
 from relay.core.inquiry import Inquiry
-from relay.core.ports import Parcel, Refusal, Settlement
+from relay.core.ports import Refusal
 from relay.record.accounts import Accounts
 from relay.record.inquiring import inquiries
 from relay.record.intake import Intake
 from relay.record.jobs import Inquire
-from relay.record.outgoing import (
-    account,
-    attempts,
-    fitting,
-    parcels,
-    settled_columns,
-)
 from relay.record.postgres.connection import Connection
 from relay.record.postgres.faults import ContendedError
 from relay.record.postgres.numbers import PostgresNumbers
 
-__all__ = ["claim", "inquire", "look_up", "put_refusals", "settle", "write_down"]
+__all__ = [
+    "ask",
+    "columns",
+    "due_of_source",
+    "inquire",
+    "look_up",
+    "put_refusals",
+    "write_counters",
+    "write_down",
+]
 
 Sql = Mapping[str, str]
 
@@ -33,16 +35,18 @@ Sql = Mapping[str, str]
 _NUMBER: Final = 3
 
 
-def _columns(rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+def columns(rows: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    """Rows as one array a column."""
     return list(zip(*rows, strict=True))
 
 
-async def _ask(
+async def ask(
     connection: Connection, sql: str, rows: Sequence[Sequence[object]]
 ) -> list[tuple[Any, ...]]:
+    """Run a statement that takes one array a column for all ``rows``."""
     if not rows:
         return []
-    return [tuple(row) for row in await connection.fetch(sql, *_columns(rows))]
+    return [tuple(row) for row in await connection.fetch(sql, *columns(rows))]
 
 
 async def look_up(
@@ -64,17 +68,17 @@ async def look_up(
         ContendedError: there are runs to be locked that nobody had spoken of.
     """
     identities = sorted(intake.identities)
-    locked = {row[0] for row in await _ask(connection, sql["lock_runs"], identities)}
-    found = await _ask(connection, sql["find_runs"], identities)
+    locked = {row[0] for row in await ask(connection, sql["lock_runs"], identities)}
+    found = await ask(connection, sql["find_runs"], identities)
     intake.know_runs(row for row in found if row[_NUMBER] in locked)
     intake.know_receipts(
-        await _ask(connection, sql["find_equal_receipts"], intake.repeatable)
+        await ask(connection, sql["find_equal_receipts"], intake.repeatable)
     )
     unreadable = intake.unreadable
-    await _ask(connection, sql["lock_digests"], unreadable)
-    intake.know_quarantined(await _ask(connection, sql["find_quarantined"], unreadable))
+    await ask(connection, sql["lock_digests"], unreadable)
+    intake.know_quarantined(await ask(connection, sql["find_quarantined"], unreadable))
     intake.know_destinations(
-        await _ask(
+        await ask(
             connection,
             sql["find_earlier_destinations"],
             [(number,) for number in intake.revisable],
@@ -82,10 +86,10 @@ async def look_up(
     )
     learner = intake.learner
     learner.know_last(
-        await _ask(connection, sql["read_last_events"], learner.comparable)
+        await ask(connection, sql["read_last_events"], learner.comparable)
     )
     learner.know_bodies(
-        await _ask(connection, sql["read_receipts"], learner.publishable)
+        await ask(connection, sql["read_receipts"], learner.publishable)
     )
     receipts += await _meet(connection, sql, intake)
     if identities or receipts:
@@ -105,11 +109,9 @@ async def _meet(connection: Connection, sql: Sql, intake: Intake) -> int:
     """
     collapsing = intake.collapsing
     collapsing.know_winners(
-        await _ask(connection, sql["find_winners"], collapsing.claims())
+        await ask(connection, sql["find_winners"], collapsing.claims())
     )
-    collapsing.know_queues(
-        await _ask(connection, sql["find_queues"], collapsing.queues)
-    )
+    collapsing.know_queues(await ask(connection, sql["find_queues"], collapsing.queues))
     strangers = collapsing.strangers
     if strangers:
         raise ContendedError("runs behind a winner are needed", needs=strangers)
@@ -124,11 +126,11 @@ async def write_down(connection: Connection, sql: Sql, intake: Intake) -> None:
     """
     # In the order of their identities: two relays with the same new runs do not block each other.
     new = sorted(intake.new_runs, key=lambda row: row[1:4])
-    if len(await _ask(connection, sql["insert_run"], new)) < len(new):
+    if len(await ask(connection, sql["insert_run"], new)) < len(new):
         raise ContendedError("another relay has met the same run")
     collapsing = intake.collapsing
     won = collapsing.won
-    if len(await _ask(connection, sql["insert_winner"], won)) < len(won):
+    if len(await ask(connection, sql["insert_winner"], won)) < len(won):
         raise ContendedError("another relay has told of the same client_ref")
     for name, rows in (
         ("insert_receipt", intake.receipts),
@@ -148,32 +150,7 @@ async def write_down(connection: Connection, sql: Sql, intake: Intake) -> None:
         ("put_collapsed", collapsing.collapsed),
         ("refresh_collapsed", collapsing.refreshed),
     ):
-        await _ask(connection, sql[name], rows)
-
-
-async def claim(
-    connection: Connection,
-    sql: Sql,
-    numbers: PostgresNumbers,
-    *,
-    destination: str,
-    limit: int,
-    size: int,
-    now: int,
-    lease: int,
-) -> Sequence[Parcel]:
-    """Lease due deliveries, oldest first, and read what their events are made of."""
-    number = numbers.destinations.get(destination)
-    if number is None or limit < 1:
-        return []
-    rows = await connection.fetch(sql["claim"], lease, number, now, limit)
-    claimed = [(row[0],) for row in rows]
-    taken = fitting(await _ask(connection, sql["weigh_parcels"], claimed), size)
-    rest = [row for row in claimed if row[0] not in taken]
-    await _ask(connection, sql["unclaim"], rest)
-    wanted = [(delivery,) for delivery in sorted(taken)]
-    found = await _ask(connection, sql["read_parcels"], wanted)
-    return parcels(found, destination=destination, lease=lease)
+        await ask(connection, sql[name], rows)
 
 
 async def inquire(
@@ -193,35 +170,21 @@ async def inquire(
     )
     claimed = [(row[0],) for row in rows]
     return inquiries(
-        await _ask(connection, sql["read_inquiries"], claimed),
-        await _ask(connection, sql["read_accounts"], claimed),
+        await ask(connection, sql["read_inquiries"], claimed),
+        await ask(connection, sql["read_accounts"], claimed),
         lease=lease,
     )
 
 
-async def settle(
-    connection: Connection,
-    sql: Sql,
-    numbers: PostgresNumbers,
-    settlements: Sequence[Settlement],
-    *,
-    accounts: Accounts,
-    now: int,
-) -> Sequence[bool]:
-    """Write what became of tries whose lease still holds."""
-    if len({item.parcel.number for item in settlements}) < len(settlements):
-        # Twice the same delivery in one statement: which of the two counts is anybody's guess.
-        alone = [
-            await settle(connection, sql, numbers, [item], accounts=accounts, now=now)
-            for item in settlements
-        ]
-        return [held for [held] in alone]
-    columns = sorted(settled_columns(item, now) for item in settlements)
-    written = {row[0] for row in await _ask(connection, sql["settle"], columns)}
-    kept = [item for item in settlements if item.parcel.number in written]
-    account(kept, numbers.destinations, accounts)
-    await _ask(connection, sql["insert_attempt"], attempts(kept, now))
-    return [item.parcel.number in written for item in settlements]
+async def due_of_source(
+    connection: Connection, statement: str, numbers: PostgresNumbers, source: str
+) -> int | None:
+    """A moment that the store keeps for a source, wall microseconds."""
+    number = numbers.sources.get(source)
+    if number is None:
+        return None
+    due = await connection.fetchval(statement, number)
+    return None if due is None else int(due)
 
 
 async def put_refusals(
@@ -231,3 +194,15 @@ async def put_refusals(
     for refusal in refusals:
         await connection.execute(sql["put_refusal"], *msgspec.structs.astuple(refusal))
     await connection.execute(sql["trim_refusals"], most)
+
+
+async def write_counters(
+    connection: Connection, sql: Sql, accounts: Accounts, incarnation: int
+) -> None:
+    """Add what a transaction has changed to the ledger's counters."""
+    for name, rows in (
+        ("add_source_counts", accounts.source_rows(incarnation)),
+        ("add_destination_counts", accounts.destination_rows(incarnation)),
+    ):
+        for row in rows:
+            await connection.execute(sql[name], *row)

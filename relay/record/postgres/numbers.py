@@ -33,6 +33,8 @@ class PostgresNumbers:
         self._destinations: dict[str, int] = {}
         self._epochs: dict[int, int] = {}
         self._taken: dict[Table, deque[int]] = {}
+        self.held: frozenset[int] = frozenset()
+        self.behind: frozenset[int] = frozenset()
 
     @property
     def sources(self) -> Mapping[str, int]:
@@ -97,7 +99,7 @@ class PostgresNumbers:
     async def take_for(
         self, connection: Connection, *, runs: int, receipts: int, now: int
     ) -> None:
-        """Take as many numbers as a group can need."""
+        """Take as many numbers as a group can need, and see who is held or behind now."""
         deliveries = receipts * len(self._destinations)
         [row] = await connection.fetch(
             self._sql["take_numbers"], runs, receipts, receipts, deliveries
@@ -110,3 +112,4 @@ class PostgresNumbers:
             "events": deque(row[2]),
             "deliveries": deque(row[3]),
         }
+        self.held, self.behind = frozenset(row[4]), frozenset(row[5])

@@ -101,6 +101,19 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.swept(source))
 
+    async def fall_behind(self, destination: str, /) -> bool:
+        """See :class:`relay.core.holding.Posts`."""
+        thread, writer = self._opened()
+        work = partial(writer.backlog.fall_behind, name=destination)
+        return await thread.run(writer.apart(work))
+
+    async def fill(self, destination: str, /, *, limit: int) -> bool:
+        """See :class:`relay.core.holding.Posts`."""
+        thread, writer = self._opened()
+        now = self._clock.now_us()
+        work = partial(writer.backlog.fill, name=destination, limit=limit, now=now)
+        return await thread.run(writer.apart(work))
+
     async def conditions(self) -> Sequence[Condition]:
         """See :class:`relay.core.holding.Posts`."""
         thread, writer = self._opened()

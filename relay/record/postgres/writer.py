@@ -38,17 +38,20 @@ from relay.record.jobs import (
     lessons_of,
     sightings_of,
 )
+from relay.record.postgres.backlog import SHARE, Backlog
 from relay.record.postgres.connection import Connection, begin, connect, inspect
 from relay.record.postgres.errands import do
 from relay.record.postgres.faults import ContendedError, is_lost, translated
 from relay.record.postgres.holding import write_entry
 from relay.record.postgres.moving import (
-    claim,
+    due_of_source,
     inquire,
     look_up,
+    write_counters,
     write_down,
 )
 from relay.record.postgres.numbers import PostgresNumbers
+from relay.record.postgres.outgoing import claim, next_due
 from relay.record.postgres.partitions import Partitions
 from relay.record.postgres.resending import resend
 from relay.record.runs import Identity
@@ -86,6 +89,7 @@ class Writer:
         self._away = False
         #: Leases of commits that may have happened, and whose parcels nobody was handed.
         self._unsure: list[int] = []
+        self.backlog = Backlog(sql, write=self._count, checkpoints=checkpoints)
 
     async def commit(
         self, jobs: Sequence[Job], room: Room, now: int, full: str | None
@@ -99,19 +103,17 @@ class Writer:
 
     async def next_due(self, destination: str) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
-        async with self._turn:
-            number = self._numbers.destinations.get(destination)
-            return await self._due("next_due", number)
+        return await self.apart(
+            lambda it: next_due(it, self._sql, self._numbers, destination)
+        )
 
     async def next_inquiry(self, source: str) -> int | None:
         """When the earliest unclaimed inquiry of a source is due."""
-        async with self._turn:
-            return await self._due("next_inquiry", self._numbers.sources.get(source))
+        return await self._look_at("next_inquiry", source)
 
     async def swept(self, source: str) -> int | None:
         """How far a source has been swept."""
-        async with self._turn:
-            return await self._due("read_sweep", self._numbers.sources.get(source))
+        return await self._look_at("read_sweep", source)
 
     async def apart(self, work: Callable[[Connection], Awaitable[R]]) -> R:
         """Do something between two groups, in a transaction of its own if it needs one."""
@@ -119,31 +121,20 @@ class Writer:
             try:
                 return await work(await self._connected())
             except Exception as error:
-                raise await self._failed(error) from error
+                failure = await self._failed(error)
+                await self._undo()
+                raise failure from error
 
-    async def _due(self, statement: str, number: int | None) -> int | None:
-        if number is None:
-            return None
-        try:
-            connection = await self._connected()
-            due = await connection.fetchval(self._sql[statement], number)
-        except Exception as error:
-            raise await self._failed(error) from error
-        return None if due is None else int(due)
+    async def _look_at(self, statement: str, source: str) -> int | None:
+        sql, numbers = self._sql[statement], self._numbers
+        return await self.apart(lambda it: due_of_source(it, sql, numbers, source))
 
     async def size(self) -> int | None:
         """Bytes of the whole database; None when nobody answers."""
-        async with self._turn:
-            try:
-                connection = await self._connected()
-                return int(
-                    await connection.fetchval(
-                        "SELECT pg_database_size(current_database())"
-                    )
-                )
-            except Exception as error:  # noqa: BLE001 - the next commit says what is wrong
-                await self._failed(error)
-                return None
+        try:
+            return int(await self.apart(_size))
+        except RelayError:
+            return None
 
     @property
     def is_away(self) -> bool:
@@ -223,7 +214,7 @@ class Writer:
                         self._lease(n) for n in range(first, self._leases + 1)
                     ]
                 else:
-                    await self._undo(self._connection)
+                    await self._undo()
                 if not isinstance(failure, ContendedError):
                     return await self._after(failure, jobs, room, now)
                 needed.update(failure.needs)
@@ -255,8 +246,11 @@ class Writer:
             StoreFullError(reason) if is_intake(job) else next(answers) for job in jobs
         ]
 
-    async def _undo(self, connection: Connection) -> None:
+    async def _undo(self) -> None:
+        connection = self._connection
         try:
+            if connection is None:
+                return
             if connection.is_in_transaction():
                 await connection.execute("ROLLBACK")
             # Names that this group has brought are gone with it.
@@ -281,7 +275,7 @@ class Writer:
         }
         receipts = [*chain.from_iterable(opened.values())]
         await self._partitions.ensure(connection, now)
-        await begin(connection)
+        await begin(connection, SHARE)
         # Who was taken for dead leases nothing until he has begun anew: nobody would ever free it.
         alive = await connection.fetchval(
             self._sql["hold_incarnation"], self.incarnation
@@ -346,7 +340,7 @@ class Writer:
                     accounts=accounts,
                     now=now,
                 )
-        await self._write_counters(connection, accounts)
+        await self._count(connection, accounts)
         self._checkpoints.reach("before-commit")
         await connection.execute("COMMIT")
         room.update(left)
@@ -358,9 +352,7 @@ class Writer:
             self._sql,
             self._numbers,
             destination=job.destination,
-            limit=job.limit,
-            size=job.size,
-            now=job.now,
+            wish=job.wish,
             lease=self._next_lease(),
         )
 
@@ -369,13 +361,8 @@ class Writer:
             connection, self._sql, self._numbers, job, lease=self._next_lease()
         )
 
-    async def _write_counters(self, connection: Connection, accounts: Accounts) -> None:
-        for name, rows in (
-            ("add_source_counts", accounts.source_rows(self.incarnation)),
-            ("add_destination_counts", accounts.destination_rows(self.incarnation)),
-        ):
-            for row in rows:
-                await connection.execute(self._sql[name], *row)
+    async def _count(self, connection: Connection, accounts: Accounts) -> None:
+        await write_counters(connection, self._sql, accounts, self.incarnation)
 
     def _next_lease(self) -> int:
         self._leases += 1
@@ -383,3 +370,7 @@ class Writer:
 
     def _lease(self, count: int) -> int:
         return (self.incarnation << 32) + count
+
+
+async def _size(connection: Connection) -> int:
+    return int(await connection.fetchval("SELECT pg_database_size(current_database())"))

@@ -5,20 +5,54 @@ Owns the order of the statements. Decides nothing.
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from relay.core.audit import KEPT_MAX, Entry
-from relay.core.holding import Change, Changed, Condition, Note
-from relay.record.holding import changed, condition, entry_columns, hold_columns
+from relay.core.holding import FORGOTTEN, Change, Changed, Condition, Note
+from relay.record.accounts import Accounts
+from relay.record.holding import (
+    changed,
+    condition,
+    count_dead,
+    entry_columns,
+    hold_columns,
+)
+from relay.record.jobs import Abandon, Alter, HoldingJob, Remember
+from relay.record.sqlite.numbers import SqliteNumbers
 
-__all__ = ["alter", "read_conditions", "remember", "write_entry"]
+__all__ = ["hold", "read_conditions", "write_entry"]
 
 Sql = Mapping[str, str]
 
 _COLUMNS: Final = ("number", "hold", "reason", "by", "since")
 
 
-def alter(connection: sqlite3.Connection, sql: Sql, change: Change) -> Changed | None:
+def hold(
+    connection: sqlite3.Connection,
+    sql: Sql,
+    numbers: SqliteNumbers,
+    job: HoldingJob,
+    *,
+    accounts: Accounts,
+    now: int,
+) -> object:
+    """Do one job of a group."""
+    match job:
+        case Alter(change=change):
+            found = _alter(connection, sql, change)
+            numbers.look()
+            return found
+        case Remember(notes=notes):
+            _remember(connection, sql, notes)
+            return None
+        case Abandon():
+            number = numbers.destinations.get(job.destination)
+            return _abandon(connection, sql, job, number, accounts=accounts, now=now)
+        case _:
+            assert_never(job)
+
+
+def _alter(connection: sqlite3.Connection, sql: Sql, change: Change) -> Changed | None:
     """Hold a destination, or end that; None where nobody knows it."""
     row = connection.execute(sql["read_hold"], (change.destination,)).fetchone()
     if row is None:
@@ -31,7 +65,34 @@ def alter(connection: sqlite3.Connection, sql: Sql, change: Change) -> Changed |
     return found
 
 
-def remember(connection: sqlite3.Connection, sql: Sql, notes: Sequence[Note]) -> None:
+def _abandon(
+    connection: sqlite3.Connection,
+    sql: Sql,
+    job: Abandon,
+    number: int | None,
+    *,
+    accounts: Accounts,
+    now: int,
+) -> int:
+    """Let deliveries of a destination die; gives how many."""
+    if job.entry is not None:
+        write_entry(connection, sql, job.entry)
+    if number is None:
+        return 0
+    gone = connection.execute(
+        sql["abandon"],
+        {
+            "destination": number,
+            "now": now,
+            "reason": FORGOTTEN,
+            "limit": max(0, job.limit),
+        },
+    ).fetchall()
+    count_dead(accounts, number, len(gone))
+    return len(gone)
+
+
+def _remember(connection: sqlite3.Connection, sql: Sql, notes: Sequence[Note]) -> None:
     """Keep how tries go."""
     for note in notes:
         values = (note.failing_since, note.worked_at, note.destination)

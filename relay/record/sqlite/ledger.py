@@ -4,9 +4,10 @@ Owns reading the account, and counting the rows again by another way.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from relay.core.holding import Condition
 from relay.core.ledger import (
     DESTINATION_COUNTERS,
     SOURCE_COUNTERS,
@@ -16,9 +17,10 @@ from relay.core.ledger import (
 )
 from relay.record.accounts import FOLDS
 from relay.record.sqlite.connection import reading
+from relay.record.sqlite.holding import read_conditions
 from relay.record.statements import statements
 
-__all__ = ["fold", "read_ledger_of", "recount_of"]
+__all__ = ["fold", "read_conditions_of", "read_ledger_of", "recount_of"]
 
 
 def fold(
@@ -51,6 +53,16 @@ def recount_of(path: Path) -> tuple[Ledger, Ledger]:
     with reading(path) as connection:
         sql = statements("sqlite")
         return _counted(connection, sql), _recounted(connection, sql)
+
+
+def read_conditions_of(path: Path) -> Sequence[Condition]:
+    """How the destinations of the store in a file stand.
+
+    Raises:
+        MisconfiguredError: there is no store there, or it cannot be read.
+    """
+    with reading(path) as connection:
+        return read_conditions(connection, statements("sqlite"))
 
 
 def _counted(connection: sqlite3.Connection, sql: Mapping[str, str]) -> Ledger:

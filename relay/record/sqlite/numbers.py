@@ -23,6 +23,8 @@ class SqliteNumbers:
         self.sources: dict[str, int] = {}
         self.destinations: dict[str, int] = {}
         self._epochs: dict[int, int] = {}
+        self.held: frozenset[int] = frozenset()
+        self.behind: frozenset[int] = frozenset()
         self.reload()
 
     def reload(self) -> None:
@@ -40,6 +42,20 @@ class SqliteNumbers:
         for name, number, epoch in rows:
             self.destinations[name] = number
             self._epochs[number] = epoch
+
+        self.look()
+
+    def look(self) -> None:
+        """See who is held, and who is behind: after a change of that."""
+        rows = self._connection.execute(
+            "SELECT number, hold IS NOT NULL, behind_from IS NOT NULL FROM destinations"
+        ).fetchall()
+        self.held = frozenset(number for number, held, _ in rows if held)
+        self.behind = frozenset(number for number, _, behind in rows if behind)
+
+    def next(self, table: Table) -> int:
+        """The number that the next row of a table gets."""
+        return self._next[table]
 
     def take(self, table: Table) -> int:
         """The next number of a table."""

@@ -1,25 +1,26 @@
 """Outgoing: deliveries are claimed, and what became of them is written.
 
-Owns the claim (one statement that picks, locks and marks) and the settlement (compare the lease and
-set).
+Owns the claim (of each source one statement that picks, locks and marks), the settlement (compare the
+lease and set) and the amendment (compare what was written and set).
 """
 
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from relay.core.ports import Parcel, Settlement
+from relay.core.ports import Amendment, Parcel, Settlement, Wish
 from relay.record.accounts import Accounts
+from relay.record.claiming import Claiming
 from relay.record.outgoing import (
     account,
+    amended_columns,
     attempts,
-    fitting,
     parcels,
     settled_columns,
 )
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import ask_many, write_many
 
-__all__ = ["claim", "settle"]
+__all__ = ["amend", "claim", "next_due", "settle"]
 
 
 def claim(
@@ -28,24 +29,34 @@ def claim(
     numbers: SqliteNumbers,
     *,
     destination: str,
-    limit: int,
-    size: int,
-    now: int,
+    wish: Wish,
     lease: int,
 ) -> Sequence[Parcel]:
-    """Lease due deliveries, oldest first, and read what their events are made of."""
+    """Lease due deliveries, of each source its oldest, and read what their events are made of."""
     number = numbers.destinations.get(destination)
-    # SQLite takes a negative limit for none at all.
-    if number is None or limit < 1:
+    if number is None:
         return []
-    claimed = connection.execute(
-        sql["claim"],
-        {"lease": lease, "destination": number, "now": now, "limit": limit},
-    ).fetchall()
-    taken = fitting(ask_many(connection, sql["weigh_parcels"], claimed), size)
-    rest = [(delivery,) for (delivery,) in claimed if delivery not in taken]
+    claiming = Claiming(
+        wish,
+        _waiting(connection, sql, number),
+        but={numbers.sources.get(name) for name in wish.but},
+        turn=lease,
+    )
+    while shares := claiming.round():
+        for share in shares:
+            values = {
+                "lease": lease,
+                "destination": number,
+                "queue": int(share.queue),
+                "source": share.source,
+                "now": wish.now,
+                "ordered": wish.ordered,
+                "limit": share.count,
+            }
+            claiming.took(share, connection.execute(sql["claim"], values).fetchall())
+    weights = ask_many(connection, sql["weigh_parcels"], claiming.leased)
+    wanted, rest = claiming.divide(weights)
     connection.executemany(sql["unclaim"], rest)
-    wanted = [(delivery,) for delivery in sorted(taken)]
     rows = ask_many(connection, sql["read_parcels"], wanted)
     return parcels(rows, destination=destination, lease=lease)
 
@@ -72,3 +83,28 @@ def settle(
     account(kept, numbers.destinations, accounts)
     write_many(connection, sql["insert_attempt"], attempts(kept, now))
     return [item.parcel.number in written for item in settlements]
+
+
+def amend(
+    connection: sqlite3.Connection,
+    sql: Mapping[str, str],
+    amendments: Sequence[Amendment],
+) -> None:
+    """Write another word on failed tries where nobody has had the delivery since."""
+    connection.executemany(sql["amend"], map(amended_columns, amendments))
+
+
+def next_due(
+    connection: sqlite3.Connection, sql: Mapping[str, str], destination: int
+) -> int | None:
+    """When the earliest unclaimed delivery is due."""
+    waiting = _waiting(connection, sql, destination)
+    return min((due_at for _, _, due_at in waiting), default=None)
+
+
+def _waiting(
+    connection: sqlite3.Connection, sql: Mapping[str, str], destination: int
+) -> list[tuple[int, int, int]]:
+    """Queue, source, and when the earliest of it is due."""
+    values = {"destination": destination}
+    return connection.execute(sql["find_waiting"], values).fetchall()

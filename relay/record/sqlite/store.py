@@ -101,6 +101,17 @@ class SqliteStore(GroupedStore):
         """See :class:`relay.core.replay.Resending`."""
         return await self._executor.run(self._open_writer().next_resend)
 
+    async def fall_behind(self, destination: str, /) -> bool:
+        """See :class:`relay.core.holding.Posts`."""
+        writer = self._open_writer()
+        return await self._executor.run(partial(writer.fall_behind, destination))
+
+    async def fill(self, destination: str, /, *, limit: int) -> bool:
+        """See :class:`relay.core.holding.Posts`."""
+        writer = self._open_writer()
+        now = self._clock.now_us()
+        return await self._executor.run(partial(writer.fill, destination, limit, now))
+
     async def conditions(self) -> Sequence[Condition]:
         """See :class:`relay.core.holding.Posts`."""
         return await self._executor.run(self._open_writer().conditions)

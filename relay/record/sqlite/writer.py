@@ -25,20 +25,13 @@ from relay.core.retention import Keeping, forgotten_since
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
-    Alter,
-    Cancel,
     Claim,
     Forget,
     Inquire,
     Job,
-    Keep,
     Learn,
-    Order,
     Record,
-    Register,
-    Remember,
     Resend,
-    Settle,
     Watch,
     cursors_of,
     entries_of,
@@ -47,16 +40,17 @@ from relay.record.jobs import (
     sightings_of,
 )
 from relay.record.resending import next_of
+from relay.record.sqlite.backlog import fall_behind, fill
 from relay.record.sqlite.connection import BUSY_MS, log_size
+from relay.record.sqlite.errands import do
 from relay.record.sqlite.faults import translated
 from relay.record.sqlite.forgetting import PAGES, forget
-from relay.record.sqlite.holding import alter, read_conditions, remember, write_entry
+from relay.record.sqlite.holding import read_conditions, write_entry
 from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
-from relay.record.sqlite.outgoing import claim, settle
-from relay.record.sqlite.refusals import put_refusals
-from relay.record.sqlite.resending import cancel, order, resend
+from relay.record.sqlite.outgoing import claim, next_due
+from relay.record.sqlite.resending import resend
 
 __all__ = ["Writer"]
 
@@ -166,7 +160,13 @@ class Writer:
 
     def next_due(self, destination: str) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
-        return self._due("next_due", self._numbers.destinations.get(destination))
+        number = self._numbers.destinations.get(destination)
+        if number is None:
+            return None
+        try:
+            return next_due(self._db, self._sql, number)
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     def next_inquiry(self, source: str) -> int | None:
         """When the earliest unclaimed inquiry of a source is due."""
@@ -182,6 +182,39 @@ class Writer:
             return next_of(self._db.execute(self._sql["list_running"]).fetchall())
         except sqlite3.Error as error:
             raise translated(error) from error
+
+    def fall_behind(self, destination: str) -> bool:
+        """Make no deliveries for a destination from the next event on."""
+        return self._apart(
+            lambda: fall_behind(self._db, self._sql, self._numbers, destination)
+        )
+
+    def fill(self, destination: str, limit: int, now: int) -> bool:
+        """Make some of the deliveries that a destination is behind with."""
+        return self._apart(
+            lambda: fill(
+                self._db,
+                self._sql,
+                self._numbers,
+                destination,
+                limit=limit,
+                now=now,
+                write=self._write_counters,
+            )
+        )
+
+    def _apart(self, work: Callable[[], bool]) -> bool:
+        """Do something between two groups, in a transaction of its own."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            done = work()
+            self._checkpoints.reach("before-commit")
+            self._db.execute("COMMIT")
+        except Exception as error:
+            self._roll_back()
+            raise translated(error) from error
+        self._checkpoints.reach("after-commit")
+        return done
 
     def conditions(self) -> Sequence[Condition]:
         """How every destination stands."""
@@ -264,7 +297,7 @@ class Writer:
             if index in opened
             else intake.follow(job)
             if isinstance(job, Learn | Watch)
-            else self._do(job, accounts, now)
+            else do(self._db, self._sql, self._numbers, job, accounts=accounts, now=now)
             for index, job in enumerate(jobs)
         ]
         write_down(self._db, self._sql, intake)
@@ -306,42 +339,6 @@ class Writer:
             for row in rows:
                 self._db.execute(self._sql[name], row)
 
-    def _do(self, job: Job, accounts: Accounts, now: int) -> object:
-        match job:
-            case Settle(settlements=settlements):
-                return settle(
-                    self._db,
-                    self._sql,
-                    self._numbers,
-                    settlements,
-                    accounts=accounts,
-                    now=now,
-                )
-            case Register(destinations=destinations):
-                for name, kind in destinations:
-                    self._numbers.register(name, kind)
-                return None
-            case Keep(refusals=refusals, most=most):
-                put_refusals(self._db, self._sql, refusals, most=most)
-                return None
-            case _:
-                return self._obey(job, now)
-
-    def _obey(self, job: Job, now: int) -> object:
-        """Do what somebody has ordered; anything else has its turn before or after that."""
-        match job:
-            case Alter(change=change):
-                return alter(self._db, self._sql, change)
-            case Remember(notes=notes):
-                remember(self._db, self._sql, notes)
-            case Order(replays=replays):
-                return order(self._db, self._sql, self._numbers, replays, now=now)
-            case Cancel():
-                return cancel(self._db, self._sql, job, now=now)
-            case _:
-                pass
-        return None
-
     def _claim(self, job: Claim) -> object:
         self._leases += 1
         return claim(
@@ -349,9 +346,7 @@ class Writer:
             self._sql,
             self._numbers,
             destination=job.destination,
-            limit=job.limit,
-            size=job.size,
-            now=job.now,
+            wish=job.wish,
             lease=self._leases,
         )
 

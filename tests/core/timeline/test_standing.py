@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from relay.core.delivery import SECOND, State
+from relay.core.holding import Hold
 from relay.core.identity import Outcome
 from relay.core.run import Verdict
 from relay.core.timeline import (
@@ -51,6 +52,34 @@ def test_who_stands_back_behind_another_run_is_said_to() -> None:
     assert state == "collapsed"
     assert "ended as succeeded, and stands back behind the first success" in words
     assert "order-1" in words
+
+
+class TestHeld:
+    def test_a_pause_says_by_whom_and_how_it_ends(self) -> None:
+        pause = Hold(kind="paused", reason="moving", by="ada", since=NOW_US - SECOND)
+        told = sent(delivered(), delivery(hold=pause))
+        words = (
+            "Event 1 (succeeded) is held for orders: the destination is paused since 11:59:59 by ada: moving;"
+            " `relay destinations resume orders` sends it; lake has it."
+        )
+        assert said(told) == ("held", "paused", words)
+
+    def test_what_is_under_way_is_not_held(self) -> None:
+        pause = Hold(kind="paused", reason="", by="ada", since=NOW_US)
+        told = sent(delivered(), delivery(hold=pause, leased=True))
+        assert said(told)[:2] == ("pending", "under_way")
+
+    def test_what_is_not_made_yet_follows_by_itself(self) -> None:
+        told = sent(delivered(), behind={"orders": 10})
+        state, reason, words = said(told)
+        assert (state, reason) == ("held", "behind")
+        assert "too many open deliveries (`limits.backlog`)" in words
+
+    def test_what_was_made_before_it_fell_behind_is_as_it_was(self) -> None:
+        told = sent(delivered(), delivered("orders"), behind={"orders": 11})
+        assert said(told)[0] == "delivered"
+        told = sent(delivered(), delivered("orders"), behind={"orders": 10})
+        assert said(told)[0] == "delivered"
 
 
 class TestDelivered:

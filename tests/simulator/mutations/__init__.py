@@ -4,8 +4,13 @@ Owns changing the product's own code at run time, inside a test and nowhere else
 is named by the promise; that it is noticed is the test's to show.
 """
 
-from tests.simulator.mutations import asking, path, surroundings
+from tests.simulator.mutations import asking, holding, path, surroundings
 
 __all__ = ["MUTATIONS"]
 
-MUTATIONS = {**path.MUTATIONS, **surroundings.MUTATIONS, **asking.MUTATIONS}
+MUTATIONS = {
+    **path.MUTATIONS,
+    **surroundings.MUTATIONS,
+    **asking.MUTATIONS,
+    **holding.MUTATIONS,
+}

@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+import relay.deliver.polling
 import relay.deliver.verdict
-import relay.deliver.worker
 import relay.record.grouping
 import relay.record.intake
 import relay.record.sqlite.connection
@@ -144,7 +144,7 @@ def two_generations_open(patch: Patch) -> None:
 def lost_wake_up(patch: Patch) -> None:
     """Who stands behind an earlier event is told by nobody, and the poll does not come either."""
     patch.setattr(Courier, "_written", lambda _: None)
-    patch.setattr(relay.deliver.worker, "POLL_S", 1e6)
+    patch.setattr(relay.deliver.polling, "POLL_S", 1e6)
 
 
 def counters_outside_the_commit(patch: Patch) -> None:

@@ -57,7 +57,9 @@ FROM (
 SELECT array(SELECT nextval('runs_numbers') FROM generate_series(1, $1::int)),
        array(SELECT nextval('receipts_numbers') FROM generate_series(1, $2::int)),
        array(SELECT nextval('events_numbers') FROM generate_series(1, $3::int)),
-       array(SELECT nextval('deliveries_numbers') FROM generate_series(1, $4::int))
+       array(SELECT nextval('deliveries_numbers') FROM generate_series(1, $4::int)),
+       array(SELECT number FROM destinations WHERE hold IS NOT NULL),
+       array(SELECT number FROM destinations WHERE behind_from IS NOT NULL)
 
 -- name: find_runs
 SELECT r.source, r.namespace, r.id, r.number, r.client_ref, r.outcome, r.revision, r.origin,
@@ -186,6 +188,11 @@ SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bytea[], $5::int
 SELECT DISTINCT e.run, d.destination
 FROM unnest($1::bigint[]) AS k (run)
 JOIN events AS e ON e.run = k.run JOIN deliveries AS d ON d.event = e.number
+UNION
+SELECT e.run, b.number
+FROM unnest($1::bigint[]) AS k (run)
+JOIN events AS e ON e.run = k.run JOIN destinations AS b ON b.behind_from <= e.number
+WHERE ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%'
 
 -- name: find_winners
 -- Locked until the end: who stands back behind a winner does so while it is one.
@@ -235,22 +242,44 @@ UPDATE collapsed SET receipt = k.receipt, confirmed = 1
 FROM unnest($1::bigint[], $2::bigint[]) AS k (receipt, run) WHERE collapsed.run = k.run
 
 -- name: insert_delivery
-INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,
+INSERT INTO deliveries (number, event, run, source, destination, generation, epoch, state,
                         created_at, due_at, lease)
-SELECT k.number, k.event, k.run, k.destination, 1, k.epoch, 0, k.created_at, k.due_at, k.lease
-FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[],
-            $8::bigint[]) AS k (number, event, run, destination, epoch, created_at, due_at, lease)
+SELECT k.number, k.event, k.run, k.source, k.destination, 1, k.epoch, 0, k.created_at, k.due_at, k.lease
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::int[], $7::bigint[],
+            $8::bigint[], $9::bigint[])
+    AS k (number, event, run, source, destination, epoch, created_at, due_at, lease)
+
+-- name: find_waiting
+-- Of which sources something waits in which queue, and since when. From one source to the next by the index:
+-- however much waits, each costs the same.
+WITH RECURSIVE waiting (queue, source) AS (
+    SELECT q.queue, (
+        SELECT MIN(d.source) FROM deliveries AS d
+        WHERE d.destination = $1 AND d.queue = q.queue AND d.state = 0 AND d.lease IS NULL)
+    FROM (VALUES (0), (1)) AS q (queue)
+    UNION ALL
+    SELECT w.queue, (
+        SELECT MIN(d.source) FROM deliveries AS d
+        WHERE d.destination = $1 AND d.queue = w.queue AND d.source > w.source
+          AND d.state = 0 AND d.lease IS NULL)
+    FROM waiting AS w WHERE w.source IS NOT NULL)
+SELECT w.queue, w.source, (
+    SELECT MIN(d.due_at) FROM deliveries AS d
+    WHERE d.destination = $1 AND d.queue = w.queue AND d.source = w.source
+      AND d.state = 0 AND d.lease IS NULL)
+FROM waiting AS w WHERE w.source IS NOT NULL
 
 -- name: claim
 WITH due AS (
     SELECT d.number FROM deliveries AS d
-    WHERE d.destination = $2 AND d.state = 0 AND d.lease IS NULL AND d.due_at <= $3
+    WHERE d.destination = $2 AND d.queue = $3 AND d.source = $4
+      AND d.state = 0 AND d.lease IS NULL AND d.due_at <= $5
       AND NOT EXISTS (SELECT 1 FROM destinations AS t WHERE t.number = $2 AND t.hold IS NOT NULL)
-      AND NOT EXISTS (
+      AND (NOT $6::boolean OR NOT EXISTS (
           SELECT 1 FROM deliveries AS earlier
           WHERE earlier.run = d.run AND earlier.destination = d.destination
-            AND earlier.state IN (0, 2) AND earlier.number < d.number)
-    ORDER BY d.due_at, d.number LIMIT $4
+            AND earlier.state IN (0, 2) AND earlier.number < d.number))
+    ORDER BY d.due_at, d.number LIMIT $7
     FOR UPDATE OF d SKIP LOCKED)
 UPDATE deliveries SET lease = $1 FROM due WHERE deliveries.number = due.number
 RETURNING deliveries.number
@@ -269,7 +298,7 @@ UPDATE deliveries SET lease = NULL WHERE number = ANY($1::bigint[])
 -- name: read_parcels
 -- Also where the receipt is about to leave, or is gone, as after a restore of a part. A delivery without one
 -- must die, not wait for ever.
-SELECT d.number, d.generation, d.attempts, d.created_at, d.replay, s.name, r.namespace, r.id, r.origin,
+SELECT d.number, d.generation, d.attempts, d.created_at, d.queue, d.replay, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, COALESCE(c.digest, l.digest),
        COALESCE(c.body, l.body)
 FROM unnest($1::bigint[]) AS k (number)
@@ -281,21 +310,28 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN receipts_leaving AS l ON c.number IS NULL AND l.number = e.receipt
 
 -- name: settle
+-- Given back untried, a delivery keeps what its last try came to. Who has failed waits with his like.
 UPDATE deliveries
-SET state = k.state, attempts = k.attempts, due_at = k.due_at, settled_at = k.settled_at,
-    status = k.status, reason = k.reason, lease = NULL
+SET state = k.state, attempts = k.attempts, due_at = k.due_at, settled_at = k.settled_at, lease = NULL,
+    status = CASE WHEN k.state = 0 AND k.reason IS NULL THEN deliveries.status ELSE k.status END,
+    reason = CASE WHEN k.state = 0 AND k.reason IS NULL THEN deliveries.reason ELSE k.reason END,
+    queue = CASE WHEN k.reason IS NULL THEN deliveries.queue ELSE 1 END
 FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::bigint[], $7::int[],
             $8::text[]) AS k (number, lease, state, attempts, due_at, settled_at, status, reason)
 WHERE deliveries.number = k.number AND deliveries.lease = k.lease
 RETURNING deliveries.number
 
+-- name: amend
+UPDATE deliveries SET attempts = k.attempts, due_at = k.due_at
+FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::bigint[])
+    AS k (attempts, due_at, number, written_attempts, written_due_at)
+WHERE deliveries.number = k.number AND deliveries.state = 0 AND deliveries.lease IS NULL
+  AND deliveries.attempts = k.written_attempts AND deliveries.due_at = k.written_due_at
+
 -- name: insert_attempt
 INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::text[],
                      $7::bytea[])
-
--- name: next_due
-SELECT MIN(due_at) FROM deliveries WHERE destination = $1 AND state = 0 AND lease IS NULL
 
 -- name: find_named_runs
 SELECT r.number
@@ -328,7 +364,7 @@ LEFT JOIN inquiries AS i ON i.run = r.number
 WHERE r.number = $1::bigint
 
 -- name: read_destinations
-SELECT number, name, kind FROM destinations
+SELECT number, name, kind, behind_from, hold, hold_reason, hold_by, held_since FROM destinations
 
 -- name: read_past_receipts
 -- Of this and of all that follow: the first and the last ones, and how many there are.
@@ -442,6 +478,9 @@ WHERE number > $1 AND number <= $2 AND first_seen < $3 AND run = ANY($5::bigint[
       WHERE e.run = receipts.run AND e.receipt = receipts.number
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $4))
   AND NOT EXISTS (
+      SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
+      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+  AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
 
@@ -453,6 +492,9 @@ WHERE c.number > $1 AND c.number <= $2
           SELECT 1 FROM events AS e JOIN deliveries AS d ON d.event = e.number
           WHERE e.run = c.run AND e.receipt = c.number
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
+       OR EXISTS (
+          SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
+          WHERE e.run = c.run AND e.receipt = c.number)
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -463,6 +505,9 @@ WHERE c.number > $1 AND c.number <= $2
           SELECT 1 FROM events AS e JOIN deliveries AS d ON d.event = e.number
           WHERE e.run = c.run AND e.receipt = c.number
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
+       OR EXISTS (
+          SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
+          WHERE e.run = c.run AND e.receipt = c.number)
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -514,6 +559,8 @@ DELETE FROM asks WHERE run = ANY($1::bigint[])
 -- name: forget_events
 DELETE FROM events
 WHERE number > $1 AND number <= $2 AND created_at < $3 AND run = ANY($5::bigint[])
+  -- What a destination is behind with is still to become deliveries.
+  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
@@ -788,11 +835,14 @@ JOIN sources AS s ON s.number = r.source
 LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: insert_replayed
--- A new generation, counted on from the last one. The runs are locked: nobody else counts.
-INSERT INTO deliveries (number, event, run, destination, generation, epoch, state, created_at, due_at, replay)
+-- A new generation, counted on from the last one, in the queue of what is sent once more. The runs are locked,
+-- so that nobody else counts.
+INSERT INTO deliveries (number, event, run, destination, generation, epoch, state, created_at, due_at, replay,
+                        queue, source)
 SELECT k.number, k.event, k.run, k.target, 1 + COALESCE((
     SELECT MAX(g.generation) FROM deliveries AS g
-    WHERE g.event = k.event AND g.destination = k.target), 0), k.epoch, 0, k.now, k.now, k.replay
+    WHERE g.event = k.event AND g.destination = k.target), 0), k.epoch, 0, k.now, k.now, k.replay, 1,
+       (SELECT r.source FROM runs AS r WHERE r.number = k.run)
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[])
     AS k (number, event, run, target, epoch, now, replay)
 
@@ -913,6 +963,43 @@ WHERE number = $1
 
 -- name: note_condition
 UPDATE destinations SET failing_since = $2, worked_at = greatest($3::bigint, worked_at) WHERE name = $1
+
+-- name: fall_behind
+-- From the next event on. Nobody else is between taking a number and committing what has it.
+UPDATE destinations
+SET behind_from = (SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM events_numbers)
+WHERE name = $1 AND behind_from IS NULL
+RETURNING number
+
+-- name: read_behind
+SELECT number, behind_from, epoch FROM destinations WHERE name = $1
+
+-- name: hold_behind
+SELECT behind_from FROM destinations WHERE number = $1 FOR NO KEY UPDATE
+
+-- name: read_horizon
+SELECT last_value FROM events_numbers
+
+-- name: look_behind
+-- Events in their order, and which of them are without the delivery that they were routed to.
+SELECT e.number, e.run, r.source, ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || $1::int || ',%'
+       AND NOT EXISTS (
+           SELECT 1 FROM deliveries AS d WHERE d.event = e.number AND d.destination = $1 AND d.generation = 1)
+FROM events AS e JOIN runs AS r ON r.number = e.run
+WHERE e.number >= $2 AND e.number <= $3 ORDER BY e.number LIMIT $4
+
+-- name: catch_up
+UPDATE destinations SET behind_from = $2 WHERE number = $1
+
+-- name: abandon
+-- What is in somebody's hands is settled by them.
+WITH given_up AS (
+    SELECT number FROM deliveries
+    WHERE destination = $1 AND state = 0 AND lease IS NULL LIMIT $4
+    FOR UPDATE SKIP LOCKED)
+UPDATE deliveries SET state = 3, settled_at = $2, reason = $3
+FROM given_up WHERE deliveries.number = given_up.number
+RETURNING deliveries.number
 
 -- name: read_conditions
 SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,

@@ -119,6 +119,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 WITH wanted (run) AS (VALUES (?))
 SELECT DISTINCT e.run, d.destination
 FROM wanted AS k CROSS JOIN events AS e ON e.run = k.run JOIN deliveries AS d ON d.event = e.number
+UNION
+SELECT e.run, b.number
+FROM wanted AS k CROSS JOIN events AS e ON e.run = k.run JOIN destinations AS b ON b.behind_from <= e.number
+WHERE ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%'
 
 -- name: find_winners
 WITH wanted (source, client_ref) AS (VALUES (?, ?))
@@ -158,20 +162,41 @@ INSERT INTO collapsed (run, source, client_ref, receipt, confirmed, opened_at) V
 UPDATE collapsed SET receipt = ?, confirmed = 1 WHERE run = ?
 
 -- name: insert_delivery
-INSERT INTO deliveries (number, event, run, destination, generation, epoch, state,
+INSERT INTO deliveries (number, event, run, source, destination, generation, epoch, state,
                         created_at, due_at, lease)
-VALUES (?, ?, ?, ?, 1, ?, 0, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, 1, ?, 0, ?, ?, ?)
+
+-- name: find_waiting
+-- Of which sources something waits in which queue, and since when. From one source to the next by the index:
+-- however much waits, each costs the same.
+WITH RECURSIVE waiting (queue, source) AS (
+    SELECT q.queue, (
+        SELECT MIN(d.source) FROM deliveries AS d
+        WHERE d.destination = :destination AND d.queue = q.queue AND d.state = 0 AND d.lease IS NULL)
+    FROM (SELECT 0 AS queue UNION ALL SELECT 1) AS q
+    UNION ALL
+    SELECT w.queue, (
+        SELECT MIN(d.source) FROM deliveries AS d
+        WHERE d.destination = :destination AND d.queue = w.queue AND d.source > w.source
+          AND d.state = 0 AND d.lease IS NULL)
+    FROM waiting AS w WHERE w.source IS NOT NULL)
+SELECT w.queue, w.source, (
+    SELECT MIN(d.due_at) FROM deliveries AS d
+    WHERE d.destination = :destination AND d.queue = w.queue AND d.source = w.source
+      AND d.state = 0 AND d.lease IS NULL)
+FROM waiting AS w WHERE w.source IS NOT NULL
 
 -- name: claim
 UPDATE deliveries SET lease = :lease
 WHERE number IN (
     SELECT d.number FROM deliveries AS d
-    WHERE d.destination = :destination AND d.state = 0 AND d.lease IS NULL AND d.due_at <= :now
+    WHERE d.destination = :destination AND d.queue = :queue AND d.source = :source
+      AND d.state = 0 AND d.lease IS NULL AND d.due_at <= :now
       AND NOT EXISTS (SELECT 1 FROM destinations AS t WHERE t.number = :destination AND t.hold IS NOT NULL)
-      AND NOT EXISTS (
+      AND (NOT :ordered OR NOT EXISTS (
           SELECT 1 FROM deliveries AS earlier
           WHERE earlier.run = d.run AND earlier.destination = d.destination
-            AND earlier.state IN (0, 2) AND earlier.number < d.number)
+            AND earlier.state IN (0, 2) AND earlier.number < d.number))
     ORDER BY d.due_at, d.number LIMIT :limit)
 RETURNING number
 
@@ -189,7 +214,7 @@ UPDATE deliveries SET lease = NULL WHERE number = ?
 -- name: read_parcels
 -- Also where the receipt is gone, as after a restore of a part. Such a delivery must die, not wait for ever.
 WITH wanted (number) AS (VALUES (?))
-SELECT d.number, d.generation, d.attempts, d.created_at, d.replay, s.name, r.namespace, r.id, r.origin,
+SELECT d.number, d.generation, d.attempts, d.created_at, d.queue, d.replay, s.name, r.namespace, r.id, r.origin,
        r.first_seen, e.number, e.outcome, e.revision, e.confirmed, e.builder, e.client_ref, c.digest,
        c.body
 FROM wanted AS k
@@ -200,21 +225,26 @@ JOIN sources AS s ON s.number = r.source
 LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: settle
+-- Given back untried, a delivery keeps what its last try came to. Who has failed waits with his like.
 WITH done (number, lease, state, attempts, due_at, settled_at, status, reason)
     AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?))
 UPDATE deliveries
 SET state = done.state, attempts = done.attempts, due_at = done.due_at,
-    settled_at = done.settled_at, status = done.status, reason = done.reason, lease = NULL
+    settled_at = done.settled_at, lease = NULL,
+    status = CASE WHEN done.state = 0 AND done.reason IS NULL THEN deliveries.status ELSE done.status END,
+    reason = CASE WHEN done.state = 0 AND done.reason IS NULL THEN deliveries.reason ELSE done.reason END,
+    queue = CASE WHEN done.reason IS NULL THEN deliveries.queue ELSE 1 END
 FROM done
 WHERE deliveries.number = done.number AND deliveries.lease = done.lease
 RETURNING number
 
+-- name: amend
+UPDATE deliveries SET attempts = ?, due_at = ?
+WHERE number = ? AND state = 0 AND lease IS NULL AND attempts = ? AND due_at = ?
+
 -- name: insert_attempt
 INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
 VALUES (?, ?, ?, ?, ?, ?, ?)
-
--- name: next_due
-SELECT MIN(due_at) FROM deliveries WHERE destination = ? AND state = 0 AND lease IS NULL
 
 -- name: void_leases
 UPDATE deliveries SET lease = NULL
@@ -253,7 +283,7 @@ LEFT JOIN inquiries AS i ON i.run = r.number
 WHERE r.number = :run
 
 -- name: read_destinations
-SELECT number, name, kind FROM destinations
+SELECT number, name, kind, behind_from, hold, hold_reason, hold_by, held_since FROM destinations
 
 -- name: read_past_receipts
 -- Of this and of all that follow: the first and the last ones, and how many there are.
@@ -354,6 +384,9 @@ WHERE number > :after AND number <= :upto AND first_seen < :before
       WHERE e.run = receipts.run AND e.receipt = receipts.number
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= :died_since))
   AND NOT EXISTS (
+      SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
+      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+  AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
 
@@ -371,6 +404,8 @@ DELETE FROM asks WHERE run IN (SELECT run FROM gone)
 DELETE FROM events
 WHERE number > :after AND number <= :upto AND created_at < :before
   AND number < (SELECT MAX(number) FROM events)
+  -- What a destination is behind with is still to become deliveries.
+  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
@@ -636,9 +671,11 @@ JOIN sources AS s ON s.number = r.source
 LEFT JOIN receipts AS c ON c.number = e.receipt
 
 -- name: insert_replayed
--- A new generation, counted on from the last one.
-INSERT INTO deliveries (number, event, run, destination, generation, epoch, state, created_at, due_at, replay)
-SELECT :number, :event, :run, :target, COALESCE(MAX(generation), 0) + 1, :epoch, 0, :now, :now, :replay
+-- A new generation, counted on from the last one, in the queue of what is sent once more.
+INSERT INTO deliveries (number, event, run, destination, generation, epoch, state, created_at, due_at, replay,
+                        queue, source)
+SELECT :number, :event, :run, :target, COALESCE(MAX(generation), 0) + 1, :epoch, 0, :now, :now, :replay,
+       1, (SELECT r.source FROM runs AS r WHERE r.number = :run)
 FROM deliveries WHERE event = :event AND destination = :target
 
 -- name: advance_replay
@@ -758,6 +795,32 @@ WHERE number = :number
 
 -- name: note_condition
 UPDATE destinations SET failing_since = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
+
+-- name: fall_behind
+UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL
+
+-- name: read_behind
+SELECT number, behind_from, epoch FROM destinations WHERE name = ?
+
+-- name: look_behind
+-- Events in their order, and which of them are without the delivery that they were routed to.
+SELECT e.number, e.run, r.source, ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || :destination || ',%'
+       AND NOT EXISTS (
+           SELECT 1 FROM deliveries AS d
+           WHERE d.event = e.number AND d.destination = :destination AND d.generation = 1)
+FROM events AS e JOIN runs AS r ON r.number = e.run
+WHERE e.number >= :behind_from ORDER BY e.number LIMIT :limit
+
+-- name: catch_up
+UPDATE destinations SET behind_from = ? WHERE number = ?
+
+-- name: abandon
+-- What is in somebody's hands is settled by them.
+UPDATE deliveries SET state = 3, settled_at = :now, reason = :reason
+WHERE number IN (
+    SELECT number FROM deliveries
+    WHERE destination = :destination AND state = 0 AND lease IS NULL LIMIT :limit)
+RETURNING number
 
 -- name: read_conditions
 SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,

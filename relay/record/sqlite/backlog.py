@@ -1,0 +1,65 @@
+"""Backlog: a destination falls behind, and what it is behind with becomes deliveries.
+
+Owns the two transactions, which run between groups on the writer's thread: nobody else writes meanwhile.
+Decides nothing.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+
+from relay.record.accounts import Accounts
+from relay.record.holding import count_filled, filled
+from relay.record.sqlite.numbers import SqliteNumbers
+from relay.record.sqlite.rows import write_many
+
+__all__ = ["fall_behind", "fill"]
+
+Sql = Mapping[str, str]
+
+
+def fall_behind(
+    connection: sqlite3.Connection, sql: Sql, numbers: SqliteNumbers, name: str
+) -> bool:
+    """Make no deliveries from the next event on."""
+    values = (numbers.next("events"), name)
+    changed = connection.execute(sql["fall_behind"], values).rowcount
+    numbers.look()
+    return changed > 0
+
+
+def fill(
+    connection: sqlite3.Connection,
+    sql: Sql,
+    numbers: SqliteNumbers,
+    name: str,
+    *,
+    limit: int,
+    now: int,
+    write: Callable[[Accounts], None],
+) -> bool:
+    """Make deliveries of the next ``limit`` events; gives whether there may be more. In an open transaction."""
+    row = connection.execute(sql["read_behind"], (name,)).fetchone()
+    if row is None or row[1] is None:
+        return False
+    destination, behind_from, epoch = row
+    rows = connection.execute(
+        sql["look_behind"],
+        {"destination": destination, "behind_from": behind_from, "limit": limit},
+    ).fetchall()
+    missing = sum(is_missing for *_, is_missing in rows)
+    made = filled(
+        rows,
+        (numbers.take("deliveries") for _ in range(missing)),
+        destination=destination,
+        epoch=epoch,
+        now=now,
+    )
+    write_many(connection, sql["insert_delivery"], made)
+    more = len(rows) == limit
+    after = rows[-1][0] + 1 if more else None
+    connection.execute(sql["catch_up"], (after, destination))
+    accounts = Accounts()
+    count_filled(accounts, destination, len(made))
+    write(accounts)
+    numbers.look()
+    return more

@@ -1,0 +1,172 @@
+"""Who is held gets nothing, from the moment that it is known; and who is beyond help is held."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.core.delivery import Failed, Fault, State
+from relay.core.errors import StoreBusyError
+from relay.core.health import HealthPolicy
+from relay.deliver.warden import Warden
+from tests.deliver.couriers import BUSY, NAME, NO, Bench, names, record, settled
+from tests.record.holding_law import condition, hold, resume
+
+GONE = Failed(reason="status_410", fault=Fault.EVENT, status=410)
+
+
+class _Guarded(Bench):
+    """A courier that a warden watches."""
+
+    def guard(self, *, brake: int | None = None) -> Warden:
+        self.warden = Warden(
+            self.store, self.dispatch, clock=self.clock, metrics=self.metrics, every_s=9
+        )
+        self.warden.appoint({NAME: HealthPolicy(brake=brake)})
+        self.employ()._told = self.warden.ear(NAME)
+        return self.warden
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[_Guarded]:
+    made = _Guarded(tmp_path)
+    await made.open()
+    yield made
+    await made.vanish()
+
+
+async def test_nothing_goes_to_who_is_held_and_all_of_it_when_that_ends(
+    bench: _Guarded,
+) -> None:
+    warden = bench.guard()
+    await hold(bench, NAME)
+    await warden.look()
+    bench.start()
+    await record(bench, *names(3))
+    assert bench.handover.handed == []
+    assert await bench.at(State.PENDING) == names(3)
+    assert bench.sender.calls == []
+    assert bench.dispatch.degraded == [NAME]
+    await resume(bench, NAME)
+    await warden.look()
+    await settled(bench, 3)
+    assert bench.sender.runs == names(3)
+
+
+async def test_what_waits_in_memory_is_given_back(bench: _Guarded) -> None:
+    """Tries under way end, and what they came to is written."""
+    warden = bench.guard()
+    bench.sender.hold()
+    bench.start()
+    await record(bench, *names(8))
+    await bench.watch.until(lambda: bench.sender.under_way == 4)
+    await hold(bench, NAME)
+    await warden.look()
+    await bench.watch.until(lambda: len(bench.outbox.settled) == 4)
+    bench.sender.let_go()
+    await settled(bench, 8)
+    assert await bench.at(State.DELIVERED) == names(4)
+    assert [d.leased for d in await bench.to_orders()] == [False] * 8
+    assert len(bench.sender.sent) == 4
+
+
+async def test_who_is_held_is_not_probed(bench: _Guarded) -> None:
+    warden = bench.guard()
+    bench.sender.answer = lambda _: BUSY
+    bench.start()
+    await record(bench, *names(5))
+    await bench.watch.until(lambda: len(bench.sender.calls) > 8)
+    await hold(bench, NAME)
+    await warden.look()
+    await bench.watch.until(lambda: not bench.sender.under_way)
+    before = len(bench.sender.calls)
+    assert await bench.asks_nothing()
+    assert len(bench.sender.calls) == before
+
+
+async def test_who_says_that_it_is_gone_is_disabled_at_once(bench: _Guarded) -> None:
+    """And nothing of what it had coming dies of that."""
+    warden = bench.guard()
+    bench.sender.answer = lambda _: GONE
+    bench.start()
+    await record(bench, *names(1))
+    await settled(bench, 1)
+    assert list(warden.held) == [NAME]
+    assert (await condition(bench, NAME)).hold is None
+    await warden.look()
+    found = (await condition(bench, NAME)).hold
+    assert found is not None
+    assert (found.kind, found.reason, found.by) == ("disabled", "gone", "relay")
+    assert await bench.at(State.DEAD) == []
+    [(actor, verb)] = await bench.rows("SELECT actor, verb FROM audit")
+    assert (actor, verb) == ("relay", "destinations disable")
+
+
+async def test_the_brake_holds_what_would_die_next(bench: _Guarded) -> None:
+    warden = bench.guard(brake=3)
+    bench.sender.concurrency = 1
+    bench.sender.answer = lambda _: NO
+    bench.start()
+    await record(bench, *names(9))
+    await bench.watch.until(lambda: NAME in warden.held)
+    await warden.look()
+    assert len(bench.sender.calls) == 3
+    found = (await condition(bench, NAME)).hold
+    assert found is not None
+    assert (found.kind, found.reason) == ("paused", "brake")
+    # Whoever resumes it gives it as many again.
+    await resume(bench, NAME)
+    await warden.look()
+    await bench.watch.until(lambda: NAME in warden.held)
+    assert len(bench.sender.calls) == 6
+
+
+async def test_a_hold_that_the_store_does_not_take_is_kept_to_all_the_same(
+    bench: _Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warden = bench.guard(brake=1)
+
+    async def busy(_: Any) -> None:
+        raise StoreBusyError("not now")
+
+    bench.sender.answer = lambda _: NO
+    bench.start()
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.store, "change", busy)
+        await record(bench, *names(1))
+        await settled(bench, 1)
+        await warden.look()
+        assert list(warden.held) == [NAME]
+        assert bench.courier.room == 0
+    await warden.look()
+    assert (await condition(bench, NAME)).hold is not None
+
+
+async def test_that_it_fails_is_remembered_by_the_next_process(bench: _Guarded) -> None:
+    warden = bench.guard()
+    bench.sender.answer = lambda _: NO
+    bench.start()
+    await record(bench, *names(1))
+    await settled(bench, 1)
+    since = bench.clock.now_us()
+    bench.clock.advance(seconds=90)
+    await warden.look()
+    assert (await condition(bench, NAME)).failing_since == since
+    gauge = ("runflow_relay_destination_failing_since_seconds", NAME)
+    assert bench.metrics.gauges[gauge] == since / 1e6
+    bench.sender.answer = Bench(Path()).sender.answer
+    await record(bench, *names(2)[1:])
+    await settled(bench, 2)
+    await warden.look()
+    found = await condition(bench, NAME)
+    assert (found.failing_since, found.worked_at) == (None, bench.clock.now_us())
+
+
+async def test_it_looks_until_it_is_stopped(bench: _Guarded) -> None:
+    warden = bench.guard()
+    warden.stop()
+    await warden.run()
+    assert list(warden.conditions) == ["lake", "orders"]
+    state = ("runflow_relay_destination_state", NAME, "active")
+    assert bench.metrics.gauges[state] == 1

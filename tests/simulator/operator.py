@@ -1,0 +1,76 @@
+"""Operator: a person who pauses destinations, and has them go on.
+
+Owns that an order is given again until it was carried out, and what a destination may not get meanwhile.
+Judges nothing.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from relay.core.audit import Entry
+from relay.core.errors import RelayError
+from relay.core.holding import Change, Hold
+from tests.record.harness import Stumbled
+from tests.simulator.loop import pause
+from tests.simulator.process import Process
+from tests.simulator.script import HORIZON, Pause
+
+if TYPE_CHECKING:
+    from tests.simulator.world import World
+
+__all__ = ["hold_for_a_while", "resume_all"]
+
+#: Seconds until an order is given once more.
+_AGAIN_S: Final = 0.1
+
+
+async def hold_for_a_while(world: "World", fault: Pause) -> None:
+    """Pause a destination, and have it go on; unless that is left to when everything is put right."""
+    [destination] = [d for d in world.destinations if d.place.name == fault.place]
+    if destination.in_hand:
+        # Two people would undo each other's work.
+        return
+    destination.in_hand = True
+    if not await _ordered(world, fault.place, held=True):
+        return
+    world.history.note("operator", f"{fault.place} is paused")
+    destination.paused = True
+    if fault.until <= HORIZON:
+        await pause(max(0.0, fault.until - world.loop.time()))
+        destination.paused = False
+        await _ordered(world, fault.place, held=False)
+        world.history.note("operator", f"{fault.place} goes on")
+        destination.in_hand = False
+
+
+async def resume_all(world: "World") -> None:
+    """Whatever holds a destination, be it the relay's own doing."""
+    for destination in world.destinations:
+        destination.paused = False
+        await _ordered(world, destination.place.name, held=False)
+
+
+async def _ordered(world: "World", place: str, *, held: bool) -> bool:
+    """Whether it was done; nobody pauses anything when everything is to work."""
+    while not (held and world.works_at):
+        process = world.process
+        if process is not None and process.ready:
+            try:
+                done = await world.loop.begin(
+                    process.life, _do(process, place, held=held)
+                )
+            except (RelayError, Stumbled):
+                done = None
+            if done:
+                return True
+        await pause(_AGAIN_S)
+    return False
+
+
+async def _do(process: Process, place: str, *, held: bool) -> bool:
+    now = process.store._clock.now_us()
+    hold = Hold(kind="paused", reason="", by="operator", since=now)
+    entry = Entry(at=now, actor="operator", verb="pause", subject=place)
+    change = Change(destination=place, hold=hold if held else None, entry=entry)
+    await process.store.change(change)
+    await process._deliveries.warden.look()
+    return True
