@@ -18,7 +18,7 @@ from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
 from relay.app.holds import look_s
 from relay.app.inquirers import Inquirers
-from relay.app.replays import employ_replayer, readmission_of, replaying_of
+from relay.app.replays import employ_replayer
 from relay.app.speaking import Speaking
 from relay.app.stopping import stop_budget_s
 from relay.app.stores import build_store, keeping_of, read_ledger, wait_for_store
@@ -317,15 +317,13 @@ class Service:
         self.supervisor.start(Worker("listener", self.public.run, self.public.stop))
 
     async def _open_socket(self) -> None:
-        clock = self._system.clock
-        ground = (self._settings, self.store, self.current)
         spoken = Speaking(
             self._settings,
             self.inquirers,
             warden=self.deliveries.warden,
-            posts=self.store,
-            replaying=replaying_of(*ground, self.replayer.hint, clock=clock),
-            readmission=readmission_of(*ground, clock=clock),
+            store=self.store,
+            current=self.current,
+            ordered=self.replayer.hint,
             system=self._system,
         )
         self._at_stop("socket", spoken.close, within_s=stopping.SOCKET_S)

@@ -4,23 +4,24 @@ Owns joining the actions to the socket beside a SQLite store. A database of many
 asks something opens it beside them.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from relay.app.holds import holding_of
 from relay.app.inquirers import Inquirers
+from relay.app.replays import readmission_of, replaying_of
 from relay.app.system import System
-from relay.core.holding import Posts
+from relay.core.catalog import Current
 from relay.deliver.warden import Warden
-from relay.operate.actions.readmitting import Readmission
-from relay.operate.actions.replaying import Replaying
 from relay.operate.actions.sweeping import Sweeping
 from relay.operate.api.destinations import Destinations
 from relay.operate.api.quarantine import Quarantined
 from relay.operate.api.replays import Replays
 from relay.operate.api.sweeps import Sweeps
 from relay.operate.socket import Socket, socket_of
+from relay.record.grouped import GroupedStore
 from relay.settings import Settings
 
 __all__ = ["Speaking"]
@@ -36,21 +37,25 @@ class Speaking:
         settings: Settings,
         inquirers: Inquirers,
         *,
-        replaying: Replaying,
-        readmission: Readmission,
         warden: Warden,
-        posts: Posts,
+        store: GroupedStore,
+        current: Current,
+        ordered: Callable[[], None],
         system: System,
     ) -> None:
+        """``ordered`` is called when there is something to be sent again."""
         self._inquirers = inquirers
         self._sweeping = Sweeping(inquirers, clock=system.clock)
         self._socket: Socket | None = None
         if settings.store.file is not None:
+            clock = system.clock
+            replaying = replaying_of(settings, store, current, ordered, clock=clock)
+            readmission = readmission_of(settings, store, current, clock=clock)
             routes = [
                 *Sweeps(self._sweeping).routes(),
                 *Replays(replaying).routes(),
                 *Quarantined(readmission).routes(),
-                *Destinations(holding_of(warden, posts, system=system)).routes(),
+                *Destinations(holding_of(warden, store, system=system)).routes(),
             ]
             self._socket = Socket(socket_of(settings.store_path), routes)
 
