@@ -5,8 +5,8 @@ fails half way; each step of stopping has a budget, and their sum is bounded.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -18,13 +18,14 @@ from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
 from relay.app.holds import look_s
 from relay.app.inquirers import Inquirers
+from relay.app.naming import named
 from relay.app.replays import employ_replayer
 from relay.app.speaking import Speaking
 from relay.app.stopping import stop_budget_s
 from relay.app.stores import build_store, keeping_of, read_ledger, wait_for_store
 from relay.app.system import System, ThreadExecutor
 from relay.core.catalog import Current
-from relay.core.errors import MisconfiguredError, StoreBusyError
+from relay.core.errors import StoreBusyError
 from relay.core.limiter import Limiter
 from relay.deliver.dispatch import Dispatch
 from relay.observe.metrics import PrometheusMetrics
@@ -49,15 +50,6 @@ class ServiceOptions:
     """What tests change; production takes the defaults."""
 
     synchronous: str = "FULL"
-
-
-@contextmanager
-def _named(setting: str) -> Iterator[None]:
-    """Say which setting it is that cannot work."""
-    try:
-        yield
-    except MisconfiguredError as error:
-        raise MisconfiguredError(f"{setting}: {error}") from error
 
 
 class Service:
@@ -290,7 +282,7 @@ class Service:
             ledger=lambda: read_ledger(place),
         )
         self._at_stop("operator", self.operator.close, within_s=stopping.OPERATOR_S)
-        with _named("operator.listen"):
+        with named("operator.listen"):
             await self.operator.start()
 
     async def _open_public(self) -> None:
@@ -312,7 +304,7 @@ class Service:
             self.public.close,
             within_s=self._settings.public.stop_timeout.seconds,
         )
-        with _named("public.listen"):
+        with named("public.listen"):
             await self.public.start()
         self.supervisor.start(Worker("listener", self.public.run, self.public.stop))
 
