@@ -97,6 +97,13 @@ class TestRecord:
         headers = dict(record_of(letter.event).headers)
         assert "größe".encode() == headers["ce_clientref"]
 
+    async def test_a_replay_says_so_beside_the_event(self) -> None:
+        """In a header of the transport: the event is what it always was."""
+        event = parcel().letter.event
+        first, again = record_of(event), record_of(event, replay=7)
+        assert again.headers == [*first.headers, ("relay-replay", b"7")]
+        assert (again.key, again.value) == (first.key, first.value)
+
     async def test_the_cloudevents_sdk_reads_it(
         self, sender: KafkaSender, kafka: Kafka, topic: str
     ) -> None:

@@ -39,6 +39,8 @@ class QuarantineLaw:
         counts = (await harness.ledger()).sources["acme"]
         assert (counts.receipts, counts.first, counts.duplicate) == (3, 1, 2)
         assert counts.quarantined == 0
+        [said] = await harness.rows("SELECT actor, verb, subject FROM audit")
+        assert said == ("somebody", "quarantine replay", "1")
 
     async def test_what_still_cannot_be_read_stays(self, harness: StoreHarness) -> None:
         await harness.store.record([odd(), odd()])

@@ -294,6 +294,21 @@ class ReplayLaw:
         assert {one.generation for one in again} == {2}
         assert await _counts(harness) == (6, 0, 0, 0)
 
+    async def test_who_ordered_what_is_written_with_it(
+        self, harness: StoreHarness
+    ) -> None:
+        await _dead(harness, "run_1")
+        number = await order(harness, Selection(reason="status_410"))
+        await harness.store.cancel_replay(number, by="somebody else")
+        rows = await harness.rows(
+            "SELECT actor, verb, subject, detail FROM audit ORDER BY number"
+        )
+        assert [row[:3] for row in rows] == [
+            ("somebody", "replay", str(number)),
+            ("somebody else", "replay --cancel", str(number)),
+        ]
+        assert '"reason":"status_410"' in rows[0][3]
+
     async def test_a_destination_is_told_that_something_waits(
         self, harness: StoreHarness
     ) -> None:
