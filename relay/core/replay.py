@@ -44,7 +44,7 @@ LOOK_ROWS: Final = 1000
 BYTES_MAX: Final = 8 * 1024 * 1024
 #: Steps in a second, where the rate is high enough for as many: what comes in meanwhile waits behind one of
 #: them at the most, and a large one takes long to be sent.
-STEPS: Final = 25
+STEPS: Final = 50
 #: Deliveries a second, unless told otherwise, and at the most.
 RATE_DEFAULT: Final = 100
 RATE_MAX: Final = 1000

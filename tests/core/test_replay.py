@@ -72,9 +72,9 @@ def walk(
 @pytest.mark.parametrize(
     "said,batch",
     [
-        ({}, 8),
+        ({}, 4),
         ({"rate": 1}, 1),
-        ({"rate": 1000}, 40),
+        ({"rate": 1000}, 20),
         ({"untried": UNTRIED_MAX - 3}, 3),
         ({"untried": UNTRIED_MAX + 3}, 0),
         ({"most": 10, "created": 8}, 2),
@@ -115,7 +115,7 @@ def test_a_step_ends_before_a_run_that_somebody_else_has() -> None:
 
 
 def test_a_full_batch_does_not_skip_what_comes_after_it() -> None:
-    order = replay(rate=50)
+    order = replay(rate=100)
     ahead = walk(order, [letter(1), letter(2)], reached=9)
     assert (ahead.cursor, ahead.state) == (2, ReplayState.RUNNING)
     last = walk(order, [letter(8), letter(9)], reached=9)

@@ -7,7 +7,7 @@ from relay.core.delivery import Delivered, Failed, Fault, Refused
 from relay.core.replay import ReplayState, Selection
 from tests.record.harness import StoreHarness
 from tests.record.receipts import callback, routed
-from tests.record.replay_law import order, work
+from tests.record.replaying import order, work
 
 GONE = Refused(reason="status_410", status=410)
 LARGE = Refused(reason="too_large")

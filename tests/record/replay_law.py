@@ -3,30 +3,32 @@
 The ledger is looked over after each test as after any other: every delivery that a replay makes is counted.
 """
 
-from collections.abc import Sequence
-
 import pytest
 
 from relay.core.delivery import Failed, Fault, Refused, State
-from relay.core.ports import Checkpoint, Parcel
+from relay.core.ports import Checkpoint
 from relay.core.replay import (
     BATCH_MAX,
     RATE_MAX,
     STEPS,
     UNTRIED_MAX,
-    NewReplay,
-    ReplayState,
-    Resent,
     Selection,
-    What,
 )
 from relay.core.route import Router
 from tests.record.harness import StoreHarness
 from tests.record.receipts import EVERYWHERE, callback, routed
+from tests.record.replaying import (
+    REFUSED,
+    counts_of,
+    die,
+    order,
+    runs_of,
+    step,
+    work,
+)
 
-__all__ = ["ReplayLaw", "order", "work"]
+__all__ = ["ReplayLaw"]
 
-REFUSED = Refused(reason="status_410", status=410)
 NOT_NOW = Failed(reason="status_400", fault=Fault.EVENT, detail="no")
 
 
@@ -36,7 +38,7 @@ class ReplayLaw:
     async def test_a_dead_letter_is_sent_again_with_the_same_bytes(
         self, harness: StoreHarness
     ) -> None:
-        [first] = await _dead(harness, "run_1")
+        [first] = await die(harness, "run_1")
         number = await order(harness)
         assert await work(harness) == 1
         [again] = await harness.claim()
@@ -51,7 +53,7 @@ class ReplayLaw:
         self, harness: StoreHarness
     ) -> None:
         """A second one of the same finds nothing, for nobody is dead any more."""
-        await _dead(harness, "run_1", "run_2")
+        await die(harness, "run_1", "run_2")
         await order(harness)
         assert await work(harness) == 2
         assert await harness.store.next_resend() == (None, False)
@@ -62,7 +64,7 @@ class ReplayLaw:
     async def test_who_dies_again_is_a_dead_letter_of_the_next_generation(
         self, harness: StoreHarness
     ) -> None:
-        await _dead(harness, "run_1")
+        await die(harness, "run_1")
         for generation in (2, 3):
             await order(harness)
             assert await work(harness) == 1
@@ -75,7 +77,7 @@ class ReplayLaw:
         self, harness: StoreHarness
     ) -> None:
         """Or an order could go on for ever."""
-        await _dead(harness, "run_1")
+        await die(harness, "run_1")
         await order(harness)
         harness.clock.advance(seconds=1)
         assert (await step(harness)).made == 1
@@ -97,37 +99,37 @@ class ReplayLaw:
     async def test_a_selection_is_kept_to(
         self, selection: Selection, runs: list[str], harness: StoreHarness
     ) -> None:
-        await _dead(harness, "run_1")
-        await _dead(harness, "run_2", status="failed")
-        await _dead(harness, "run_3", source="other", end=Refused(reason="too_large"))
+        await die(harness, "run_1")
+        await die(harness, "run_2", status="failed")
+        await die(harness, "run_3", source="other", end=Refused(reason="too_large"))
         await order(harness, selection)
         await work(harness)
-        assert _runs(await harness.claim()) == runs
+        assert runs_of(await harness.claim()) == runs
 
     async def test_a_selection_by_time_is_of_when_it_died(
         self, harness: StoreHarness
     ) -> None:
-        await _dead(harness, "run_1")
+        await die(harness, "run_1")
         since = harness.clock.advance(seconds=60)
-        await _dead(harness, "run_2")
+        await die(harness, "run_2")
         until = harness.clock.advance(seconds=60)
-        await _dead(harness, "run_3")
+        await die(harness, "run_3")
         harness.clock.advance(seconds=60)
         await order(harness, Selection(since=since, until=until))
         await work(harness)
-        assert _runs(await harness.claim()) == ["run_2"]
+        assert runs_of(await harness.claim()) == ["run_2"]
 
     async def test_a_selection_by_events_is_of_those(
         self, harness: StoreHarness
     ) -> None:
-        await _dead(harness, "run_1", "run_2", "run_3")
+        await die(harness, "run_1", "run_2", "run_3")
         rows = await harness.rows("SELECT number FROM events ORDER BY number")
         await order(harness, Selection(events=(rows[1][0],)))
         await work(harness)
-        assert _runs(await harness.claim()) == ["run_2"]
+        assert runs_of(await harness.claim()) == ["run_2"]
 
     async def test_an_order_has_a_limit(self, harness: StoreHarness) -> None:
-        await _dead(harness, *(f"run_{n}" for n in range(5)))
+        await die(harness, *(f"run_{n}" for n in range(5)))
         await order(harness, most=3)
         assert await work(harness) == 3
         assert await harness.store.next_resend() == (None, False)
@@ -136,7 +138,7 @@ class ReplayLaw:
         self, harness: StoreHarness
     ) -> None:
         """Which counts its generations by itself."""
-        await _dead(harness, "run_1", also=["orders"])
+        await die(harness, "run_1", also=["orders"])
         await harness.deliver_all("orders")
         await order(harness, target="orders")
         await work(harness)
@@ -147,16 +149,16 @@ class ReplayLaw:
     async def test_what_is_on_its_way_there_is_not_sent_twice(
         self, harness: StoreHarness
     ) -> None:
-        await _dead(harness, "run_1", also=["orders"])
+        await die(harness, "run_1", also=["orders"])
         assert len(await harness.claim("orders")) == 1
         await order(harness, target="orders")
         assert await work(harness) == 0
-        assert await _counts(harness) == (0, 0, 1, 0)
+        assert await counts_of(harness) == (0, 0, 1, 0)
 
     async def test_whose_callback_is_forgotten_is_counted_and_not_sent(
         self, harness: StoreHarness
     ) -> None:
-        await _dead(harness, "run_1", "run_2", "run_3")
+        await die(harness, "run_1", "run_2", "run_3")
         await harness.close()
         await harness.execute(
             "UPDATE receipts SET body = NULL WHERE number = (SELECT MIN(number) FROM receipts)"
@@ -164,18 +166,18 @@ class ReplayLaw:
         await harness.open()
         await order(harness)
         assert await work(harness) == 2
-        assert await _counts(harness) == (2, 1, 0, 0)
+        assert await counts_of(harness) == (2, 1, 0, 0)
 
     async def test_what_is_sent_again_keeps_what_it_is_built_from(
         self, harness: StoreHarness
     ) -> None:
         """As long as anything does that is still to be delivered."""
-        await _dead(harness, "run_1")
+        await die(harness, "run_1")
         harness.days_pass(80)
         await order(harness)
         await work(harness)
         harness.days_pass(60)
-        await _dead(harness, "run_2", "run_3", destination="orders")
+        await die(harness, "run_2", "run_3", destination="orders")
         await harness.forget()
         [again] = await harness.claim()
         assert again.letter.event.attributes["subject"] == "run_1"
@@ -190,7 +192,7 @@ class ReplayLaw:
         await order(harness, Selection(what="delivered"))
         assert await work(harness) == 3
         again = await harness.claim()
-        assert _runs(again) == _runs(delivered)
+        assert runs_of(again) == runs_of(delivered)
         assert {one.generation for one in again} == {2}
 
     async def test_what_a_destination_never_had_is_filled_in_in_order(
@@ -207,7 +209,7 @@ class ReplayLaw:
         filled = await harness.claim("orders")
         assert len(filled) == 4
         made = [one for one in filled if one.replay is not None]
-        assert _runs(made) == ["run_1", "run_2", "run_4"]
+        assert runs_of(made) == ["run_1", "run_2", "run_4"]
         assert {one.generation for one in made} == {1}
 
     async def test_routes_decide_what_is_filled_in(self, harness: StoreHarness) -> None:
@@ -217,27 +219,27 @@ class ReplayLaw:
         failed = routed("orders", when={"suffix": {"type": "failed"}}, known=["lake"])
         await order(harness, Selection(what="missing"), target="orders")
         assert await work(harness, router=failed) == 1
-        assert _runs(await harness.claim("orders")) == ["run_2"]
-        assert await _counts(harness) == (1, 0, 0, 1)
+        assert runs_of(await harness.claim("orders")) == ["run_2"]
+        assert await counts_of(harness) == (1, 0, 0, 1)
 
     # --- how fast ---------------------------------------------------------------------------------
 
     async def test_the_rate_is_kept_to(self, harness: StoreHarness) -> None:
         """So many a second, in small steps."""
-        await _dead(harness, *(f"run_{n}" for n in range(12)))
-        await order(harness, rate=50)
+        await die(harness, *(f"run_{n}" for n in range(12)))
+        await order(harness, rate=100)
         made = []
         for _ in range(6):
             made.append((await step(harness)).made)
             assert await harness.store.resend(EVERYWHERE) is None
-            harness.clock.advance(seconds=0.04)
+            harness.clock.advance(seconds=0.02)
         assert made == [2] * 6
 
     async def test_no_more_wait_for_their_first_try_than_few(
         self, harness: StoreHarness
     ) -> None:
         """Whoever has failed stands in nobody's way: it may be hours until its next try."""
-        await _dead(harness, *(f"run_{n}" for n in range(UNTRIED_MAX + 10)))
+        await die(harness, *(f"run_{n}" for n in range(UNTRIED_MAX + 10)))
         await order(harness)
         assert await work(harness) == UNTRIED_MAX
         assert await harness.store.next_resend() == (None, True)
@@ -247,7 +249,7 @@ class ReplayLaw:
         assert await work(harness) == 10
 
     async def test_a_step_is_small(self, harness: StoreHarness) -> None:
-        await _dead(harness, *(f"run_{n}" for n in range(70)))
+        await die(harness, *(f"run_{n}" for n in range(70)))
         await order(harness)
         assert (await step(harness)).made == RATE_MAX // STEPS < BATCH_MAX
 
@@ -256,7 +258,7 @@ class ReplayLaw:
     async def test_orders_take_turns(self, harness: StoreHarness) -> None:
         for destination in ("lake", "orders"):
             runs = (f"{destination}_1", f"{destination}_2")
-            await _dead(harness, *runs, destination=destination)
+            await die(harness, *runs, destination=destination)
         first = await order(harness, rate=4)
         second = await order(harness, origin="orders", rate=4)
         seen = []
@@ -267,7 +269,7 @@ class ReplayLaw:
 
     async def test_an_order_may_be_called_off(self, harness: StoreHarness) -> None:
         """What it has made is delivered all the same."""
-        await _dead(harness, *(f"run_{n}" for n in range(8)))
+        await die(harness, *(f"run_{n}" for n in range(8)))
         number = await order(harness, rate=4)
         await step(harness)
         assert await harness.store.cancel_replay(number, by="somebody")
@@ -282,7 +284,7 @@ class ReplayLaw:
         self, point: Checkpoint, harness: StoreHarness
     ) -> None:
         runs = [f"run_{n}" for n in range(6)]
-        await _dead(harness, *runs)
+        await die(harness, *runs)
         await order(harness, rate=8)
         for _ in range(2):
             await harness.killed_at(point, harness.store.resend(EVERYWHERE))
@@ -290,14 +292,14 @@ class ReplayLaw:
             harness.clock.advance(seconds=1)
         await work(harness)
         again = await harness.claim()
-        assert _runs(again) == runs
+        assert runs_of(again) == runs
         assert {one.generation for one in again} == {2}
-        assert await _counts(harness) == (6, 0, 0, 0)
+        assert await counts_of(harness) == (6, 0, 0, 0)
 
     async def test_who_ordered_what_is_written_with_it(
         self, harness: StoreHarness
     ) -> None:
-        await _dead(harness, "run_1")
+        await die(harness, "run_1")
         number = await order(harness, Selection(reason="status_410"))
         await harness.store.cancel_replay(number, by="somebody else")
         rows = await harness.rows(
@@ -312,115 +314,8 @@ class ReplayLaw:
     async def test_a_destination_is_told_that_something_waits(
         self, harness: StoreHarness
     ) -> None:
-        await _dead(harness, "run_1")
+        await die(harness, "run_1")
         harness.handover.forget()
         await order(harness)
         await work(harness)
         assert "lake" in harness.handover.hinted
-
-
-async def order(
-    harness: StoreHarness,
-    selection: Selection | None = None,
-    *,
-    origin: str | None = None,
-    target: str | None = None,
-    rate: int = RATE_MAX,
-    most: int | None = None,
-) -> int:
-    """Order whatever is selected, from a destination to the same or another one."""
-    chosen = selection or Selection()
-    what: What = chosen.what
-    until = min(chosen.until, harness.clock.now_us() + 1)
-    table = "deliveries" if what == "dead" else "events"
-    [(last,)] = await harness.rows(f"SELECT MAX(number) FROM {table}")  # noqa: S608 - one of two names
-    source = origin or (target if what == "missing" and target else "lake")
-    new = NewReplay(
-        by="somebody",
-        origin=source,
-        target=target or source,
-        selection=_until(chosen, until),
-        rate=rate,
-        most=most,
-        expected=0,
-        after=0,
-        upto=last or 0,
-    )
-    [number] = await harness.store.order_replays([new])
-    return number
-
-
-def _until(selection: Selection, until: int) -> Selection:
-    return Selection(
-        what=selection.what,
-        source=selection.source,
-        reason=selection.reason,
-        outcome=selection.outcome,
-        since=selection.since,
-        until=until,
-        events=selection.events,
-    )
-
-
-async def step(harness: StoreHarness, router: Router = EVERYWHERE) -> Resent:
-    """One step, which is due."""
-    resent = await harness.store.resend(router)
-    assert resent is not None
-    return resent
-
-
-async def work(harness: StoreHarness, router: Router = EVERYWHERE) -> int:
-    """Step after step, as long as one is due or will be; how many deliveries were made."""
-    made = 0
-    while True:
-        due, _ = await harness.store.next_resend()
-        if due is None:
-            return made
-        harness.clock.time_us = max(harness.clock.now_us(), due)
-        resent = await step(harness, router)
-        made += resent.made
-        if resent.state is ReplayState.DONE:
-            assert resent.destination
-
-
-async def _dead(
-    harness: StoreHarness,
-    *runs: str,
-    status: str = "succeeded",
-    source: str = "acme",
-    destination: str = "lake",
-    also: Sequence[str] = (),
-    end: Refused = REFUSED,
-) -> list[Parcel]:
-    """Events that one destination is sent, maybe with others, and that die there."""
-    router = Router(routes=[], destinations=[destination, *also])
-    await harness.store.record(
-        [
-            callback(
-                run,
-                status=status,
-                source=source,
-                router=router,
-                note=destination,
-                at=harness.clock.now_us(),
-            )
-            for run in runs
-        ]
-    )
-    found: list[Parcel] = []
-    while parcels := await harness.claim(destination):
-        await harness.settle(*parcels, outcome=end)
-        found += parcels
-    return found
-
-
-async def _counts(harness: StoreHarness) -> tuple[int, int, int, int]:
-    [row] = await harness.rows(
-        "SELECT created, expired, standing, unrouted FROM replays"
-    )
-    created, expired, standing, unrouted = row
-    return created, expired, standing, unrouted
-
-
-def _runs(parcels: Sequence[Parcel]) -> list[str]:
-    return [parcel.letter.facts.key.id for parcel in parcels]

@@ -14,7 +14,7 @@ from relay.core.ports import Checkpoint
 from relay.core.route import Router
 from tests.record.harness import StoreHarness
 from tests.record.receipts import EVERYWHERE, callback
-from tests.record.replay_law import order, work
+from tests.record.replaying import order, work
 
 __all__ = ["ACTIONS", "Action", "play"]
 
