@@ -93,7 +93,7 @@ def test_a_destination_is_full_of_what_has_had_no_try() -> None:
 
 def test_what_is_gone_on_its_way_or_unrouted_is_counted_and_left_out() -> None:
     found = [letter(1, size=None), letter(2, stands=True), letter(3), letter(4)]
-    ahead = walk(replay(), found, reached=9, routed={4})
+    ahead = walk(replay(rate=1000), found, reached=9, routed={4})
     assert ahead.made == ((4, 4),)
     assert (ahead.expired, ahead.standing, ahead.unrouted) == (1, 1, 1)
     assert (ahead.cursor, ahead.state) == (9, ReplayState.DONE)
@@ -160,7 +160,7 @@ ROWS = st.lists(
 )
 
 
-@given(ROWS, st.integers(1, 8), st.integers(4, 40), st.data())
+@given(ROWS, st.integers(1, 8), st.integers(50, 500), st.data())
 def test_steps_decide_on_everything_once_and_in_order(
     rows: list[tuple[bool, bool, bool, int]], look: int, rate: int, data: st.DataObject
 ) -> None:
