@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean
+.PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean bench-neighbours
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -80,6 +80,9 @@ bench-replay: $(VENV)/.test ## what 10,000 dead letters sent again cost the even
 
 bench-truth: $(VENV)/.test ## what asking for 10,000 partial runs costs the callbacks that come meanwhile
 	$(BIN)/python -m bench.truth
+
+bench-neighbours: $(VENV)/.test ## what a dead and a slow destination cost a healthy one beside them
+	$(BIN)/python -m bench.neighbours
 
 bench-ledger: $(VENV)/.test ## how long the account takes to answer at a million events, on both stores
 	$(BIN)/python -m bench.ledger

@@ -27,7 +27,7 @@ SELECT (SELECT COUNT(*) FROM receipts),
        (SELECT COUNT(DISTINCT event) FROM deliveries),
        (SELECT COUNT(*) FROM deliveries WHERE state = 1),
        (SELECT COUNT(*) FROM deliveries WHERE state = 0),
-       (SELECT COUNT(*) FROM waiting),
+       (SELECT COUNT(*) FROM inquiries WHERE state = 1),
        (SELECT COALESCE(SUM(count), 0) FROM refusals)
 """
 

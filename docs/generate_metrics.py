@@ -24,6 +24,8 @@ TAIL = """
 | `increase(runflow_relay_callbacks_total{outcome="unavailable"}[10m]) > 0` | callbacks are answered 503, and Runflow gives up after a few tries |
 | `increase(runflow_relay_callbacks_total{outcome="refused"}[10m]) > 20` | signatures are wrong: a secret was changed on one side, or somebody else sends |
 | `runflow_relay_destination_up == 0` for 10 minutes | a destination is down; its deliveries wait, and die after `max_age` |
+| `runflow_relay_destination_state{outcome="active"} == 0` | a destination is paused or disabled: `relay destinations` says why, and what ends it |
+| `runflow_relay_destination_behind > 0` for an hour | a destination has more open deliveries than `limits.backlog` |
 | `delta(runflow_relay_deliveries{outcome="dead"}[1h]) > 0` | deliveries were given up |
 | `delta(runflow_relay_source_outcomes{outcome="waiting"}[1h]) > 0` | runs wait for a whole callback, and nobody asks for it by itself |
 | `increase(runflow_relay_workers_restarted_total[10m]) > 0` | a part of the relay crashed and was started again |

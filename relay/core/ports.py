@@ -130,9 +130,8 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
     #: When the delivery was created, wall microseconds.
     created_at: int
     letter: Letter
-    #: The order that made it; None for what routes made.
+    #: The order to send again that made it, if one did; and the bytes of the receipt behind it.
     replay: int | None = None
-    #: Bytes of the receipt behind it.
     size: int = 0
     queue: Queue = Queue.FIRST
 

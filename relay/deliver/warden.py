@@ -74,6 +74,7 @@ class Warden:
         #: Holds that the relay wants by itself, and that are not written yet.
         self._wanted: dict[str, Change] = {}
         self.conditions: Mapping[str, Condition] = {}
+        self._orphans: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
         self._stopping = False
 
@@ -118,7 +119,7 @@ class Warden:
         self._health[name] = ruling.health
         if ruling.warning is not None:
             self._warn(name, ruling)
-        if ruling.unwell is not None and name not in self._wanted:
+        if ruling.unwell is not None and self._is_news(name, ruling):
             self._want(name, ruling)
 
     def _warn(self, name: str, ruling: Ruling) -> None:
@@ -130,6 +131,11 @@ class Warden:
             since_h=(self._clock.now_us() - since) // 3_600_000_000,
             disabled_after_h=after // 3_600_000_000,
         )
+
+    def _is_news(self, name: str, ruling: Ruling) -> bool:
+        """Whether a hold would change anything: tries that were under way when it came say the same again."""
+        hold = self.held.get(name)
+        return hold is None or (hold.kind, ruling.kind) == ("paused", "disabled")
 
     def _want(self, name: str, ruling: Ruling) -> None:
         """Nothing more is tried from here on; the store is told with the next look."""
@@ -204,6 +210,7 @@ class Warden:
                 health = Health(worked_at=self._clock.now_us())
             self._health[name] = adopt(health, condition)
         self._well.clear()
+        self._tell_orphans(found)
 
     async def _write_notes(self, found: Mapping[str, Condition]) -> None:
         now = self._clock.now_us()
@@ -255,6 +262,17 @@ class Warden:
             tell("destination.paused")
         else:
             tell("destination.disabled")
+
+    def _tell_orphans(self, found: Mapping[str, Condition]) -> None:
+        """Say once of whom deliveries wait that nobody looks after any more."""
+        orphans = {
+            name: condition.open
+            for name, condition in found.items()
+            if condition.open and name not in self._policies
+        }
+        for name in orphans.keys() - self._orphans:
+            log.warning("destination.orphaned", destination=name, open=orphans[name])
+        self._orphans = frozenset(orphans)
 
     def _metrics_of(self, found: Mapping[str, Condition]) -> None:
         for name in self._policies:

@@ -5,7 +5,7 @@ An adapter says how a group is committed; what a job does there is its own.
 """
 
 import asyncio
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +32,6 @@ from relay.core.ports import (
     Wish,
 )
 from relay.core.receipt import Receipt
-from relay.core.replay import NewReplay, Resent
 from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
 from relay.core.route import Router
 from relay.record.grouping import Grouper
@@ -40,21 +39,19 @@ from relay.record.jobs import (
     Abandon,
     Alter,
     Amend,
-    Cancel,
     Claim,
     Inquire,
     Job,
     Keep,
     Learn,
-    Order,
     Record,
     Register,
     Remember,
-    Resend,
     Settle,
     Watch,
     is_intake,
 )
+from relay.record.ordered import OrderedStore
 
 __all__ = ["REFUSED_US", "GroupedStore", "Limits"]
 
@@ -79,7 +76,7 @@ class Limits:
     keeping: Keeping = DEFAULT_KEEPING
 
 
-class GroupedStore(ABC):
+class GroupedStore(OrderedStore):
     """Inbox, Outbox, Inquiries, RefusalLog, Forgetful, Posts and Resending in one."""
 
     def __init__(
@@ -157,10 +154,6 @@ class GroupedStore(ABC):
         """See :class:`relay.core.ports.Forgetful`."""
 
     @abstractmethod
-    async def next_resend(self) -> tuple[int | None, bool]:
-        """See :class:`relay.core.replay.Resending`."""
-
-    @abstractmethod
     async def fall_behind(self, destination: str, /) -> bool:
         """See :class:`relay.core.holding.Posts`."""
 
@@ -214,14 +207,6 @@ class GroupedStore(ABC):
                 return [error]
             return [(await self.record([receipt]))[0] for receipt in receipts]
         return cast("Sequence[Recorded]", answer)
-
-    async def readmit(
-        self, receipts: Sequence[Receipt], /, *, entry: Entry
-    ) -> Sequence[Recorded]:
-        """See :class:`relay.core.quarantine.Readmitting`."""
-        return cast(
-            "Sequence[Recorded]", await self._grouper.submit(Record(receipts, entry))
-        )
 
     async def claim(self, destination: str, wish: Wish, /) -> Sequence[Parcel]:
         """See :class:`relay.core.ports.Outbox`."""
@@ -281,23 +266,6 @@ class GroupedStore(ABC):
     async def refuse(self, refusals: Sequence[Refusal], /) -> None:
         """See :class:`relay.core.ports.RefusalLog`."""
         await self._grouper.submit(Keep(refusals, self._limits.refusals_kept))
-
-    async def order_replays(self, orders: Sequence[NewReplay], /) -> Sequence[int]:
-        """See :class:`relay.core.replay.Resending`."""
-        return cast("Sequence[int]", await self._grouper.submit(Order(orders)))
-
-    async def cancel_replay(self, number: int, /, *, by: str) -> bool:
-        """See :class:`relay.core.replay.Resending`."""
-        return bool(await self._grouper.submit(Cancel(number, by)))
-
-    async def resend(self, router: Router, /) -> Resent | None:
-        """See :class:`relay.core.replay.Resending`."""
-        answer = await self._grouper.submit(Resend(router))
-        resent = cast("Resent | None", answer)
-        if resent is not None and resent.made:
-            self._handover.hint({resent.destination})
-            self._tell_others({resent.destination})
-        return resent
 
     async def change(self, change: Change, /) -> Changed | None:
         """See :class:`relay.core.holding.Posts`."""

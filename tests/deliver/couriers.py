@@ -11,7 +11,15 @@ from pathlib import Path
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Policy, State
 from relay.core.errors import StoreFullError
 from relay.core.gate import GatePolicy
-from relay.core.ports import Amendment, Outbox, Parcel, Room, Settlement, Wish
+from relay.core.ports import (
+    Amendment,
+    Outbox,
+    Parcel,
+    Room,
+    Sender,
+    Settlement,
+    Wish,
+)
 from relay.deliver.dispatch import Dispatch
 from relay.deliver.worker import Courier, CourierOptions
 from tests.fakes import ScriptedHandover
@@ -190,13 +198,14 @@ class Bench(SqliteHarness):
         gate: GatePolicy | None = None,
         rate: float | None = None,
         ordered: bool = True,
+        sender: Sender | None = None,
     ) -> Courier:
         """Make the courier; what is committed from now on may be handed to it."""
         #: What its tries came to, as whoever watches over it is told.
         self.told: list[Outcome] = []
         self.courier = Courier(
             NAME,
-            sender=self.sender,
+            sender=sender or self.sender,
             outbox=self.outbox,
             clock=self.clock,
             checkpoints=self.checkpoints,

@@ -1,10 +1,12 @@
 """Who is held gets nothing, from the moment that it is known; and who is beyond help is held."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.core.delivery import Failed, Fault, State
 from relay.core.errors import StoreBusyError
@@ -19,9 +21,14 @@ GONE = Failed(reason="status_410", fault=Fault.EVENT, status=410)
 class _Guarded(Bench):
     """A courier that a warden watches."""
 
-    def guard(self, *, brake: int | None = None) -> Warden:
+    def guard(self, *, brake: int | None = None, backlog: int = 1000) -> Warden:
         self.warden = Warden(
-            self.store, self.dispatch, clock=self.clock, metrics=self.metrics, every_s=9
+            self.store,
+            self.dispatch,
+            clock=self.clock,
+            metrics=self.metrics,
+            every_s=9,
+            backlog=backlog,
         )
         self.warden.appoint({NAME: HealthPolicy(brake=brake)})
         self.employ()._told = self.warden.ear(NAME)
@@ -161,6 +168,67 @@ async def test_that_it_fails_is_remembered_by_the_next_process(bench: _Guarded) 
     await warden.look()
     found = await condition(bench, NAME)
     assert (found.failing_since, found.worked_at) == (None, bench.clock.now_us())
+
+
+async def test_what_is_said_again_of_who_is_held_is_no_news(bench: _Guarded) -> None:
+    """But a 410 from who is only paused is."""
+    warden = bench.guard(brake=1)
+    told = warden.ear(NAME)
+    told([NO])
+    await warden.look()
+    await resume(bench, NAME)
+    await hold(bench, NAME)
+    await warden.look()
+    told([NO])
+    await resume(bench, NAME)
+    await warden.look()
+    assert (await condition(bench, NAME)).hold is None
+    await hold(bench, NAME)
+    await warden.look()
+    told([GONE])
+    await warden.look()
+    found = (await condition(bench, NAME)).hold
+    assert found is not None
+    assert found.kind == "disabled"
+
+
+async def test_who_is_behind_is_filled_as_room_returns(bench: _Guarded) -> None:
+    """Nobody asks for it, and nothing is refused meanwhile."""
+    warden = bench.guard(backlog=4)
+    bench.sender.hold()
+    await record(bench, *names(4))
+    await warden.look()
+    await record(bench, *names(12)[4:])
+    assert len(await bench.to_orders()) == 4
+    assert (await condition(bench, NAME)).behind == 8
+    gauge = ("runflow_relay_destination_behind", NAME)
+    await warden.look()
+    assert bench.metrics.gauges[gauge] == 8
+    bench.sender.let_go()
+    bench.start()
+    looking = asyncio.get_running_loop().create_task(warden.run())
+    await settled(bench, 4)
+    while (await condition(bench, NAME)).behind_from is not None:
+        warden._wake.set()
+        await bench.store.register(())
+    await settled(bench, 12)
+    warden.stop()
+    await looking
+    assert sorted(bench.sender.runs) == names(12)
+    assert bench.sender.runs[:4] == names(4)
+
+
+async def test_who_left_the_configuration_is_said_once(
+    bench: _Guarded,
+) -> None:
+    warden = bench.guard()
+    await record(bench, *names(2))
+    warden.appoint({})
+    with capture_logs() as lines:
+        await warden.look()
+        await warden.look()
+    found = [(line["event"], line["destination"], line["open"]) for line in lines]
+    assert found == [("destination.orphaned", NAME, 2)]
 
 
 async def test_it_looks_until_it_is_stopped(bench: _Guarded) -> None:

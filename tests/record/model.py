@@ -81,6 +81,9 @@ class Model:
     told: int = 0
     closed: int = 0
     archived: Counter[tuple[str, State]] = field(default_factory=Counter)
+    #: Who is held; and by who is behind, the stories that are still to become ways.
+    shut: set[str] = field(default_factory=set)
+    behind: dict[str, list[Story]] = field(default_factory=dict)
 
     def record(self, receipt: Receipt, room: dict[str, int]) -> Verdict:
         """What becomes of one receipt; ``room`` is spent."""
@@ -112,7 +115,10 @@ class Model:
         self.events[event_id(reading.key, story.outcome, 1).bytes] = story
         self.told += 1
         for place in PLACES:
-            held = room.get(place, 0) > 0
+            if place in self.behind:
+                self.behind[place].append(story)
+                continue
+            held = room.get(place, 0) > 0 and place not in self.shut
             room[place] = room.get(place, 0) - held
             self.ways.append(Way(story.run, 1, place, story.at, held=held))
 
@@ -136,7 +142,11 @@ class Model:
         story = Story(run, revision, outcome, now, paper)
         self.events[event_id(told.key, outcome, revision).bytes] = story
         self.told += 1
-        self.ways += [Way(run, revision, place, now) for place in PLACES]
+        for place in PLACES:
+            if place in self.behind:
+                self.behind[place].append(story)
+            else:
+                self.ways.append(Way(run, revision, place, now))
 
     def last(self, run: str) -> Reading | None:
         """What a run's last event is built from, while it is there."""
@@ -152,6 +162,7 @@ class Model:
             way
             for way in self.ways
             if way.destination == place
+            and place not in self.shut
             and way.state is State.PENDING
             and not way.held
             and way.due_at <= now
@@ -187,12 +198,15 @@ class Model:
             states = Counter(w.state for w in self.ways if w.destination == place)
             for (archived, state), count in self.archived.items():
                 states[state] += count if archived == place else 0
-            found[place] = DestinationCounts(
-                created=states.total(),
+            unmade = len(self.behind.get(place, ()))
+            counts = DestinationCounts(
+                created=states.total() + unmade,
                 delivered=states[State.DELIVERED],
                 pending=states[State.PENDING],
+                held=unmade,
                 dead=states[State.DEAD],
             )
+            found[place] = counts.behind_a_hold() if place in self.shut else counts
         return found
 
     def die(self) -> None:
@@ -250,11 +264,28 @@ class Model:
 
     def _holds(self, story: Story, limits: Horizons) -> bool:
         """Whether somebody still has to have this event, or may want to."""
-        return any(
+        return any(story in unmade for unmade in self.behind.values()) or any(
             way.state.is_open
             or (way.state is State.DEAD and way.settled_at >= limits.dead_letters)
             for way in self.ways_of(story)
         )
+
+    def fill(self, place: str, limit: int, now: int) -> None:
+        """So many of what somebody is behind with become ways, the first ones first."""
+        unmade = self.behind[place]
+        made, unmade[:] = unmade[:limit], unmade[limit:]
+        self.ways += [Way(s.run, s.revision, place, now) for s in made]
+
+    def abandon(self, place: str, now: int) -> int:
+        """Whatever nobody holds there dies."""
+        found = [
+            way
+            for way in self.ways
+            if way.destination == place and way.state is State.PENDING and not way.held
+        ]
+        for way in found:
+            way.state, way.settled_at = State.DEAD, now
+        return len(found)
 
     def _is_before(self, other: Way, way: Way) -> bool:
         return (

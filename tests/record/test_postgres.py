@@ -11,7 +11,7 @@ from tests.postgres.local_postgres import LocalPostgres
 from tests.postgres.pgbouncer import PgBouncer
 from tests.record.conformance import StoreLaw
 from tests.record.harness import StoreHarness
-from tests.record.machine import StoreMachine
+from tests.record.holding_machine import HoldingMachine
 from tests.record.postgres_harness import PostgresHarness
 
 pytestmark = pytest.mark.postgres
@@ -38,7 +38,7 @@ def test_the_store_agrees_with_its_model(postgres: LocalPostgres) -> None:
     """Whatever is done to it, in whatever order: nothing is lost, doubled or mixed up."""
     names = (f"machine_{number}" for number in count())
 
-    class PostgresMachine(StoreMachine):
+    class PostgresMachine(HoldingMachine):
         """One database after another."""
 
         def place(self) -> PostgresHarness:

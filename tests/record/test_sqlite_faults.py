@@ -243,7 +243,7 @@ async def test_an_event_whose_receipt_changed_on_disk_is_not_built_and_holds_up_
 async def test_a_failed_look_at_what_is_due_is_translated(
     opened: SqliteHarness,
 ) -> None:
-    opened.obstruct("SELECT MIN(due_at)", sqlite3.SQLITE_IOERR_READ)
+    opened.obstruct("-- Of which sources", sqlite3.SQLITE_IOERR_READ)
     with pytest.raises(StoreFailedError):
         await opened.store.next_due("lake")
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.record.collapse_machine import CollapseMachine
-from tests.record.machine import StoreMachine
+from tests.record.holding_machine import HoldingMachine
 from tests.record.sqlite_harness import SqliteHarness
 
 
@@ -18,7 +18,7 @@ def test_the_store_agrees_with_its_model(tmp_path: Path) -> None:
     """Whatever is done to it, in whatever order: nothing is lost, doubled or mixed up."""
     folders = (tmp_path / str(number) for number in count())
 
-    class SqliteMachine(StoreMachine):
+    class SqliteMachine(HoldingMachine):
         """One file after another, each in a folder of its own."""
 
         def place(self) -> SqliteHarness:

@@ -216,9 +216,18 @@ def _tried(
     if delivery.due_at > now:
         due = f"{trying} is due {_when(delivery.due_at, now)}"
         return "next_try", f"{due}{_last(delivery)}{ends}"
-    if is_of_destination(delivery.reason):
+    # A relay that is asked knows better than what the last try came to.
+    if is_of_destination(delivery.reason) and not _works(delivery, plan):
         return "destination_down", _down(delivery, plan, now)
     return "due", f"{trying} is due now{_last(delivery)}{ends}"
+
+
+def _works(delivery: Delivery, plan: Plan | None) -> bool:
+    """Whether a relay that serves the destination says that it works."""
+    presence = None if plan is None else plan.presence
+    if presence is None or not presence.answers:
+        return False
+    return delivery.destination not in presence.degraded
 
 
 def _down(delivery: Delivery, plan: Plan | None, now: int) -> str:

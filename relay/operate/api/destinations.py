@@ -69,7 +69,7 @@ async def _answered(work: Awaitable[Report]) -> web.Response:
     except UnknownDestinationError as error:
         return problem(HTTPStatus.NOT_FOUND, "unknown-destination", str(error))
     except ConfiguredError as error:
-        return problem(HTTPStatus.CONFLICT, "destination-configured", str(error))
+        return problem(HTTPStatus.BAD_REQUEST, "destination-configured", str(error))
     except RelayError as error:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", str(error))
     return web.Response(

@@ -247,6 +247,18 @@ class TestThePresenceOfARelay:
         assert reason == "destination_down"
         assert words.endswith("; tried 2 times so far.")
 
+    def test_a_destination_that_the_relay_knows_to_work_is_not_said_to_be_down(
+        self,
+    ) -> None:
+        """Though the last try failed through it, and the next one waits for its turn."""
+        failed = delivery("orders", **FAILED | {"reason": "timeout", "due_at": NOW_US})
+        assert (
+            said(sent(failed), plan=self.plan(answers=False))[1] == "destination_down"
+        )
+        _, reason, words = said(sent(failed), plan=self.plan(answers=True))
+        assert reason == "due"
+        assert "try 3 is due now, the last one failed: no answer in time" in words
+
 
 class TestHeldAndDead:
     def test_one_that_is_held(self) -> None:
