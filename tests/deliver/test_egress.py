@@ -9,7 +9,8 @@ from aiohttp.abc import AbstractResolver
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
 from relay.core.egress import EgressPolicy
-from relay.deliver.egress import BlockedAddressError, guarded_connector
+from relay.deliver.connector import guarded_connector
+from relay.deliver.egress import BlockedAddressError
 from tests.deliver.conformance import first
 from tests.deliver.endpoint import Endpoint
 from tests.deliver.posting import Names, send, sender_to
