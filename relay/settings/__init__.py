@@ -5,6 +5,7 @@ module per section of the file; ``loading`` turns the file into ``Settings`` or 
 once. Read by ``app`` and ``cli`` only: workers take plain arguments. Nothing here acts on a setting.
 """
 
+from relay.settings.access import Auth, HttpProxy, HttpTls, Sasl, Tls
 from relay.settings.api import Api
 from relay.settings.destinations import (
     Destination,
@@ -12,8 +13,6 @@ from relay.settings.destinations import (
     HttpDestination,
     KafkaDestination,
     Rotate,
-    Sasl,
-    Tls,
 )
 from relay.settings.forms import ListenAddress
 from relay.settings.keys import RunflowKey, SigningKey, VerifyingKey
@@ -33,11 +32,14 @@ from relay.settings.units import Duration
 
 __all__ = [
     "Api",
+    "Auth",
     "ConfigError",
     "Destination",
     "Duration",
     "FileDestination",
     "HttpDestination",
+    "HttpProxy",
+    "HttpTls",
     "KafkaDestination",
     "Limits",
     "ListenAddress",
