@@ -24,7 +24,7 @@ from relay.deliver.http_options import Address, HttpOptions
 from relay.deliver.http_request import CONTENT_TYPES, Composer, Request
 from relay.deliver.verdict import FAULTS, Answer, outcome_of_answer, outcome_of_fault
 
-__all__ = ["HttpOptions", "HttpSender"]
+__all__ = ["HttpSender"]
 
 _SECOND_US: Final = 1_000_000
 #: Above this aiohttp wants a body as a file, which it then writes in pieces.

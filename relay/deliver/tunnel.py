@@ -177,7 +177,7 @@ class TunnelConnector(TCPConnector):
             raise ProxyError("malformed answer to CONNECT")
         if not status[1].startswith(b"2"):
             raise ProxyError(f"answered CONNECT with {status[1].decode()}")
-        if not head.endswith(_END):
+        if head.index(_END) + len(_END) != len(head):
             raise ProxyError("spoke out of turn")
 
 
