@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import demo, explain, inspect, sandbox, serve, sweep
+from relay.cli import demo, explain, inspect, keys, sandbox, serve, sweep
 
 __all__ = ["main"]
 
@@ -33,6 +33,9 @@ app.command(
 app.command(
     "sandbox", short_help="Serve a local Runflow to develop against.", cls=sandbox.Help
 )(sandbox.sandbox)
+app.add_typer(
+    keys.app, name="keys", short_help="Make keys to sign with, and replace them."
+)
 app.command("demo", short_help="Show it all at work, and compare what arrived.")(
     demo.demo
 )

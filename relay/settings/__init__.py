@@ -29,6 +29,7 @@ from relay.settings.secret import Secret
 from relay.settings.section import fixed_changes
 from relay.settings.sources import RunflowChannel, Source, StandardChannel, Sweep
 from relay.settings.units import Duration
+from relay.settings.written import secrets_as_written
 
 __all__ = [
     "Api",
@@ -69,4 +70,5 @@ __all__ = [
     "reference",
     "render",
     "review",
+    "secrets_as_written",
 ]
