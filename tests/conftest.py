@@ -94,6 +94,8 @@ def blockbuster() -> Iterator[BlockBuster]:
             # The shared store dials on a loop of its own, which holds up nobody: the client looks for
             # password files and certificates there.
             function.can_block_in("asyncpg/connect_utils.py", _DIALLING)
+            # Coverage takes a lock with each call that it sees; the store's thread may hold it just then.
+            function.can_block_in("coverage/collector.py", {"lock_data"})
             # There a test's checkpoint may stand, too.
             function.can_block_in("tests/record/harness.py", {"stand"})
             function.can_block_in("tests/record/postgres_harness.py", {"run"})

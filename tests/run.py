@@ -1,8 +1,10 @@
-"""Every test, in the order in which failures are cheapest, and then what they covered.
+"""Every test, and then what they covered.
 
-One door for people and CI. The in-process tests run in Python's development mode and under coverage, those
-with Kafka or PostgreSQL under coverage alone, those that start processes under neither: both change timing.
-The simulator's have virtual time and a core of their own beside the first of these.
+One door for people and CI. Two lanes side by side, one for each core of a small machine: the in-process
+tests and then those that start processes; the simulator's, which have virtual time, and then those with
+Kafka or PostgreSQL. In-process tests run in Python's development mode and under coverage, those with servers
+under coverage alone, those that start processes under neither: both change timing. A part that fails ends
+its lane; the other one ends by itself.
 """
 
 import os
@@ -12,7 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 ROOT = Path(__file__).parent.parent
 #: What must be covered, in percent: what decides must be whole.
@@ -21,71 +25,79 @@ WHOLE = ("relay/core/*", "relay/supervise.py")
 #: No part takes longer, in seconds, on a slow machine. One that stands still says where, and fails.
 PART_S_MAX = 2400
 ALONE = "not process and not kafka and not postgres and not long"
+SERVERS = "(kafka or postgres) and not process and not long"
+PROCESS = "process and not long"
+#: One speaks at a time.
+_ALOUD = Lock()
 
 
 class Part:
-    """One part of the tests, as a process; what it says is kept where another one speaks meanwhile."""
+    """One part of the tests, as a process. It is heard as a whole when it ends."""
 
-    def __init__(self, words: Sequence[str], *, aloud: bool = True) -> None:
+    def __init__(self, *words: str) -> None:
         self._words = words
-        self._said = None if aloud else tempfile.TemporaryFile()  # noqa: SIM115 - as long as the part
+
+    def run(self) -> int:
+        """Wait for it; its exit code."""
         environ = {**os.environ, "PYTHONHASHSEED": "0"}
         environ.setdefault("HYPOTHESIS_PROFILE", "ci")
-        self._began = time.monotonic()
-        if aloud:
-            self._announce()
-        self._process = subprocess.Popen(
-            [sys.executable, *words], env=environ, stdout=self._said, stderr=self._said
-        )
-
-    def end(self) -> int:
-        """Wait for it; its exit code."""
-        left = self._began + PART_S_MAX - time.monotonic()
-        try:
-            code = self._process.wait(max(0.0, left))
-        except subprocess.TimeoutExpired:
-            # pytest answers with every thread's stack.
-            self._process.send_signal(signal.SIGABRT)
-            code = self._process.wait()
-        if self._said is not None:
-            self._announce()
-            self._said.seek(0)
-            sys.stdout.write(self._said.read().decode(errors="replace"))
-            self._said.close()
-        print(f"= {time.monotonic() - self._began:.0f} s", flush=True)  # noqa: T201 - says what it does
+        began = time.monotonic()
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(
+                [sys.executable, *self._words], env=environ, stdout=said, stderr=said
+            )
+            try:
+                code = process.wait(PART_S_MAX)
+            except subprocess.TimeoutExpired:
+                # pytest answers with every thread's stack.
+                process.send_signal(signal.SIGABRT)
+                code = process.wait()
+            said.seek(0)
+            heard = said.read().decode(errors="replace")
+        took = time.monotonic() - began
+        with _ALOUD:
+            print(f"+ {' '.join(self._words)}\n{heard}= {took:.0f} s", flush=True)  # noqa: T201 - what came of it
         return code
-
-    def _announce(self) -> None:
-        print("+", " ".join(self._words), flush=True)  # noqa: T201 - says what it does
 
 
 def main() -> int:
-    """Run all of it; the exit code is that of the first part that failed."""
+    """Run all of it; the exit code is that of a part that failed."""
     os.chdir(ROOT)
     for old in ROOT.glob(".coverage*"):
         old.unlink()
     covered = ("-m", "coverage", "run", "-m", "pytest", "-q")
     report = ("-m", "coverage", "report")
+    plain = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     return (
-        Part(["tests/install_tools.py"]).end()
+        Part("tests/install_tools.py").run()
         or _side_by_side(
-            ["-X", "dev", *covered, "-m", ALONE, "--ignore=tests/simulator"],
-            ["-m", "pytest", "-q", "tests/simulator", "-p", "no:cacheprovider"],
+            [
+                Part("-X", "dev", *covered, "-m", ALONE, "--ignore=tests/simulator"),
+                Part(*plain, "-m", PROCESS, "--ignore=tests/simulator"),
+            ],
+            [
+                Part(*plain, "tests/simulator"),
+                Part(*covered, "-m", SERVERS, "-p", "no:cacheprovider"),
+            ],
         )
-        or Part([*covered, "-m", "(kafka or postgres) and not process and not long"]).end()
-        or Part(
-            ["-m", "pytest", "-q", "-m", "process and not long", "--ignore=tests/simulator"]
-        ).end()
-        or Part(["-m", "coverage", "combine", "--quiet"]).end()
-        or Part([*report, f"--fail-under={OVERALL}"]).end()
-        or Part([*report, "--fail-under=100", f"--include={','.join(WHOLE)}"]).end()
-    )  # fmt: skip
+        or Part("-m", "coverage", "combine", "--quiet").run()
+        or Part(*report, f"--fail-under={OVERALL}").run()
+        or Part(*report, "--fail-under=100", f"--include={','.join(WHOLE)}").run()
+    )
 
 
-def _side_by_side(one: Sequence[str], other: Sequence[str]) -> int:
-    quiet = Part(other, aloud=False)
-    codes = [Part(one).end(), quiet.end()]
+def _side_by_side(*lanes: Sequence[Part]) -> int:
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        codes = [*pool.map(_in_turn, lanes)]
     return next((code for code in codes if code), 0)
+
+
+def _in_turn(parts: Sequence[Part]) -> int:
+    for part in parts:
+        code = part.run()
+        if code:
+            return code
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,34 +1,27 @@
 """Sweeps: who sweeps a source, or why nobody can, whether or not a relay runs.
 
 Owns making a sweeper of a source's settings, and the few objects that a sweep by hand needs where nothing
-runs: the store, the clients and the sweepers. Knows nothing of who asks for a sweep.
+runs: the clients and the sweepers. Knows nothing of who asks for a sweep.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
 
-from relay.app.handovers import Handovers
-from relay.app.stores import build_store, keeping_of
-from relay.app.system import System, ThreadExecutor
+from relay.app.alone import store_alone
+from relay.app.stores import keeping_of
+from relay.app.system import System
 from relay.core.pace import Pace
 from relay.core.ports import Clock, Inquiries
 from relay.core.retention import Keeping
 from relay.core.sweep import SweepPolicy
-from relay.deliver.dispatch import Dispatch
-from relay.observe.metrics import PrometheusMetrics
 from relay.operate.actions.explaining import Why
 from relay.operate.actions.sweeping import Sweeping
 from relay.receive.sweep import ApiList, Sweeper, SweepOptions
 from relay.reconcile.turns import Turns
 from relay.runflow import Runflow, Timeouts
 from relay.settings import Settings, Source
-from relay.supervise import Supervisor, Worker
 
 __all__ = ["build_client", "build_sweeper", "sweep_policy", "sweeping_alone", "unswept"]
-
-#: How long the last commit may take, in seconds.
-_COMMITS_S: Final = 5.0
 
 
 def build_client(source: Source) -> Runflow | None:
@@ -148,23 +141,9 @@ async def sweeping_alone(
         MisconfiguredError: the store cannot work as configured.
         StoreBusyError: it does not answer.
     """
-    world, metrics = system or System.real(), PrometheusMetrics()
-    thread = ThreadExecutor("store")
+    world = system or System.real()
     async with AsyncExitStack() as stack:
-        stack.callback(thread.close)
-        store = build_store(
-            settings,
-            system=world,
-            metrics=metrics,
-            handover=Handovers(Dispatch()),
-            executor=lambda _: thread,
-            synchronous="FULL",
-        )
-        await store.open(())
-        stack.push_async_callback(store.close)
-        supervisor = Supervisor(metrics=metrics)
-        supervisor.start(Worker("store", store.run, store.stop))
-        stack.push_async_callback(supervisor.stop, ["store"], within_s=_COMMITS_S)
+        store = await stack.enter_async_context(store_alone(settings, system=world))
         sweepers: dict[str, Sweeper | Why] = {}
         for source in settings.sources:
             client = build_client(source)

@@ -310,6 +310,14 @@ class Inquiries(Protocol):
         """
         ...
 
+    @property
+    def crowd(self) -> int:
+        """How many callbacks shared the last commit; 0 where the last one is over for a while.
+
+        Few share one while each is answered at once; many do when there is more to answer than can be.
+        """
+        ...
+
     async def swept(self, source: str, /) -> int | None:
         """How far a source has been swept; None before the first sweep."""
         ...

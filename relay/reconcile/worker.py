@@ -54,9 +54,9 @@ POLL_S: Final = 1.0
 POLL_MIN_S: Final = 0.05
 #: Overdue inquiries that are given up in one go while nothing can be asked.
 OVERDUE_MAX: Final = 16
-#: A loop that comes this late to what it was to do is busy, in seconds.
-LATE_S: Final = 0.002
-#: So many turns in a row are given up for that: however busy it is, somebody is asked.
+#: So many callbacks in one commit are more than can be answered at once.
+CROWD: Final = 8
+#: So many turns in a row are given up for them: however many come, somebody is asked.
 GIVEN_UP_MAX: Final = 3
 #: When an answer that no store can keep is asked for again, microseconds.
 UNSTORABLE_US: Final = 600_000_000
@@ -276,25 +276,22 @@ class Inquirer:
     async def _turn(self) -> None:
         """Wait until one more may be asked; at once when nobody may be any more.
 
-        Whose turn comes late gives it up: somebody is calling back meanwhile, and is answered first.
+        A turn is given up while a crowd is calling back: whoever waits for a 2xx is answered first.
         """
         for _ in range(1 + GIVEN_UP_MAX):
-            if await self._until_turn() <= LATE_S:
+            await self._until_turn()
+            if self._inquiries.crowd < CROWD:
                 return
 
-    async def _until_turn(self) -> float:
-        """Wait for the next turn; gives by how much it was missed, in seconds."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        wait = self._pace.wait(began)
+    async def _until_turn(self) -> None:
+        wait = self._pace.wait(asyncio.get_running_loop().time())
         if wait <= 0:
-            return 0.0
+            return
         try:
             async with asyncio.timeout(wait):
                 await self._hushed.wait()
         except TimeoutError:
             pass
-        return loop.time() - began - wait
 
     def _stands_back(self, now: float, *, probe: bool = False) -> bool:
         return (self.gate.open and not probe) or now < self._pace.quiet_until

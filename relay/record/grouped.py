@@ -50,6 +50,8 @@ __all__ = ["REFUSED_US", "GroupedStore", "Limits"]
 #: For so long readiness speaks of room that was not found, in microseconds. Then somebody has to be let in to
 #: find out: who is not ready is sent nothing, and would never hear that there is room again.
 REFUSED_US: Final = 10_000_000
+#: A commit that is longer ago says nothing of how many callbacks come, in seconds.
+CROWD_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ class GroupedStore(ABC):
         self.incarnation = 0
         #: When the last group that brought something in found no room, whatever limits say.
         self._refused_at: int | None = None
+        #: Callbacks in the last group that had any, and when that was, in the loop's seconds.
+        self._crowd = (0, 0.0)
         #: Claimed inquiries that nobody asks, and that could not be released so far.
         self._owed: list[Inquiry] = []
 
@@ -148,6 +152,12 @@ class GroupedStore(ABC):
         if self._refused_at is None:
             return False
         return abs(self._clock.now_us() - self._refused_at) < REFUSED_US
+
+    @property
+    def crowd(self) -> int:
+        """See :class:`relay.core.ports.Inquiries`."""
+        count, at = self._crowd
+        return count if asyncio.get_running_loop().time() - at < CROWD_S else 0
 
     async def run(self) -> None:
         """Commit groups until :meth:`stop`.
@@ -239,6 +249,10 @@ class GroupedStore(ABC):
         room = self._handover.room()
         now = self._clock.now_us()
         answers = await self._commit_group(jobs, room, now)
+        records = [job for job in jobs if isinstance(job, Record)]
+        if records:
+            count = sum(len(job.receipts) for job in records)
+            self._crowd = count, asyncio.get_running_loop().time()
         if any(map(is_intake, jobs)):
             refused = any(isinstance(answer, StoreFullError) for answer in answers)
             self._refused_at = now if refused else None

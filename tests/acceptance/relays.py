@@ -6,7 +6,6 @@ import hmac
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,17 +19,12 @@ import aiohttp
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from tests.places import free_port
+
 HERE = Path(__file__).parent
 SECRET = "whsec_acceptance"
 SINK_SECRET = "whsec_YWNjZXB0YW5jZS1zaW5rLXNlY3JldC1hY2NlcHRhbmNl"
 READY_LIMIT_S = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def callback(number: int, *, output: str = '{"n": 1.10}') -> bytes:

@@ -20,7 +20,8 @@ from relay.app.reload import Reloader
 from relay.app.stores import read_ledger
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.settings import ConfigError, Mistake, Settings, parse
-from tests.acceptance.relays import SECRET, callback, free_port, run_id, sign
+from tests.acceptance.relays import SECRET, callback, run_id, sign
+from tests.places import free_port
 
 CONFIG = """
 data_dir: {directory}

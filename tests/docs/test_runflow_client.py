@@ -30,6 +30,13 @@ PLAYS: list[tuple[list[object], str]] = [
     ),
     (
         [
+            {"items": [{"message": "Dispatched."}], "next": "two"},
+            {"items": [{"message": "Ended."}], "next": None},
+        ],
+        "None Dispatched.\nNone Ended.",
+    ),
+    (
+        [
             {"items": [any_run("a", failure_code="NO_FACE")], "next": "two"},
             {"items": [any_run("b")], "next": None},
         ],
@@ -74,7 +81,7 @@ async def test_each_example_runs_as_it_stands(
 
 
 def test_there_is_a_play_for_each_example() -> None:
-    assert len(PLAYS) == len(EXAMPLES) == 5
+    assert len(PLAYS) == len(EXAMPLES) == 6
 
 
 def test_the_table_has_every_error_that_can_be_raised_with_its_reason() -> None:

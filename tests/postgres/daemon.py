@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
+from tests.places import free_port, new_directory
 from tests.postgres import processes
 
 __all__ = ["Daemon", "PostgresUnavailableError"]
@@ -46,10 +46,10 @@ class Daemon(ABC):
     def __init__(self, *, start_limit_s: float) -> None:
         self._start_limit_s = start_limit_s
         self._account = processes.account()
-        self._directory = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
+        self._directory = new_directory(f"{self.name}-")
         if self._account:
             self._account.give(self._directory)
-        self._port = processes.free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._paused = False
         self._log_read = 0

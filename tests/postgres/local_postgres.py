@@ -15,9 +15,9 @@ from typing import ClassVar, Final
 
 import asyncpg
 
+from tests.places import HOST
 from tests.postgres import binaries, processes
 from tests.postgres.daemon import Daemon, PostgresUnavailableError
-from tests.postgres.processes import HOST
 
 __all__ = ["TEMPLATE", "USERNAME", "LocalPostgres"]
 

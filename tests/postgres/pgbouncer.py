@@ -12,10 +12,10 @@ from typing import ClassVar
 
 import asyncpg
 
+from tests.places import HOST
 from tests.postgres import binaries
 from tests.postgres.daemon import Daemon, PostgresUnavailableError
 from tests.postgres.local_postgres import USERNAME, LocalPostgres
-from tests.postgres.processes import HOST
 
 __all__ = ["PgBouncer"]
 

@@ -9,10 +9,8 @@ No loop here waits longer than it was told to: a test that hangs says nothing.
 import ctypes
 import os
 import pwd
-import secrets
 import select
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -23,20 +21,14 @@ from pathlib import Path
 from typing import Final
 
 __all__ = [
-    "HOST",
     "Account",
     "account",
     "end",
     "forget_memory",
-    "free_port",
     "freeze",
     "thaw",
 ]
 
-HOST: Final = "127.0.0.1"
-# Below every usual ephemeral range, so that no outgoing connection can take a port
-# between two starts of a server.
-_PORTS: Final = range(20_000, 30_000)
 _LIMIT_S: Final = 10.0
 #: From ``linux/prctl.h``.
 _SET_SUBREAPER: Final = 36
@@ -65,15 +57,6 @@ def account() -> Account | None:
         return None
     entry = pwd.getpwnam("nobody")
     return Account(uid=entry.pw_uid, gid=entry.pw_gid)
-
-
-def free_port() -> int:
-    """A port of loopback that nothing listens on."""
-    while True:
-        with socket.socket() as probe, suppress(OSError):
-            candidate = secrets.choice(_PORTS)
-            probe.bind((HOST, candidate))
-            return candidate
 
 
 def freeze(process: subprocess.Popen[bytes]) -> None:

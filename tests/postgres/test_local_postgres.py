@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from relay.record.postgres.connection import OLDEST
+from tests.places import HOST
 from tests.postgres import binaries, processes, releases
 from tests.postgres.daemon import PostgresUnavailableError
 from tests.postgres.fixtures import Database, programs
@@ -198,7 +199,7 @@ class TestServer:
     def test_a_door_that_is_taken_is_said_so(self) -> None:
         server = LocalPostgres()
         with socket.socket() as taken:
-            taken.bind((processes.HOST, server.port))
+            taken.bind((HOST, server.port))
             with pytest.raises(PostgresUnavailableError, match="could not bind"):
                 server.start()
         server.close()

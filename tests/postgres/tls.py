@@ -10,9 +10,9 @@ from typing import Final, Self
 
 import trustme
 
+from tests.places import HOST
 from tests.postgres import binaries, releases
 from tests.postgres.local_postgres import USERNAME, LocalPostgres
-from tests.postgres.processes import HOST
 
 __all__ = ["CERTIFIED", "Client", "TlsPostgres"]
 

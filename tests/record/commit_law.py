@@ -8,6 +8,7 @@ import pytest
 
 from relay.core.errors import StoreBusyError, StoreFailedError
 from relay.core.run import Verdict
+from relay.record import grouped
 from tests.record.harness import Bounds, Died, StoreHarness, Stumbled
 from tests.record.outbox_law import LATER
 from tests.record.receipts import callback, partial, poison
@@ -172,6 +173,18 @@ class CommitLaw:
         )
         sizes = harness.metrics.observations["runflow_relay_commit_size"]
         assert sizes[-2:] == [1, 5]
+
+    async def test_callbacks_that_share_a_commit_are_a_crowd_for_a_moment(
+        self, harness: StoreHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only callbacks are, and a group without any says nothing new."""
+        assert harness.store.crowd == 0
+        jobs = [harness.one(callback(f"run_{number}")) for number in range(3)]
+        await harness.together(*jobs, harness.claim("orders"))
+        await harness.claim("lake")
+        assert harness.store.crowd == 3
+        monkeypatch.setattr(grouped, "CROWD_S", 0.0)
+        assert harness.store.crowd == 0
 
     async def test_a_group_is_bounded(self, harness: StoreHarness) -> None:
         harness.bounds = Bounds(group_size=2)

@@ -42,18 +42,22 @@ async def place(database: Database) -> AsyncIterator[PostgresHarness]:
     await harness.vanish()
 
 
-def silence(harness: PostgresHarness) -> None:
-    """From now on it beats by hand alone: its own beat could come between any two lines of a test."""
+async def silence(harness: PostgresHarness) -> None:
+    """From now on it beats by hand alone: its own beat could come between any two lines of a test.
+
+    One that is under way has ended when this returns: a connection does one thing at a time.
+    """
     assert isinstance(harness.store, PostgresStore)
     assert harness.store._thread is not None
     assert harness.store._leases is not None
     beating = harness.store._leases._beating
     assert beating is not None
 
-    def cease() -> None:
+    async def cease() -> None:
         beating.cancel()
+        await asyncio.wait([beating])
 
-    harness.store._thread.call(cease)
+    await harness.store._thread.run(cease())
 
 
 async def beat(harness: PostgresHarness) -> None:
@@ -122,8 +126,8 @@ async def test_a_living_relay_keeps_its_leases_and_a_dead_one_loses_them(
     pair: tuple[PostgresHarness, PostgresHarness],
 ) -> None:
     one, two = pair
-    silence(one)
-    silence(two)
+    await silence(one)
+    await silence(two)
     await one.store.record([callback("run_1"), callback("run_2")])
     [held] = await one.claim(limit=1)
     [dead] = await two.claim(limit=1)
@@ -144,8 +148,8 @@ async def test_who_was_taken_for_dead_begins_anew(
     pair: tuple[PostgresHarness, PostgresHarness],
 ) -> None:
     one, two = pair
-    silence(one)
-    silence(two)
+    await silence(one)
+    await silence(two)
     before = two.store.incarnation
     await one.execute(
         "UPDATE incarnations SET expires_at = now() - interval '1 second' WHERE number = ?",

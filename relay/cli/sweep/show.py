@@ -79,17 +79,18 @@ def _share(line: Seen) -> float:
 
 
 def table(found: Sequence[Found]) -> Table:
-    """What each source came to."""
-    shown = Table("source", "since", "until", "pages", "runs", "ours", "missed")
-    shown.add_column("still running")
-    for column in shown.columns[3:]:
+    """What each source came to, in 80 columns: where windows end is the same for all of them."""
+    shown = Table("source", "runs since", "pages", "runs", "ours", "missed")
+    shown.add_column("running")
+    for column in shown.columns[2:]:
         column.justify = "right"
+    if found:
+        shown.caption = f"created until {_short(found[0].until)}"
     for one in found:
         counts = (one.pages, one.runs, one.ours, one.missed, one.running)
         shown.add_row(
             one.source if one.state == "done" else f"{one.source} (failed)",
             _short(one.since),
-            _short(one.until),
             *(f"{count:,}" for count in counts),
         )
     return shown

@@ -30,9 +30,10 @@ from relay.cli.common import (
     mistakes_exit,
     print_json,
 )
-from relay.cli.sweep.ask import BrokenOffError, ask
+from relay.cli.orders import BrokenOffError, no_store, unreachable
+from relay.cli.sweep.ask import ask
 from relay.cli.sweep.show import Bars, listing, sentence, so_far, table
-from relay.core.errors import MisconfiguredError, RelayError, StoreTakenError
+from relay.core.errors import MisconfiguredError, StoreTakenError
 from relay.core.window import WindowError, window
 from relay.observe.logs import configure
 from relay.operate.actions.sweeping import (
@@ -190,9 +191,7 @@ class _Work:
             if self._served:
                 return
         if await is_empty(place):
-            raise MisconfiguredError(
-                f"there is no store at {place.store_place} yet: start the relay once (relay serve)"
-            )
+            raise no_store(place)
         settings = await asyncio.to_thread(load_settings, self._config)
         try:
             async with sweeping_alone(settings) as sweeping:
@@ -201,11 +200,7 @@ class _Work:
         except UnknownSourceError as error:
             raise MisconfiguredError(str(error)) from error
         except StoreTakenError as error:
-            raise RelayError(
-                "a relay is serving this store and does not answer at"
-                f" {socket_of(place.store_path.absolute())}: it starts or stops just now, or its log"
-                " says `socket.unavailable` and why"
-            ) from error
+            raise unreachable(socket_of(place.store_path.absolute())) from error
 
     def _hear(self, line: Line) -> None:
         match line:
