@@ -7,19 +7,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
-from relay.app.catalogs import moment_us
+from relay.app.endpoints import build_http, shape_of
 from relay.app.system import System
-from relay.core.credential import Credential
 from relay.core.delivery import Outcome, Policy
-from relay.core.egress import EgressPolicy
 from relay.core.gate import GatePolicy
 from relay.core.health import HealthPolicy
 from relay.core.ports import Executor, Metrics, Outbox, Sender
-from relay.core.signing import StandardKey
 from relay.core.steady import SteadyClock
-from relay.deliver.egress import SystemResolver
 from relay.deliver.file import FileOptions, FileSender
-from relay.deliver.http import HttpOptions, HttpSender
 from relay.deliver.kafka import KafkaSender
 from relay.deliver.kafka_options import KafkaOptions, KafkaSasl, KafkaTls
 from relay.deliver.worker import Courier, CourierOptions
@@ -30,7 +25,6 @@ from relay.settings import (
     KafkaDestination,
     Settings,
 )
-from relay.version import VERSION
 
 __all__ = ["build_courier", "build_sender", "health_policy"]
 
@@ -53,7 +47,12 @@ async def build_sender(
     """
     match destination:
         case HttpDestination():
-            return _http(destination, system, executor(destination.name))
+            return await build_http(
+                destination,
+                settings=settings,
+                system=system,
+                executor=executor(destination.name),
+            )
         case FileDestination():
             return await _file(destination, settings, executor(destination.name))
         case KafkaDestination():
@@ -113,36 +112,6 @@ def _bounds(destination: Destination, settings: Settings) -> CourierOptions:
     )
 
 
-def _http(destination: HttpDestination, system: System, executor: Executor) -> Sender:
-    private = destination.private
-    return HttpSender(
-        options=HttpOptions(
-            url=destination.url,
-            keys=tuple(
-                Credential(
-                    id=key.id,
-                    key=StandardKey.parse(key.secret.reveal()),
-                    not_before=moment_us(key.not_before),
-                    not_after=moment_us(key.not_after),
-                )
-                for key in destination.keys
-            ),
-            concurrency=destination.concurrency,
-            connect_timeout_s=destination.connect_timeout.seconds,
-            total_timeout_s=destination.timeout.seconds,
-            response_bytes=destination.response_bytes,
-        ),
-        policy=(
-            EgressPolicy(private=private)
-            if isinstance(private, bool)
-            else EgressPolicy(allow=private)
-        ),
-        clock=system.clock,
-        version=VERSION,
-        resolver=SystemResolver(executor),
-    )
-
-
 def _file(
     destination: FileDestination, settings: Settings, executor: Executor
 ) -> Awaitable[Sender]:
@@ -152,6 +121,7 @@ def _file(
             path=settings.anchor(destination.path),
             rotate_bytes=rotate.bytes if rotate else None,
             keep=rotate.keep if rotate else 0,
+            shape=shape_of(destination),
         ),
         executor=executor,
     )
@@ -164,6 +134,7 @@ def _kafka(destination: KafkaDestination, settings: Settings) -> Sender:
             bootstrap_servers=destination.bootstrap_servers,
             topic=destination.topic,
             limit_s=destination.batch_timeout.seconds,
+            shape=shape_of(destination),
             tls=None
             if tls is None
             else KafkaTls(

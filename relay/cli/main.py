@@ -10,6 +10,7 @@ from relay.cli import (
     destinations,
     explain,
     inspect,
+    keys,
     quarantine,
     replay,
     sandbox,
@@ -62,6 +63,9 @@ app.add_typer(
 app.command(
     "sandbox", short_help="Serve a local Runflow to develop against.", cls=sandbox.Help
 )(sandbox.sandbox)
+app.add_typer(
+    keys.app, name="keys", short_help="Make keys to sign with, and replace them."
+)
 app.command("demo", short_help="Show it all at work, and compare what arrived.")(
     demo.demo
 )

@@ -5,8 +5,8 @@ an address and says yes or no. Where addresses come from (a name, a literal, a r
 follows) and how one is dialled is the business of the adapter that asks, at the dial itself.
 
 Sources: IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its updates), RFC 4291
-(mapped and compatible), RFC 3056 (6to4), RFC 4380 (Teredo), RFC 6052 and RFC 8215 (NAT64), and the
-cloud providers' pages on their instance metadata services.
+(mapped and compatible), RFC 3056 (6to4), RFC 4380 (Teredo), RFC 5214 (ISATAP), RFC 6052 and RFC 8215
+(NAT64), and the cloud providers' pages on their instance metadata services.
 """
 
 from collections.abc import Iterable
@@ -58,12 +58,14 @@ _KINDS: Final = tuple(
     (ip_network(text), reason)
     for text, reason in (
         # Instance metadata and credential services. Most sit inside link-local or unique local
-        # ranges, but 168.63.129.16 is public and 100.100.100.200 shared address space.
+        # ranges, but 168.63.129.16 is public, and 100.x addresses are shared address space.
         ("169.254.169.254/32", Reason.METADATA),  # AWS, Azure, GCP, OCI, OpenStack, ...
         ("169.254.169.253/32", Reason.METADATA),  # AWS: the VPC's resolver
         ("169.254.170.2/32", Reason.METADATA),  # AWS ECS: task credentials
         ("169.254.170.23/32", Reason.METADATA),  # AWS EKS: pod identity
         ("169.254.42.42/32", Reason.METADATA),  # Scaleway
+        ("169.254.0.23/32", Reason.METADATA),  # Tencent Cloud
+        ("100.96.0.96/32", Reason.METADATA),  # Volcano Engine
         ("100.100.100.200/32", Reason.METADATA),  # Alibaba Cloud
         ("168.63.129.16/32", Reason.METADATA),  # Azure: the wire server
         ("192.0.0.192/32", Reason.METADATA),  # Oracle Cloud classic
@@ -118,6 +120,7 @@ _KINDS: Final = tuple(
 
 _NAT64_LOCAL: Final = IPv6Network("64:ff9b:1::/48")
 _TEREDO: Final = IPv6Network("2001::/32")
+_ISATAP: Final = (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe")
 _SIX_TO_FOUR: Final = IPv6Network("2002::/16")
 
 
@@ -146,10 +149,12 @@ def judge(address: Address, policy: EgressPolicy) -> Verdict:
     range has to be allowed by name, and the inner address has to be permitted in its own right.
     """
     reason = _kind(address)
-    if isinstance(address, IPv6Address) and reason is Reason.EMBEDDED:
-        return _judge_embedded(address, policy)
     if reason in _NEVER:
         return Verdict(permitted=False, reason=reason)
+    if isinstance(address, IPv6Address) and (
+        reason is Reason.EMBEDDED or _is_isatap(address)
+    ):
+        return _judge_embedded(address, policy)
     permitted = (
         reason is Reason.PUBLIC
         or (policy.private and reason in _PRIVATE)
@@ -174,8 +179,20 @@ def _kind(address: Address) -> Reason:
     return next(reason for network, reason in _KINDS if address in network)
 
 
+def _is_isatap(address: IPv6Address) -> bool:
+    """Whether the lower half is an interface of ISATAP, which stands behind any prefix (RFC 5214, 6.1)."""
+    return address.packed[8:12] in _ISATAP
+
+
 def _embedded(address: IPv6Address) -> tuple[IPv4Address, ...]:
-    """Give the IPv4 addresses that one of the embedding ranges carries."""
+    """Give the IPv4 addresses that an address carries, by its range and by its interface."""
+    last = IPv4Address(address.packed[12:])
+    if not _is_isatap(address):
+        return _by_range(address)
+    return (last, *_by_range(address)) if _kind(address) is Reason.EMBEDDED else (last,)
+
+
+def _by_range(address: IPv6Address) -> tuple[IPv4Address, ...]:
     packed = address.packed
     if address in _SIX_TO_FOUR:
         return (IPv4Address(packed[2:6]),)

@@ -1,33 +1,32 @@
 """Egress at the dial: what ``core.egress`` decides, held for the address that is really dialled.
 
-Owns the resolvers and the connector that every HTTP destination's session is built on. Must not know
-what is sent. Names are judged twice: when they are resolved, so that of a public and a private answer
+Owns the resolvers and the making of sockets. Must not know what is sent. Names are judged twice: when they are resolved, so that of a public and a private answer
 only the permitted one is tried, and when the socket is made, where nothing stands between the address
 judged and the address dialled. The second look also catches literal addresses, which aiohttp never
 takes to a resolver, and a name whose answer has changed in between (DNS rebinding).
 """
 
 import socket
-import ssl
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from aiohttp import TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from relay.core.egress import EgressPolicy, Reason, Verdict, judge
 from relay.core.ports import Executor
-from relay.deliver.answers import harden
 
 __all__ = [
     "DIAL",
+    "AddressInfo",
     "BlockedAddressError",
     "Dial",
     "GuardedResolver",
     "SystemResolver",
-    "guarded_connector",
+    "checked",
+    "guarded_socket",
 ]
 
 _NUMERIC: Final = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
@@ -130,39 +129,32 @@ class GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
-def guarded_connector(
-    policy: EgressPolicy,
-    *,
-    limit: int,
-    resolver: AbstractResolver,
-    tls: ssl.SSLContext | None = None,
-    force_close: bool = False,
-) -> TCPConnector:
-    """Make a connector that dials nothing that ``policy`` does not permit.
+def guarded_socket(policy: EgressPolicy) -> Callable[[AddressInfo], socket.socket]:
+    """Give what makes sockets, for addresses that ``policy`` permits and no others.
 
-    ``limit`` bounds its connections, ``force_close`` makes one that keeps none. To be called inside a
-    running loop. ``resolver`` gives addresses, which are judged here; ``tls`` stands in for the
-    context that trusts the system's authorities.
+    What it gives raises :class:`BlockedAddressError`.
     """
 
     def make_socket(info: AddressInfo) -> socket.socket:
         family, kind, protocol, _, address = info
-        host = str(address[0])
-        verdict = _judge(host, policy)
-        if not verdict.permitted:
-            raise BlockedAddressError(host, verdict.reason)
+        checked(str(address[0]), policy)
         if dial := DIAL.get():
             dial.sockets += 1
         return socket.socket(family, kind, protocol)
 
-    connector = TCPConnector(
-        limit=limit,
-        resolver=GuardedResolver(policy=policy, inner=resolver),
-        socket_factory=make_socket,
-        ssl=tls or True,
-        force_close=force_close,
-    )
-    return harden(connector)
+    return make_socket
+
+
+def checked(host: str, policy: EgressPolicy) -> str:
+    """Give an address back if it is permitted.
+
+    Raises:
+        BlockedAddressError: it is not, or it is not written as an address.
+    """
+    verdict = _judge(host, policy)
+    if not verdict.permitted:
+        raise BlockedAddressError(host, verdict.reason)
+    return host
 
 
 def _look_up(host: str, port: int, family: int) -> list[ResolveResult]:

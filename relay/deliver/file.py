@@ -20,9 +20,10 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from relay.core.delivery import Delivered, Failed, Fault, Outcome, Released
+from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused, Released
 from relay.core.errors import MisconfiguredError, UnbuildableError
 from relay.core.ports import Executor, Parcel
+from relay.core.shape import WHOLE, Shape
 
 __all__ = ["FileOptions", "FileSender"]
 
@@ -46,6 +47,8 @@ class FileOptions:
     rotate_bytes: int | None = None
     #: How many finished files stay, as ``path.1`` (the newest) to ``path.{keep}``.
     keep: int = 7
+    #: How much of each event; its limit counts a line without its newline.
+    shape: Shape = WHOLE
 
 
 class FileSender:
@@ -97,7 +100,7 @@ class FileSender:
 
 
 #: What became of one event: on disk, or why not.
-_End: TypeAlias = UnbuildableError | OSError | None
+_End: TypeAlias = UnbuildableError | Refused | OSError | None
 
 
 class _Journal:
@@ -139,7 +142,7 @@ class _Journal:
 
     def append(self, parcels: Sequence[Parcel]) -> Sequence[_End]:
         """Write the batch and bring it to disk; give what became of each event, in order."""
-        lines = [_line_of(parcel) for parcel in parcels]
+        lines = [_line_of(parcel, self._options.shape) for parcel in parcels]
         present = [line for line in lines if isinstance(line, bytes)]
         written, fault = self._write(present) if present else (0, None)
         ends = chain(repeat(None, written), repeat(fault))
@@ -268,6 +271,8 @@ def _outcome_of(end: _End, duration_us: int) -> Outcome:
     match end:
         case None:
             return Delivered(duration_us=duration_us)
+        case Refused():
+            return end
         case UnbuildableError():
             return Failed(reason=end.reason, fault=Fault.EVENT)
         case OSError():
@@ -279,16 +284,18 @@ def _outcome_of(end: _End, duration_us: int) -> Outcome:
             )
 
 
-def _line_of(parcel: Parcel) -> bytes | UnbuildableError:
-    """Give the event as one line without its newline, or why it cannot be built.
+def _line_of(parcel: Parcel, shape: Shape) -> bytes | UnbuildableError | Refused:
+    """Give the event as one line without its newline, or why it cannot be built or written.
 
     A newline or carriage return in JSON stands only between tokens, where a space means the same.
     """
     try:
-        structured = parcel.letter.event.structured
+        structured = shape.of(parcel.letter.event).structured
     except UnbuildableError as error:
         return error
-    return structured.replace(b"\n", b" ").replace(b"\r", b" ")
+    return shape.refusal(len(structured)) or structured.replace(b"\n", b" ").replace(
+        b"\r", b" "
+    )
 
 
 def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:

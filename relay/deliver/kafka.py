@@ -70,15 +70,19 @@ class KafkaSender:
                 return [Released()] * len(parcels)
             outcomes: dict[int, Outcome] = {}
             items: list[_Item] = []
+            shape = self._options.shape
             for place, parcel in enumerate(parcels):
                 try:
-                    items.append(
-                        _Item(
-                            place, record_of(parcel.letter.event, replay=parcel.replay)
-                        )
-                    )
+                    event = shape.of(parcel.letter.event)
+                    record = record_of(event, replay=parcel.replay)
                 except UnbuildableError as error:
                     outcomes[place] = Failed(reason=error.reason, fault=Fault.EVENT)
+                    continue
+                refusal = shape.refusal(record.size)
+                if refusal is None:
+                    items.append(_Item(place, record))
+                else:
+                    outcomes[place] = refusal
             if items:
                 outcomes |= await self._deliver(items)
             return [outcomes[place] for place in range(len(parcels))]

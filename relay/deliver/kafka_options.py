@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from relay.core.shape import WHOLE, Shape
+
 __all__ = ["Access", "KafkaOptions", "KafkaSasl", "KafkaTls", "access_of"]
 
 
@@ -56,6 +58,8 @@ class KafkaOptions:
     batch_bytes: int = 64 * 1024
     #: Our own limit for one record, before compression; the topic's may be lower.
     record_bytes_max: int = 16 * 1024 * 1024
+    #: How much of each event; its limit counts the whole record, headers and key included.
+    shape: Shape = WHOLE
 
 
 class Access(TypedDict):

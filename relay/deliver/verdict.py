@@ -17,9 +17,11 @@ from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
 import aiohttp
+import msgspec
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
 from relay.deliver.egress import BlockedAddressError
+from relay.deliver.tunnel import ProxyError
 
 __all__ = [
     "FAULTS",
@@ -129,12 +131,18 @@ def _word_of(status: int) -> str:
 
 def _without(secrets: Iterable[bytes], excerpt: bytes) -> bytes:
     """Take secrets out, also one of which the excerpt has only the beginning, being cut there."""
-    # Some JSON is written with its slashes escaped. The longest first, as one may be part of another.
-    forms = {form for text in secrets for form in (text, text.replace(b"/", b"\\/"))}
+    # In JSON a text has its quotes escaped, and sometimes its slashes. The longest first, as one may be
+    # part of another.
+    forms = {form for text in secrets for form in _spellings(text)}
     for form in sorted(forms - {b""}, key=len, reverse=True):
         excerpt = excerpt.replace(form, _HIDDEN)
     begun = max((_begun(form, excerpt) for form in forms), default=0)
     return excerpt[:-begun] + _HIDDEN if begun else excerpt
+
+
+def _spellings(secret: bytes) -> tuple[bytes, ...]:
+    escaped: bytes = msgspec.json.encode(secret.decode(errors="replace"))[1:-1]
+    return (secret, escaped, escaped.replace(b"/", b"\\/"))
 
 
 def _begun(secret: bytes, excerpt: bytes) -> int:
@@ -158,8 +166,14 @@ def outcome_of_fault(error: Exception, *, duration_us: int) -> Outcome:
         )
     if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
         return Refused(reason="bad_url", duration_us=duration_us)
+    if isinstance(cause, ProxyError):
+        reason = "proxy"
+    elif isinstance(_root(error), ssl.SSLError):
+        reason = "tls"
+    else:
+        reason = _reason_of(error)
     return Failed(
-        reason=_reason_of(error),
+        reason=reason,
         fault=Fault.DESTINATION,
         detail=_detail_of(cause)[:_DETAIL_MAX],
         duration_us=duration_us,
@@ -184,11 +198,23 @@ def _reason_of(error: Exception) -> str:
     return next(reason for kind, reason in _REASONS if isinstance(error, kind))
 
 
+def _root(error: BaseException) -> BaseException:
+    """What a fault came from: the library wraps some of TLS in words of its own."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def _detail_of(error: Exception) -> str:
     """Describe a fault without the texts of the library, which carry URLs and headers."""
     name = type(error).__name__
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"{name}: {error.verify_message}"
+    if isinstance(error, ProxyError):
+        return str(error)
+    root = _root(error)
+    if isinstance(root, ssl.SSLError):
+        return f"{type(root).__name__}: {root.reason or 'failed'}"
     if isinstance(error, OSError) and error.errno is not None:
         symbol = errno.errorcode.get(error.errno, str(error.errno))
         return f"{name}: {symbol} {error.strerror or ''}".rstrip()

@@ -5,6 +5,7 @@ module per section of the file; ``loading`` turns the file into ``Settings`` or 
 once. Read by ``app`` and ``cli`` only: workers take plain arguments. Nothing here acts on a setting.
 """
 
+from relay.settings.access import Auth, HttpProxy, HttpTls, Sasl, Tls
 from relay.settings.api import Api
 from relay.settings.destinations import (
     Destination,
@@ -12,8 +13,6 @@ from relay.settings.destinations import (
     HttpDestination,
     KafkaDestination,
     Rotate,
-    Sasl,
-    Tls,
 )
 from relay.settings.forms import ListenAddress
 from relay.settings.keys import RunflowKey, SigningKey, VerifyingKey
@@ -30,14 +29,18 @@ from relay.settings.secret import Secret
 from relay.settings.section import fixed_changes
 from relay.settings.sources import RunflowChannel, Source, StandardChannel, Sweep
 from relay.settings.units import Duration
+from relay.settings.written import secrets_as_written
 
 __all__ = [
     "Api",
+    "Auth",
     "ConfigError",
     "Destination",
     "Duration",
     "FileDestination",
     "HttpDestination",
+    "HttpProxy",
+    "HttpTls",
     "KafkaDestination",
     "Limits",
     "ListenAddress",
@@ -67,4 +70,5 @@ __all__ = [
     "reference",
     "render",
     "review",
+    "secrets_as_written",
 ]

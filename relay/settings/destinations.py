@@ -17,6 +17,8 @@ from pydantic import (
 
 from relay.core.delivery import DEFAULT_LADDER, Policy
 from relay.core.health import BRAKE, DISABLE_AFTER
+from relay.core.shape import Omittable
+from relay.settings.access import Auth, Headers, HttpProxy, HttpTls, Sasl, Tls
 from relay.settings.forms import (
     Brokers,
     HttpUrl,
@@ -28,8 +30,9 @@ from relay.settings.forms import (
 )
 from relay.settings.keys import (
     KEYS_MAX,
+    DestinationSecret,
     SigningKey,
-    SigningSecret,
+    check_signing,
     keys_of,
     one_or_many,
 )
@@ -44,8 +47,6 @@ __all__ = [
     "HttpDestination",
     "KafkaDestination",
     "Rotate",
-    "Sasl",
-    "Tls",
 ]
 
 
@@ -76,6 +77,18 @@ class _Destination(Section):
         " deliveries are dead.",
         json_schema_extra=RELOADS,
     )
+    omit: tuple[Omittable, ...] = Field(
+        (),
+        max_length=11,
+        description="Parts of `data` that are left out: null, and named in `omitted`.",
+        json_schema_extra=RELOADS,
+    )
+    max_bytes: Annotated[int, Bytes("1KiB", "1GiB")] | None = Field(
+        None,
+        description="Events that are larger than this, as they are sent, are dead"
+        " (reason `too_large`).",
+        json_schema_extra=RELOADS,
+    )
 
 
 class HttpDestination(_Destination):
@@ -87,7 +100,13 @@ class HttpDestination(_Destination):
     url: Annotated[str, HttpUrl(query=True)] = Field(
         description="Where events are posted.", json_schema_extra=RELOADS
     )
-    secret: SigningSecret | None = Field(
+    format: Literal["cloudevents", "data", "runflow"] = Field(
+        "cloudevents",
+        description="How an event is written: as a CloudEvent, its `data` alone, or as"
+        " Runflow's own callback, signed in Runflow's way.",
+        json_schema_extra=RELOADS,
+    )
+    secret: DestinationSecret | None = Field(
         None,
         description="Short for one entry of `secrets` with the id `default`.",
         json_schema_extra=RELOADS,
@@ -95,7 +114,28 @@ class HttpDestination(_Destination):
     secrets: tuple[SigningKey, ...] = Field(
         (),
         max_length=KEYS_MAX,
-        description="The keys; each that is in force signs every delivery.",
+        description="The keys; each that is in force signs every delivery. With"
+        " `format: runflow` the first one that is.",
+        json_schema_extra=RELOADS,
+    )
+    headers: Annotated[dict[str, Secret], Headers()] = Field(
+        {},
+        description="Headers that every request has besides the relay's own.",
+        json_schema_extra=RELOADS,
+    )
+    auth: Auth | None = Field(
+        None,
+        description="Log in to the endpoint.",
+        json_schema_extra=RELOADS,
+    )
+    tls: HttpTls | None = Field(
+        None,
+        description="Own authorities, or a certificate of our own.",
+        json_schema_extra=RELOADS,
+    )
+    proxy: HttpProxy | None = Field(
+        None,
+        description="Connect through a proxy.",
         json_schema_extra=RELOADS,
     )
     private: Annotated[bool | tuple[Net, ...], Networks()] = Field(
@@ -145,6 +185,35 @@ class HttpDestination(_Destination):
     )
 
     _secrets = field_validator("secrets")(one_or_many)
+    _signing = field_validator("secret", "secrets")(check_signing)
+
+    @field_validator("format")
+    @classmethod
+    def _keeps_all_of_runflows(cls, value: str, info: ValidationInfo[object]) -> str:
+        if value == "runflow" and info.data.get("omit"):
+            raise refuse("Runflow's own callback has no room for `omit`")
+        return value
+
+    @field_validator("auth")
+    @classmethod
+    def _says_it_once(
+        cls, value: Auth | None, info: ValidationInfo[object]
+    ) -> Auth | None:
+        headers = info.data.get("headers")
+        names = headers if isinstance(headers, dict) else {}
+        if value is not None and any(n.lower() == "authorization" for n in names):
+            raise refuse("`headers` has an `authorization` already")
+        return value
+
+    @field_validator("tls")
+    @classmethod
+    def _is_spoken(
+        cls, value: HttpTls | None, info: ValidationInfo[object]
+    ) -> HttpTls | None:
+        url = info.data.get("url")
+        if value is not None and isinstance(url, str) and url.startswith("http:"):
+            raise refuse("the URL is one without TLS", "https://")
+        return value
 
     @field_validator("ladder")
     @classmethod
@@ -173,74 +242,11 @@ class HttpDestination(_Destination):
         return keys_of(SigningKey, self.secret, self.secrets)
 
 
-def _readable(path: Path, info: ValidationInfo[object]) -> Path:
-    """Refuse what cannot be read now, rather than when a broker is first spoken to."""
-    try:
-        with (anchor_of(info) / path).open("rb"):
-            return path
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise refuse(
-            f"the file cannot be read: {reason}", "a relative path begins at data_dir"
-        ) from None
-
-
 def _no_directory(path: Path, info: ValidationInfo[object]) -> Path:
     """Refuse what events cannot be written to."""
     if os.path.isdir(anchor_of(info) / path):  # noqa: PTH112 - Path.is_dir raises where it may not look
         raise refuse("is a directory", "name a file in it")
     return path
-
-
-ReadableFile = Annotated[Path, PathText(), AfterValidator(_readable)]
-
-
-class Tls(Section):
-    """TLS towards the brokers. `tls: {}` trusts the system's authorities."""
-
-    ca: ReadableFile | None = Field(
-        None,
-        description="PEM file of the authorities to trust instead of the system's.",
-        json_schema_extra=RELOADS,
-    )
-    cert: ReadableFile | None = Field(
-        None,
-        description="PEM file of our own certificate, for brokers that ask for one.",
-        json_schema_extra=RELOADS,
-    )
-    key: ReadableFile | None = Field(
-        None,
-        description="PEM file of the certificate's key.",
-        json_schema_extra=RELOADS,
-    )
-    check_hostname: bool = Field(
-        default=True,
-        strict=True,
-        description="Whether the broker's certificate must carry its host name.",
-        json_schema_extra=RELOADS,
-    )
-
-    @field_validator("key")
-    @classmethod
-    def _both_or_none(
-        cls, value: Path | None, info: ValidationInfo[object]
-    ) -> Path | None:
-        if "cert" in info.data and (info.data["cert"] is None) != (value is None):
-            raise refuse("`cert` and `key` go together")
-        return value
-
-
-class Sasl(Section):
-    """How the relay says to the brokers who it is."""
-
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        description="The mechanism. PLAIN sends the password itself: use it with `tls`.",
-        json_schema_extra=RELOADS,
-    )
-    username: Annotated[str, Text()] = Field(
-        description="The user.", json_schema_extra=RELOADS
-    )
-    password: Secret = Field(description="Its password.", json_schema_extra=RELOADS)
 
 
 class KafkaDestination(_Destination):

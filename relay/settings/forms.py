@@ -35,6 +35,7 @@ __all__ = [
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _TEXT_MAX: Final = 1024
 _URL_MAX: Final = 2048
 _PORT_MAX: Final = 65535
@@ -274,6 +275,11 @@ class HttpUrl(Form):
             raise refuse("not a URL") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
             raise refuse("must be an http or https URL with a host")
+        if not _is_plain(parts.hostname):
+            raise refuse(
+                "the host is a number that programs read in different ways",
+                "write it as four numbers, such as 127.0.0.1",
+            )
         self._forbid(text, parts)
         return text
 
@@ -284,6 +290,21 @@ class HttpUrl(Form):
             raise refuse("must not have a fragment (`#`)")
         if "?" in text and not self.query:
             raise refuse("must not have a query (`?`)")
+
+
+def _is_plain(host: str) -> bool:
+    """Whether a host is a name, or an address in the one form that all programs read alike.
+
+    What ends in a number is an address to many, and which one depends: ``127.1``, ``0177.0.0.1``,
+    ``2130706433`` and ``0x7f000001`` are all 127.0.0.1 to some (WHATWG URL, "ends in a number").
+    """
+    last = host.rstrip(".").rpartition(".")[2]
+    if _NUMBER.fullmatch(last) is None or ":" in host:
+        return True
+    try:
+        return str(ipaddress.IPv4Address(host)) == host
+    except ValueError:
+        return False
 
 
 class PathText(Form):

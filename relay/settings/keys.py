@@ -8,8 +8,6 @@ Webhooks 1.0.0 ("Signature scheme") writes ``whsec_`` and base64 of 24 to 64 byt
 secret, ``whpk_`` and base64 of 32 bytes for an ed25519 public key.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -17,6 +15,8 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from relay.core.errors import InvalidKeyError
+from relay.core.signing import PrivateKey, StandardKey
 from relay.settings.forms import Form, Named
 from relay.settings.mistakes import refuse
 from relay.settings.secret import Secret
@@ -24,12 +24,13 @@ from relay.settings.section import RELOADS, Section
 
 __all__ = [
     "KEYS_MAX",
+    "DestinationSecret",
     "RunflowKey",
     "RunflowSecret",
     "SigningKey",
-    "SigningSecret",
     "VerifyingKey",
     "VerifyingSecret",
+    "check_signing",
     "keys_of",
     "one_or_many",
 ]
@@ -37,10 +38,18 @@ __all__ = [
 #: How many keys may live side by side. A rotation needs two.
 KEYS_MAX: Final = 16
 
+_FORMS: Final = (
+    "`whsec_` and the base64 of 24 to 64 bytes,"
+    " or `whsk_` and the base64 of an ed25519 key"
+)
+_MAKE: Final = "make one: relay keys new"
 _SHORT_ID: Final = "default"
 _RUNFLOW_MIN: Final = 8
 #: 32 bytes in padded base64.
 _PUBLIC: Final = re.compile(r"whpk_[A-Za-z0-9+/]{43}=")
+
+
+_Given = TypeVar("_Given")
 
 
 class Instant(Form):
@@ -82,23 +91,36 @@ def _runflow(secret: Secret) -> Secret:
 
 def _is_shared(text: str) -> bool:
     """Whether this is a shared secret: ``whsec_`` and standard base64, padded or not."""
-    if not text.startswith("whsec_"):
-        return False
-    encoded = text.removeprefix("whsec_").rstrip("=")
+    return _parses(StandardKey.parse, text)
+
+
+def _is_signing(text: str) -> bool:
+    """Whether this can sign: a shared secret, or a private key of ed25519."""
+    return _is_shared(text) or _parses(PrivateKey.parse, text)
+
+
+def _parses(parse: Callable[[str], object], text: str) -> bool:
     try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        parse(text)
+    except InvalidKeyError:
         return False
-    return 24 <= len(key) <= 64
+    return True
 
 
-def _signing(secret: Secret) -> Secret:
-    if not _is_shared(secret.reveal()):
-        raise refuse(
-            "must be `whsec_` and the base64 of 24 to 64 bytes",
-            "make one: echo whsec_$(openssl rand -base64 32)",
-        )
-    return secret
+def check_signing(value: _Given, info: ValidationInfo) -> _Given:
+    """Hold ``secret`` and ``secrets`` to the scheme that ``format`` signs in.
+
+    Runflow's takes any text; what every key must be is checked already. Where ``format`` was refused
+    nothing more can be said.
+    """
+    if info.data.get("format") in (None, "runflow"):
+        return value
+    if isinstance(value, Secret) and not _is_signing(value.reveal()):
+        raise refuse(f"must be {_FORMS}", _MAKE)
+    for number, key in enumerate(value if isinstance(value, tuple) else (), 1):
+        if not _is_signing(key.secret.reveal()):
+            raise refuse(f"entry {number}: the secret must be {_FORMS}", _MAKE)
+    return value
 
 
 def _verifying(secret: Secret) -> Secret:
@@ -114,8 +136,8 @@ def _verifying(secret: Secret) -> Secret:
 #: Any text of 8 characters or more; all of it is the key.
 RunflowSecret = Annotated[Secret, AfterValidator(_runflow)]
 
-#: ``whsec_…``, with which deliveries are signed.
-SigningSecret = Annotated[Secret, AfterValidator(_signing)]
+#: What deliveries are signed with. The form depends on how events are written: :func:`check_signing`.
+DestinationSecret = Annotated[Secret, AfterValidator(_runflow)]
 
 #: ``whsec_…`` or ``whpk_…``, with which Standard Webhooks are verified.
 VerifyingSecret = Annotated[Secret, AfterValidator(_verifying)]
@@ -171,10 +193,12 @@ class VerifyingKey(_Key):
 
 
 class SigningKey(_Key):
-    """A Standard Webhooks key that we sign deliveries with."""
+    """A key that we sign deliveries with: of Standard Webhooks, or with `format: runflow` of Runflow."""
 
-    secret: SigningSecret = Field(
-        description="`whsec_` and base64 of 24 to 64 bytes.",
+    secret: DestinationSecret = Field(
+        description="`whsec_` and base64 of 24 to 64 bytes, or `whsk_` and base64 of an"
+        " ed25519 key. With `format: runflow` any 8 characters or more, all of them"
+        " the key.",
         json_schema_extra=RELOADS,
     )
 

@@ -20,7 +20,7 @@ __all__ = ["explain"]
 
 _WORD: Final = re.compile(r"[A-Za-z0-9-]{1,24}")
 #: What an entry of a list is called, where the list's own name would not say it.
-_NOUNS: Final = {"require": "field"}
+_NOUNS: Final = {"require": "field", "omit": "part"}
 _QUOTED: Final = re.compile(r"'([^']*)'")
 
 _PHRASES: Final = {

@@ -14,6 +14,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from relay.core.egress import Address, EgressPolicy, Network, Reason, judge
+from tests.core.outside_addresses import METADATA, REGISTERED
 
 PUBLIC_ONLY = EgressPolicy()
 PRIVATE = EgressPolicy(private=True)
@@ -21,19 +22,6 @@ EVERYTHING = EgressPolicy(
     private=True, allow=(ip_network("0.0.0.0/0"), ip_network("::/0"))
 )
 
-METADATA = (
-    "169.254.169.254",
-    "169.254.170.2",
-    "169.254.170.23",
-    "100.100.100.200",
-    "168.63.129.16",
-    "192.0.0.192",
-    "fd00:ec2::254",
-    "fd00:ec2::23",
-    "fd20:ce::254",
-    "fd00:c1::a9fe:a9fe",
-    "fe80::a9fe:a9fe",
-)
 #: Written down apart from the module's own table, from the IANA registries.
 SPECIAL = (
     "0.0.0.0/8",
@@ -113,12 +101,22 @@ def clothes(inner: IPv4Address) -> list[IPv6Address]:
         IPv6Address((0x2002 << 112) | (high << 96) | (low << 80) | 1),
         IPv6Address((0x20010000 << 96) | (number << 64)),
         IPv6Address((0x20010000 << 96) | (0x08080808 << 64) | turned),
+        IPv6Address(int(IPv6Address("2606:4700::5efe:0:0")) | number),
+        IPv6Address(int(IPv6Address("fd12::200:5efe:0:0")) | number),
     ]
 
 
 @given(special)
 def test_no_special_address_is_dialled_by_default(address: Address) -> None:
     assert not judge(address, PUBLIC_ONLY).permitted
+
+
+@pytest.mark.parametrize("row", REGISTERED)
+def test_no_row_of_the_registries_is_dialled_by_default(row: str) -> None:
+    """First, last and middle of each; rows that are globally reachable serve no webhooks either."""
+    network = ip_network(row)
+    for number in {0, network.num_addresses // 2, network.num_addresses - 1}:
+        assert not judge(network[number], PUBLIC_ONLY).permitted
 
 
 @given(anything)
@@ -231,6 +229,7 @@ def test_an_embedded_address_is_refused_unless_its_range_is_named(
         ("64:ff9b:1::/48", "64:ff9b:1::8.8.8.8"),
         ("64:ff9b:1::/48", "64:ff9b:1:808:8:800::"),
         ("2002::/16", "2002:808:808::1"),
+        ("2606:4700::/32", "2606:4700::5efe:808:808"),
     ],
 )
 def test_a_named_nat64_network_opens_public_addresses_inside(
@@ -241,6 +240,21 @@ def test_a_named_nat64_network_opens_public_addresses_inside(
     assert judge(IPv6Address(text), policy).permitted
     inside = IPv6Address("64:ff9b::10.0.0.1")
     assert not judge(inside, policy).permitted
+
+
+@pytest.mark.parametrize(
+    "text, permitted",
+    [
+        ("2002:808:808::5efe:808:808", True),
+        ("2002:a00:1::5efe:808:808", False),
+        ("2002:808:808::5efe:a00:1", False),
+        ("64:ff9b:1:a00:0:15fe:808:808", False),
+    ],
+)
+def test_one_address_inside_hides_no_other(text: str, permitted: bool) -> None:
+    """6to4 by its range and ISATAP by its interface: each is where something may end."""
+    policy = EgressPolicy(allow=(ip_network("::/0"),))
+    assert judge(IPv6Address(text), policy).permitted is permitted
 
 
 def test_a_named_network_opens_itself_and_no_more() -> None:

@@ -1,15 +1,21 @@
-"""The signature on what the relay sends, checked by the reference library and by properties."""
+"""The signature on what the relay sends, checked by outside libraries and by properties."""
 
 import base64
+import json
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 from standardwebhooks import Webhook, WebhookVerificationError
+from svix.webhooks import Webhook as SvixWebhook
+from svix.webhooks import WebhookVerificationError as SvixError
 
 from relay.core.errors import InvalidKeyError
-from relay.core.signing import StandardKey, sign
+from relay.core.signature import PublicKey
+from relay.core.signing import OutgoingKey, PrivateKey, StandardKey, sign
 
 NOW_S = int(datetime.now(tz=UTC).timestamp())  # noqa: TID251 - the reference library asks the real clock
 ID = "7f0c3d9e-8f0a-5c1c-9d6a-2c8f5a1f0b11"
@@ -50,6 +56,22 @@ def test_a_signature_verifies_with_the_reference_library(
     secret: bytes, body: bytes
 ) -> None:
     verify(body, sign(ID, NOW_S, body, [StandardKey(secret)]), secret)
+
+
+@given(secret=secrets, text=st.text(max_size=200))
+def test_a_signature_verifies_with_the_library_of_svix(
+    secret: bytes, text: str
+) -> None:
+    body = json.dumps(text).encode()
+    headers = {
+        "webhook-id": ID,
+        "webhook-timestamp": str(NOW_S),
+        "webhook-signature": sign(ID, NOW_S, body, [StandardKey(secret)]),
+    }
+    webhook = SvixWebhook(text_of(secret))
+    webhook.verify(body, headers)
+    with pytest.raises(SvixError):
+        webhook.verify(body + b" ", headers)
 
 
 # ASCII, as the reference library reads a body as text.
@@ -129,6 +151,103 @@ def test_a_key_of_another_form_is_refused_without_being_shown(text: str) -> None
 def test_a_key_never_shows_itself(secret: bytes) -> None:
     key = StandardKey(secret)
     assert [repr(key), str(key), f"{key}"] == ["StandardKey(***)"] * 3
+
+
+seeds = st.binary(min_size=32, max_size=32)
+
+
+def verify_v1a(body: bytes, signature: str, public: str) -> None:
+    """The specification's words, by an Ed25519 that is not the relay's.
+
+    The key is what follows ``whpk_``; the header is a list with spaces between; each entry is a version,
+    a comma and base64; what is signed is the id, the time and the body with full stops between.
+    """
+    key = VerifyKey(base64.b64decode(public.removeprefix("whpk_")))
+    message = ID.encode() + b"." + str(NOW_S).encode() + b"." + body
+    for entry in signature.split(" "):
+        version, encoded = entry.split(",")
+        if version == "v1a":
+            key.verify(message, base64.b64decode(encoded))
+            return
+    pytest.fail("no signature of version v1a")
+
+
+@given(seed=seeds, body=st.binary(max_size=200))
+def test_a_signature_of_ed25519_verifies_with_another_ed25519(
+    seed: bytes, body: bytes
+) -> None:
+    key = PrivateKey(seed)
+    assert bytes(SigningKey(seed).verify_key) == base64.b64decode(key.public[5:])
+    signature = sign(ID, NOW_S, body, [key])
+    verify_v1a(body, signature, key.public)
+    with pytest.raises(BadSignatureError):
+        verify_v1a(body + b"x", signature, key.public)
+    stranger = PrivateKey(bytes([seed[0] ^ 1]) + seed[1:])
+    with pytest.raises(BadSignatureError):
+        verify_v1a(body, signature, stranger.public)
+
+
+@given(secret=secrets, seed=seeds)
+def test_both_kinds_sign_side_by_side(secret: bytes, seed: bytes) -> None:
+    keys: list[OutgoingKey] = [PrivateKey(seed), StandardKey(secret)]
+    signature = sign(ID, NOW_S, b"{}", keys)
+    assert [entry.partition(",")[0] for entry in signature.split(" ")] == ["v1a", "v1"]
+    verify(b"{}", signature, secret)
+    verify_v1a(b"{}", signature, PrivateKey(seed).public)
+
+
+@given(seeds)
+def test_what_signs_is_verified_by_what_takes_callbacks(seed: bytes) -> None:
+    key = PrivateKey(seed)
+    signature = base64.b64decode(key.signature(b"message").removeprefix("v1a,"))
+    assert PublicKey(key.public).verifies(signature, b"message")
+
+
+@given(seeds)
+def test_a_private_key_is_read_in_every_form_that_is_about(seed: bytes) -> None:
+    key = PrivateKey(seed)
+    whole = seed + base64.b64decode(key.public.removeprefix("whpk_"))
+    texts = ["whsk_" + base64.b64encode(data).decode() for data in (seed, whole)]
+    assert [key] * 4 == [
+        PrivateKey.parse(form) for text in texts for form in (text, text.rstrip("="))
+    ]
+    assert PrivateKey.parse(key.text) == key
+    assert hash(PrivateKey.parse(texts[1])) == hash(key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("whsk_", id="nothing behind the prefix"),
+        pytest.param("whsec_" + base64.b64encode(SECRET).decode(), id="a shared one"),
+        pytest.param("whpk_" + base64.b64encode(SECRET).decode(), id="a public one"),
+        pytest.param("whsk_" + base64.b64encode(SECRET[:31]).decode(), id="too short"),
+        pytest.param("whsk_" + base64.b64encode(SECRET * 3).decode(), id="too long"),
+        pytest.param("whsk_" + base64.b64encode(SECRET * 2).decode(), id="strangers"),
+        pytest.param("whsk_" + "_-" * 20, id="the alphabet of URLs"),
+    ],
+)
+def test_a_private_key_of_another_form_is_refused_without_being_shown(
+    text: str,
+) -> None:
+    with pytest.raises(InvalidKeyError) as caught:
+        PrivateKey.parse(text)
+    payload = text.partition("_")[2]
+    assert not payload or payload not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@given(seeds)
+def test_a_private_key_never_shows_itself(seed: bytes) -> None:
+    key = PrivateKey(seed)
+    assert [repr(key), str(key), f"{key}"] == ["PrivateKey(***)"] * 3
+    assert key != StandardKey(seed)
+
+
+@given(secrets)
+def test_a_shared_key_is_written_as_it_is_read(secret: bytes) -> None:
+    assert StandardKey.parse(StandardKey(secret).text) == StandardKey(secret)
 
 
 def test_keys_are_equal_when_their_bytes_are() -> None:

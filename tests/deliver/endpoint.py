@@ -58,9 +58,16 @@ def answering(data: bytes) -> Answer:
 
 
 class Endpoint:
-    """Serves on a free port of 127.0.0.1 and keeps what it was sent."""
+    """Serves on a free port of 127.0.0.1, if on no other, and keeps what it was sent."""
 
-    def __init__(self, answer: Answer | None = None, *, reads: bool = True) -> None:
+    def __init__(
+        self,
+        answer: Answer | None = None,
+        *,
+        reads: bool = True,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self.answer = answer or answering(OK)
         self.requests: list[Request] = []
         self.connections: list[Connection] = []
@@ -68,11 +75,12 @@ class Endpoint:
         self.ended = asyncio.Event()
         self.asked = asyncio.Event()
         self._reads = reads
+        self._at = (host, port)
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, *self._at)
         return self
 
     async def __aexit__(

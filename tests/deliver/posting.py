@@ -4,6 +4,7 @@ import base64
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from typing import TypedDict, Unpack
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
@@ -11,9 +12,18 @@ from relay.app.system import ThreadExecutor
 from relay.core.credential import Credential
 from relay.core.delivery import Failed, Outcome
 from relay.core.egress import EgressPolicy
-from relay.core.signing import StandardKey
+from relay.core.shape import Shape
+from relay.core.signature import RunflowKey
+from relay.core.signing import OutgoingKey, StandardKey
 from relay.deliver.egress import SystemResolver
-from relay.deliver.http import HttpOptions, HttpSender
+from relay.deliver.http import HttpSender
+from relay.deliver.http_options import (
+    BasicAuth,
+    BearerAuth,
+    Format,
+    HttpOptions,
+    Proxy,
+)
 from tests.deliver.conformance import FixedClock, first, parcel
 
 __all__ = [
@@ -39,10 +49,21 @@ KEYS = (
 SHORT_S = 0.3
 
 
+class More(TypedDict, total=False):
+    """What else can be said of a destination."""
+
+    runflow_keys: tuple[Credential[RunflowKey], ...]
+    format: Format
+    shape: Shape
+    headers: tuple[tuple[str, str], ...]
+    auth: BearerAuth | BasicAuth | None
+    proxy: Proxy | None
+
+
 def sender_to(
     url: str,
     *,
-    keys: tuple[Credential[StandardKey], ...] = KEYS,
+    keys: tuple[Credential[OutgoingKey], ...] = KEYS,
     concurrency: int = 4,
     connect_timeout_s: float = 5.0,
     total_timeout_s: float = 5.0,
@@ -51,6 +72,7 @@ def sender_to(
     tls: ssl.SSLContext | None = None,
     resolver: AbstractResolver | None = None,
     policy: EgressPolicy | None = None,
+    **more: Unpack[More],
 ) -> HttpSender:
     return HttpSender(
         options=HttpOptions(
@@ -60,6 +82,7 @@ def sender_to(
             connect_timeout_s=connect_timeout_s,
             total_timeout_s=total_timeout_s,
             response_bytes=response_bytes,
+            **more,
         ),
         policy=policy or EgressPolicy(private=True),
         clock=clock or FixedClock(),

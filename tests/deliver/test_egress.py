@@ -1,15 +1,19 @@
 """No address is dialled that the policy does not permit, however it is written or found."""
 
 import socket
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 from aiohttp import ClientConnectorError, ClientSession, TCPConnector
 from aiohttp.abc import AbstractResolver
+from pydantic_core import PydanticCustomError
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
-from relay.core.egress import EgressPolicy
-from relay.deliver.egress import BlockedAddressError, guarded_connector
+from relay.core.egress import EgressPolicy, judge
+from relay.deliver.connector import guarded_connector
+from relay.deliver.egress import BlockedAddressError
+from relay.settings.forms import HttpUrl
+from tests.core.outside_addresses import METADATA, SPELLINGS, TRICKS
 from tests.deliver.conformance import first
 from tests.deliver.endpoint import Endpoint
 from tests.deliver.posting import Names, send, sender_to
@@ -45,36 +49,7 @@ def dialled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return hosts
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "127.8.8.8",
-        "10.0.0.1",
-        "192.168.0.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "0.0.0.0",  # noqa: S104 - an address to refuse, not to bind
-        "[::1]",
-        "[::]",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "[::127.0.0.1]",
-        "[64:ff9b::127.0.0.1]",
-        "[2002:7f00:1::]",
-        "[fd00:ec2::254]",
-        "[fe80::1]",
-        "[fe80::1%25lo]",
-        "[fc00::1]",
-        "2130706433",
-        "0177.0.0.1",
-        "127.1",
-        "0x7f.0.0.1",
-        "0x7f000001",
-        "①②⑦.0.0.1",
-        "localhost",
-    ],
-)
+@pytest.mark.parametrize("host", SPELLINGS)
 async def test_a_literal_address_is_judged_in_every_spelling(
     host: str, dialled: list[str]
 ) -> None:
@@ -93,13 +68,11 @@ async def test_a_literal_address_is_judged_in_every_spelling(
 @pytest.mark.parametrize(
     "address",
     [
-        "169.254.169.254",
-        "169.254.170.2",
-        "100.100.100.200",
-        "fd00:ec2::254",
+        *METADATA,
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
+        "2606:4700::5efe:a9fe:a9fe",
     ],
 )
 @pytest.mark.parametrize("policy", [PRIVATE, EVERYTHING], ids=["private", "all"])
@@ -114,6 +87,24 @@ async def test_metadata_is_never_dialled(
         assert isinstance(outcome, Refused)
         assert outcome.reason == "blocked_address"
     assert dialled == []
+
+
+@pytest.mark.parametrize("url", TRICKS)
+async def test_what_two_programs_read_as_two_places_is_no_url(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The configuration refuses it; and whatever a sender made of it, it dials what it has judged."""
+    with pytest.raises(PydanticCustomError):
+        HttpUrl(query=True).read(url)
+    dialled = []
+
+    def note(_self: socket.socket, address: tuple[str, int]) -> None:
+        dialled.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket.socket, "connect", note)
+    assert not isinstance(await send_to(url, PUBLIC_ONLY, Names({})), Delivered)
+    assert all(judge(ip_address(host), PUBLIC_ONLY).permitted for host in dialled)
 
 
 async def test_private_opens_a_private_address(dialled: list[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from relay.deliver.http import HttpOptions
+from relay.deliver.http_options import HttpOptions
 from tests.deliver.conformance import first
 from tests.deliver.endpoint import Connection, Endpoint, Request, answering
 from tests.deliver.posting import KEYS, NEW, fail, said, sender_to

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -11,6 +12,7 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
 from relay.core.ports import Letter
+from relay.core.shape import Shape
 from relay.deliver.kafka import KafkaSender, record_of
 from tests.deliver.conformance import Rig, SenderLaw, first, parcel, parcels
 from tests.deliver.kafka_sending import (
@@ -161,6 +163,18 @@ class TestOrder:
 
 
 class TestSize:
+    async def test_what_is_left_out_is_not_in_the_topic(
+        self, kafka: Kafka, topic: str, senders: Senders
+    ) -> None:
+        options = dataclasses.replace(
+            options_for(kafka, topic), shape=Shape(omit=("output",))
+        )
+        sent = parcel(output='{"secret": 1}')
+        assert isinstance(first(await senders(options).send([sent])), Delivered)
+        record = first(await read_topic(kafka, topic))
+        assert json.loads(record.value or b"")["omitted"] == ["output"]
+        assert b"secret" not in (record.value or b"")
+
     async def test_a_record_too_large_is_refused_alone(
         self, kafka: Kafka, narrow: str, senders: Senders
     ) -> None:

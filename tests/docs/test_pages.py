@@ -67,13 +67,18 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert lost == []
 
 
+def _options(command: object) -> set[str]:
+    """What may follow a verb, and the verbs below it."""
+    below = getattr(command, "commands", {}).values()
+    own = getattr(command, "params", [])
+    found = {option for parameter in own for option in parameter.opts}
+    return found.union(*(_options(one) for one in below))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_verb_and_flag_exists(page: Path) -> None:
     group = typer.main.get_group(app)
-    verbs = {
-        verb: {option for parameter in command.params for option in parameter.opts}
-        for verb, command in group.commands.items()
-    }
+    verbs = {verb: _options(command) for verb, command in group.commands.items()}
     unknown = []
     for code in CODE.findall(_text(page)):
         for verb, rest in COMMAND.findall(COMMENT.sub("", code)):

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 import pytest
+import trustme
 
 from relay.settings import ConfigError, Settings, parse
 
@@ -51,8 +52,19 @@ def faults_in() -> Faults:
     return found
 
 
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file with a certificate, its key and who has signed it."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("relay.test")
+    path = tmp_path_factory.mktemp("tls") / "chain.pem"
+    parts = [issued.private_key_pem, *issued.cert_chain_pems, authority.cert_pem]
+    path.write_bytes(b"".join(part.bytes() for part in parts))
+    return path
+
+
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
+def environ(tmp_path: Path, chain: Path) -> dict[str, str]:
     """The environment that the sample of all sections asks for."""
     secret = tmp_path / "beta-secret"
     secret.write_text("whsec_from_a_file\n")
@@ -68,6 +80,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "PASSWORD": "a-kafka-password",
         "SECRET_FILE": str(secret),
         "PEM_FILE": str(pem),
+        "CHAIN_FILE": str(chain),
     }
 
 

@@ -89,8 +89,12 @@ def test_the_channels_are_read(settings: Settings) -> None:
 
 
 def test_the_destinations_are_read(settings: Settings) -> None:
-    orders, lake, audit = settings.destinations
+    orders, lake, billing, audit = settings.destinations
     assert isinstance(orders, HttpDestination)
+    assert isinstance(billing, HttpDestination)
+    assert (orders.format, billing.format) == ("data", "runflow")
+    assert (orders.omit, orders.max_bytes) == (("metadata", "output"), 256 << 10)
+    assert [*orders.headers] == ["X-Tenant", "X-Key"]
     assert (ipaddress.ip_network("10.1.0.0/16"),) == orders.private
     assert [str(step) for step in orders.ladder] == ["0s", "5s", "5m"]
     assert isinstance(lake, KafkaDestination)
@@ -232,3 +236,4 @@ def test_settings_can_be_written_as_json(settings: Settings) -> None:
     assert '"private":["10.1.0.0/16"]' in text
     assert '"bootstrap_servers":["kafka-1:9093","kafka-2:9093"]' in text
     assert '"concurrency":64' in text
+    assert '"headers":{"X-Tenant":"***","X-Key":"***"}' in text

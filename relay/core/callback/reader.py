@@ -57,7 +57,12 @@ def read(
         return named
     kind, event_outcome = named
     return _reading(
-        wire, source=source, kind=kind, event_outcome=event_outcome, require=require
+        wire,
+        body,
+        source=source,
+        kind=kind,
+        event_outcome=event_outcome,
+        require=require,
     )
 
 
@@ -103,6 +108,7 @@ def _named_by_event(event: str) -> tuple[Kind, Outcome] | Unreadable:
 
 def _reading(
     wire: Wire,
+    body: bytes,
     *,
     source: str,
     kind: Kind,
@@ -133,6 +139,7 @@ def _reading(
         client_ref=client_ref,
         completed_at=completed_at,
         wire=wire,
+        body=body,
     )
 
 

@@ -47,6 +47,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     #: When the run ended.
     completed_at: str | None
     wire: Wire
+    #: The bytes that were read. ``output`` and ``metadata`` keep them in memory anyway.
+    body: bytes
 
     @property
     def run_id(self) -> str | None:
