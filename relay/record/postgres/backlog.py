@@ -25,8 +25,8 @@ _KEY: Final = 0x52666C62
 #: What every group begins with.
 SHARE: Final = f"SELECT pg_advisory_xact_lock_shared({_KEY})"
 _ALONE: Final = f"SELECT pg_advisory_xact_lock({_KEY})"
-#: How long somebody waits to be alone, and others behind them, in milliseconds.
-_WAIT_MS = 2000
+#: How long somebody waits to be alone, and others behind them, in milliseconds: some commits, not more.
+_WAIT_MS = 250
 
 
 class Backlog:
