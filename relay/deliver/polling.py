@@ -98,7 +98,7 @@ class Poller:
 
     def drained(self) -> None:
         """There is more room in memory than there was."""
-        if any(self._ready.is_half_empty(queue) for queue in self._backlog):
+        if self._backlog and any(map(self._ready.is_half_empty, self._backlog)):
             self._wake.set()
 
     def written(self) -> None:
