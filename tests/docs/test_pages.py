@@ -68,10 +68,16 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert lost == []
 
 
+def _flags(command: Any) -> set[str]:
+    """The command's own, and those of the verbs under it."""
+    own = {option for parameter in command.params for option in parameter.opts}
+    return own.union(*map(_flags, getattr(command, "commands", {}).values()))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_verb_and_flag_exists(page: Path) -> None:
     group = typer.main.get_group(app)
-    verbs = {verb: _options(command) for verb, command in group.commands.items()}
+    verbs = {verb: _flags(command) for verb, command in group.commands.items()}
     unknown = []
     for code in CODE.findall(_text(page)):
         for verb, rest in COMMAND.findall(COMMENT.sub("", code)):
@@ -81,14 +87,6 @@ def test_every_verb_and_flag_exists(page: Path) -> None:
             flags = FLAG.findall(rest)
             unknown += [f"{verb} {f}" for f in flags if f not in verbs[verb]]
     assert unknown == []
-
-
-def _options(command: Any) -> set[str]:
-    """What a verb takes, and what its own verbs take."""
-    found = {option for parameter in command.params for option in parameter.opts}
-    for below in getattr(command, "commands", {}).values():
-        found |= _options(below)
-    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=_name)
