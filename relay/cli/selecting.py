@@ -49,11 +49,13 @@ Since = Annotated[
     typer.Option(
         "--since",
         metavar="WHEN",
-        help="Died since: so long ago (30m, 24h, 7d) or a time (2026-03-01T12:00:00Z).",
+        help="Died since: so long ago (30m, 24h, 7d) or a time (2026-03-01T12:00:00Z)."
+        " What did not die is taken by when its event was made.",
     ),
 ]
 Until = Annotated[
-    str | None, typer.Option("--until", metavar="WHEN", help="Died before.")
+    str | None,
+    typer.Option("--until", metavar="WHEN", help="Died, or was made, before."),
 ]
 
 

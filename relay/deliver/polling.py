@@ -19,6 +19,8 @@ __all__ = ["Desk", "Poller"]
 
 #: The store is asked at least this often, whatever the hints say.
 POLL_S: Final = 1.0
+#: While memory is full, others than those in it are looked for at least this often.
+NEWCOMERS_S: Final = 0.5
 #: What became due this long ago should have been claimed; also the shortest time between polls.
 OVERDUE_S: Final = 0.05
 
@@ -84,6 +86,8 @@ class Poller:
         self._blocked = False
         #: When sources that have nothing in memory may be looked for again, by the loop's clock.
         self._newcomers_at = 0.0
+        #: Seconds between two such looks; longer where the last ones were in vain.
+        self._newcomers_s = OVERDUE_S
 
     # --- what makes it look ------------------------------------------------------------------------
 
@@ -103,7 +107,7 @@ class Poller:
 
     def drained(self) -> None:
         """There is more room in memory than there was."""
-        if any(self._ready.is_half_empty(queue) for queue in self._backlog):
+        if self._backlog and any(map(self._ready.is_half_empty, self._backlog)):
             self._wake.set()
 
     def written(self) -> None:
@@ -165,9 +169,12 @@ class Poller:
         if now < self._newcomers_at:
             # A hint may have come meanwhile.
             return self._newcomers_at - now
-        self._newcomers_at = now + OVERDUE_S
-        for parcel in await self._claim(first=free, but=self._ready.sources):
+        parcels = await self._claim(first=free, but=self._ready.sources)
+        for parcel in parcels:
             self._desk.hand(parcel)
+        rest = OVERDUE_S if parcels else min(NEWCOMERS_S, 2 * self._newcomers_s)
+        self._newcomers_s = rest
+        self._newcomers_at = now + rest
         return POLL_S
 
     async def _poll_for_probes(self) -> float:

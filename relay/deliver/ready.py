@@ -4,7 +4,7 @@ Owns who is next (each source in turn, and what has failed before in a line of i
 held, and what is prepared ahead. Must not know how a try is made, nor when the store is asked.
 """
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -30,43 +30,49 @@ NEWCOMERS_PART: Final = 8
 class _Line:
     """One queue, in which each source has its turn."""
 
+    __slots__ = ("_sources", "_turns", "count")
+
     def __init__(self) -> None:
-        #: By source; whose turn it is stands first.
-        self._sources: OrderedDict[str, deque[Parcel]] = OrderedDict()
+        #: By source; one that has nothing here keeps its empty place, as it will be back.
+        self._sources: dict[str, deque[Parcel]] = {}
+        #: Sources that have something; whose turn it is stands first.
+        self._turns: deque[str] = deque()
         self.count = 0
 
     def __iter__(self) -> Iterator[Parcel]:
         """Everyone, in the order in which they are taken if nobody else comes."""
-        if len(self._sources) == 1:
-            [only] = self._sources.values()
-            return iter(only)
-        return in_turns([tuple(line) for line in self._sources.values()])
+        lines = [self._sources[source] for source in self._turns]
+        return iter(lines[0]) if len(lines) == 1 else in_turns([*map(tuple, lines)])
 
     @property
     def sources(self) -> Iterable[str]:
-        return self._sources.keys()
+        return self._turns
 
     def add(self, parcel: Parcel) -> None:
         source = parcel.letter.facts.key.source
         line = self._sources.get(source)
         if line is None:
             line = self._sources[source] = deque()
+        if not line:
+            self._turns.append(source)
         line.append(parcel)
         self.count += 1
 
     def take(self) -> Parcel:
-        source, line = next(iter(self._sources.items()))
+        turns = self._turns
+        line = self._sources[turns[0]]
         parcel = line.popleft()
         self.count -= 1
         if not line:
-            del self._sources[source]
-        elif len(self._sources) > 1:
-            self._sources.move_to_end(source)
+            turns.popleft()
+        elif len(turns) > 1:
+            turns.rotate(-1)
         return parcel
 
     def clear(self) -> list[Parcel]:
         parcels = list(self)
         self._sources.clear()
+        self._turns.clear()
         self.count = 0
         return parcels
 
@@ -140,7 +146,7 @@ class Ready:
     def add(self, parcel: Parcel) -> None:
         """Take one in."""
         self.bytes_left -= parcel.size
-        self._line(parcel.queue).add(parcel)
+        (self._again if parcel.queue else self._first).add(parcel)
 
     def take(self, queue: Queue, count: int) -> Sequence[Parcel]:
         """The next of a queue, prepared; their bytes count until :meth:`let_go`."""

@@ -58,12 +58,20 @@ class Slots:
         width = self._flow.width
         if not self._ready or self._first + self._again >= width:
             return None
-        first, again = map(self._ready.count, Queue)
-        queue = Queue.FIRST
+        first = self._ready.count(Queue.FIRST)
+        again = len(self._ready) - first
         # What has failed before has a share of the places, and every other turn at the most.
-        if again and self._again < max(1, width // AGAIN_PART):
-            queue = Queue(not first or self._last is Queue.FIRST)
-        if not (again if queue else first) or not self._in_time():
+        if (
+            again
+            and self._again < max(1, width // AGAIN_PART)
+            and (not first or self._last is Queue.FIRST)
+        ):
+            queue = Queue.AGAIN
+        elif first:
+            queue = Queue.FIRST
+        else:
+            return None
+        if self._pace is not None and not self._in_time(self._pace):
             return None
         self._last = queue
         if queue is Queue.FIRST:
@@ -103,7 +111,9 @@ class Slots:
 
     def wake(self) -> None:
         """Let one who waits ask, where there may be something for him."""
-        if not self._ready or self._first + self._again >= self._flow.width:
+        if not self._idle or not self._ready:
+            return
+        if self._first + self._again >= self._flow.width:
             return
         while self._idle:
             waiter = self._idle.popleft()
@@ -120,15 +130,13 @@ class Slots:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _in_time(self) -> bool:
+    def _in_time(self, pace: Pace) -> bool:
         """Take a turn of the rate; where it is not yet time, somebody is woken when it is."""
-        if self._pace is None:
-            return True
         loop = asyncio.get_running_loop()
         now = loop.time()
-        wait = self._pace.until(now)
+        wait = pace.until(now)
         if wait <= 0:
-            self._pace.wait(now)
+            pace.wait(now)
             return True
         if self._alarm is None:
             self._alarm = loop.call_later(wait, self._ring)

@@ -91,10 +91,10 @@ class Warden:
 
     @property
     def held(self) -> Mapping[str, Hold]:
-        """Who of them is held, as far as is known."""
+        """Who is held, as far as is known; also who is not looked after any more, or not yet."""
         wanted = {n: c.hold for n, c in self._wanted.items() if c.hold is not None}
         known = {n: c.hold for n, c in self.conditions.items() if c.hold is not None}
-        return {n: h for n, h in (wanted | known).items() if n in self._policies}
+        return wanted | known
 
     def ear(self, name: str) -> Callable[[Sequence[Outcome]], None]:
         """What a courier tells of its tries, call by call."""

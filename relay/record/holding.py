@@ -22,6 +22,7 @@ __all__ = [
     "filled",
     "hold_columns",
     "hold_of",
+    "is_missing",
 ]
 
 Row = Sequence[Any]
@@ -87,21 +88,31 @@ def filled(
 ) -> list[tuple[object, ...]]:
     """Columns of deliveries for those of some events that are without theirs, with these numbers.
 
-    Columns of ``rows``: number, run and source of the event, whether it is without.
+    Columns of ``rows``: number, run and source of the event, whether it was routed there, whether it has one.
     """
-    missing = [row[:3] for row in rows if row[3]]
+    missing = [row[:3] for row in rows if is_missing(row)]
     return [
         (number, event, run, source, destination, epoch, now, now, None)
         for number, (event, run, source) in zip(numbers, missing, strict=False)
     ]
 
 
-def count_filled(accounts: Accounts, destination: int, count: int) -> None:
-    """Account for deliveries that were made of what a destination was behind with."""
-    if count:
+def is_missing(row: Row) -> bool:
+    """Whether an event is without the delivery that it was routed to."""
+    *_, is_routed, is_made = row
+    return bool(is_routed and not is_made)
+
+
+def count_filled(accounts: Accounts, destination: int, rows: Sequence[Row]) -> None:
+    """Account for events that a destination was behind with and is not any more."""
+    routed = sum(bool(row[3]) for row in rows)
+    made = sum(map(is_missing, rows))
+    if routed:
         counts = accounts.destinations[destination]
-        counts["held"] -= count
-        counts["pending"] += count
+        counts["held"] -= routed
+        counts["pending"] += made
+        # Whoever made a delivery meanwhile has counted one of their own.
+        counts["created"] -= routed - made
 
 
 def hold_of(row: Row) -> Hold | None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from relay.core.errors import StoreBusyError, StoreFullError
+from relay.core.errors import RelayError, StoreFailedError
 from relay.core.ports import Clock
 from relay.core.replay import ReplayState, Resending
 from relay.core.retention import rest_s
@@ -24,7 +24,7 @@ log: Final = structlog.stdlib.get_logger(__name__)
 POLL_S: Final = 1.0
 #: How often whether a destination has room again; also the shortest time between steps.
 ROOM_S: Final = 0.05
-#: After a store that was full or away, in seconds.
+#: After a step that failed, in seconds.
 TROUBLE_S: Final = 5.0
 
 
@@ -47,7 +47,10 @@ class Replayer:
             self._wake.clear()
             try:
                 wait_s = await self._work()
-            except (StoreBusyError, StoreFullError) as error:
+            except StoreFailedError:
+                raise
+            except RelayError as error:
+                # Full, away, or a fault of our own with one order: callbacks come all the same.
                 log.warning("replay.postponed", why=str(error))
                 wait_s = TROUBLE_S
             await self._pause(wait_s)

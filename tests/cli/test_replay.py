@@ -176,6 +176,19 @@ def test_an_order_where_nothing_runs_waits_for_a_relay(ground: Ground) -> None:
     assert len(ground.heard) == 1
 
 
+def test_a_destination_that_is_new_may_be_sent_to_before_a_relay_has_seen_it(
+    ground: Ground,
+) -> None:
+    ground.die(1)
+    ground.more = "  - {name: late, kind: file, path: late.jsonl}\n"
+    ground.settings()
+    assert ground.type("replay", "--to", "late", "--yes").code == 3
+    with ground.served():
+        ground.until(_settled)
+    assert run_id(1) in (ground.directory / "late.jsonl").read_text()
+    assert ground.balances()
+
+
 def test_who_only_watches_may_leave(ground: Ground) -> None:
     """It goes on without, can be looked at, and called off."""
     ground.die(1, 2, 3)

@@ -218,6 +218,18 @@ async def test_who_is_behind_is_filled_as_room_returns(bench: _Guarded) -> None:
     assert bench.sender.runs[:4] == names(4)
 
 
+async def test_who_is_held_and_about_to_leave_gets_nothing_on_the_way_out(
+    bench: _Guarded,
+) -> None:
+    """A reload looks after others before it lets a courier go."""
+    warden = bench.guard()
+    await hold(bench, NAME)
+    await warden.look()
+    warden.appoint({})
+    await warden.look()
+    assert bench.courier.held
+
+
 async def test_who_left_the_configuration_is_said_once(
     bench: _Guarded,
 ) -> None:

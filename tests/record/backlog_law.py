@@ -189,6 +189,41 @@ class BacklogLaw:
         [parcel] = await harness.claim("lake")
         assert parcel.letter.event.attributes["subject"] == "run_1"
 
+    async def test_what_a_replay_has_made_meanwhile_is_not_made_again(
+        self, harness: StoreHarness
+    ) -> None:
+        """It counts once in the end, and the account balances all the time."""
+        await harness.store.fall_behind("lake")
+        await harness.store.record([callback("run_1"), callback("run_2")])
+        [(event, run)] = await harness.rows(
+            "SELECT number, run FROM events ORDER BY number LIMIT 1"
+        )
+        [(lake,)] = await harness.rows(
+            "SELECT number FROM destinations WHERE name = ?", "lake"
+        )
+        number = await harness.next_number("deliveries")
+        await harness.close()
+        await harness.execute(
+            "INSERT INTO deliveries (number, event, run, source, destination, generation, epoch, state,"
+            " created_at, due_at) VALUES (?, ?, ?, 1, ?, 1, 1, 0, 5, 5)",
+            number,
+            event,
+            run,
+            lake,
+        )
+        await harness.execute(
+            "UPDATE destination_counters SET created = created + 1, pending = pending + 1"
+            " WHERE destination = ?",
+            lake,
+        )
+        await harness.open()
+        account = (await harness.audit()).destinations
+        assert account["lake"] == DestinationCounts(created=3, pending=1, held=2)
+        await fill(harness)
+        assert await _to_lake(harness) == [("run_1", 1), ("run_2", 1)]
+        account = (await harness.audit()).destinations
+        assert account["lake"] == DestinationCounts(created=2, pending=2)
+
     async def test_what_nobody_serves_any_more_can_be_given_up(
         self, harness: StoreHarness
     ) -> None:

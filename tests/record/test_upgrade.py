@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from relay.core.delivery import Queue
 from relay.core.errors import MisconfiguredError
 from relay.core.identity import Kind, Outcome, RunKey, event_id
 from relay.core.run import Verdict
@@ -92,6 +93,12 @@ async def test_what_was_open_in_an_old_store_is_delivered(old: StoreHarness) -> 
     assert b"it's" in parcel.letter.event.data
     [again] = await old.deliver_all("orders")
     assert (again.letter.event.id, again.attempts) == (PENDING, 1)
+    # Each stands in the queue that it belongs in now, of its own source.
+    assert (parcel.queue, again.queue) == (Queue.FIRST, Queue.AGAIN)
+    assert await old.rows(
+        "SELECT DISTINCT r.source = d.source FROM deliveries AS d JOIN runs AS r ON r.number = d.run"
+        " WHERE d.event = (SELECT MAX(event) FROM deliveries)"
+    ) == [(True,)]
     await old.audit()
 
 

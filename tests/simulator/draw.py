@@ -8,12 +8,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from tests.simulator.script import (
     CALM,
     HORIZON,
     PLACES,
+    Again,
     Blackout,
     BlackoutAt,
     Crash,
@@ -133,6 +134,8 @@ def draw(seed: int) -> Script:
     # By dice of its own: what else happens stays what it was.
     other = Random(seed ^ 0x401D)
     faults += [_pause(other, cast) for _ in range(other.choice((0, 0, 1, 2)))]
+    third = Random(seed ^ 0xA6A1)
+    faults += [_again(third, cast) for _ in range(third.choice((0, 0, 0, 1, 2)))]
     return Script(
         seed=seed,
         shuffled=dice.random() < 0.5,
@@ -292,6 +295,13 @@ def _pause(dice: Random, cast: _Cast) -> Pause:
     at = round(dice.uniform(*cast.times), 3)
     until = dice.choice((at + 0.3, at + 2, HORIZON + CALM))
     return Pause(at, dice.choice(cast.places), round(until, 3))
+
+
+def _again(dice: Random, cast: _Cast) -> Again:
+    at = round(dice.uniform(cast.times[0] + 1, HORIZON), 3)
+    words: tuple[Literal["dead", "delivered"], ...] = ("dead", "dead", "delivered")
+    what = dice.choice(words)
+    return Again(at, dice.choice(cast.places), what, dice.choice((20, 1000)))
 
 
 def _full(dice: Random, _: _Cast, at: float) -> Fault:

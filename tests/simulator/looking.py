@@ -25,6 +25,7 @@ __all__ = [
     "how_often",
     "inquiries",
     "kept",
+    "orders",
     "unrouted",
 ]
 
@@ -38,7 +39,8 @@ SELECT COALESCE(SUM(c.count), 0) FROM receipts AS c JOIN sources AS s ON s.numbe
 WHERE s.name = ? AND c.digest = ?
 """
 _DELIVERIES: Final = f"""
-SELECT {_SUBJECT}, e.revision, n.name, d.number, d.state, d.reason, d.lease IS NOT NULL
+SELECT {_SUBJECT}, e.revision, n.name, d.number, d.state, d.reason, d.lease IS NOT NULL,
+       d.generation, d.replay
 FROM {_RUNS} JOIN deliveries AS d ON d.run = r.number
 JOIN events AS e ON e.number = d.event JOIN destinations AS n ON n.number = d.destination
 ORDER BY d.number
@@ -61,6 +63,7 @@ _UNROUTED: Final = """
 SELECT s.name, SUM(n.unrouted) FROM source_counters AS n JOIN sources AS s ON s.number = n.source
 GROUP BY s.name
 """
+_ORDERS: Final = "SELECT number, state, created FROM replays ORDER BY number"
 _BEHIND: Final = "SELECT name FROM destinations WHERE behind_from IS NOT NULL"
 _HELD: Final = "SELECT name FROM destinations WHERE hold IS NOT NULL"
 
@@ -75,6 +78,9 @@ class Delivery(NamedTuple):
     state: int
     reason: str | None
     leased: int
+    generation: int
+    #: The order that made it.
+    replay: int | None
 
 
 class Event(NamedTuple):
@@ -168,6 +174,11 @@ def unrouted(disk: Disk) -> Mapping[str, int]:
 def behind(disk: Disk) -> Sequence[str]:
     """Destinations for which there are no deliveries yet of the last events."""
     return [name for (name,) in disk.rows(_BEHIND)]
+
+
+def orders(disk: Disk) -> Sequence[tuple[int, int, int]]:
+    """Orders to send again: number, state, and how many deliveries each says that it has made."""
+    return [(number, state, made) for number, state, made in disk.rows(_ORDERS)]
 
 
 def held(disk: Disk) -> set[str]:

@@ -1,4 +1,4 @@
-"""Operator: a person who pauses destinations, and has them go on.
+"""Operator: a person who pauses destinations, has them go on, and has things sent again.
 
 Owns that an order is given again until it was carried out, and what a destination may not get meanwhile.
 Judges nothing.
@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Final
 from relay.core.audit import Entry
 from relay.core.errors import RelayError
 from relay.core.holding import Change, Hold
+from relay.core.replay import NewReplay, Selection
 from tests.record.harness import Stumbled
 from tests.simulator.loop import pause
 from tests.simulator.process import Process
-from tests.simulator.script import HORIZON, Pause
+from tests.simulator.script import HORIZON, Again, Pause
 
 if TYPE_CHECKING:
     from tests.simulator.world import World
 
-__all__ = ["hold_for_a_while", "resume_all"]
+__all__ = ["hold_for_a_while", "resume_all", "send_again"]
 
 #: Seconds until an order is given once more.
 _AGAIN_S: Final = 0.1
@@ -40,6 +41,36 @@ async def hold_for_a_while(world: "World", fault: Pause) -> None:
         await _ordered(world, fault.place, held=False)
         world.history.note("operator", f"{fault.place} goes on")
         destination.in_hand = False
+
+
+async def send_again(world: "World", fault: Again) -> None:
+    """Order it until that was done; a command that breaks off may have been carried out."""
+    while not world.works_at:
+        process = world.process
+        if process is not None and process.ready:
+            try:
+                await world.loop.begin(process.life, _send(process, fault))
+            except (RelayError, Stumbled):
+                pass
+            else:
+                world.history.note("operator", f"{fault.what} of {fault.place} again")
+                return
+        await pause(_AGAIN_S)
+
+
+async def _send(process: Process, fault: Again) -> None:
+    now = process.store._clock.now_us()
+    order = NewReplay(
+        by="operator",
+        origin=fault.place,
+        target=fault.place,
+        selection=Selection(what=fault.what, until=now + 1),
+        rate=fault.rate,
+        expected=0,
+        after=0,
+        upto=1 << 40,
+    )
+    await process.store.order_replays([order])
 
 
 async def resume_all(world: "World") -> None:

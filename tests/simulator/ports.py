@@ -8,14 +8,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from random import Random
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from relay.core.ports import Checkpoint
 from tests.fakes import NOW_US
 from tests.record.harness import Stumbled
 from tests.simulator.loop import LIFE, Died
 
-__all__ = ["Machine", "Thread"]
+__all__ = ["Machine", "Thread", "no_thread"]
 
 R = TypeVar("R")
 
@@ -110,3 +110,8 @@ def _fulfil(future: "asyncio.Future[R]", result: R) -> None:
 def _fail(future: "asyncio.Future[R]", error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def no_thread(name: str) -> NoReturn:
+    """For whoever asks for a thread of their own and never uses it."""
+    raise AssertionError(f"{name} needs no thread")

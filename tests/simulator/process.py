@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from functools import cache, partial
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, cast
 
 from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
@@ -21,6 +21,7 @@ from relay.app.deliveries import Deliveries, _Post
 from relay.app.handovers import Handovers
 from relay.app.inquirers import Inquirers
 from relay.app.reload import Reloader
+from relay.app.replays import employ_replayer
 from relay.app.system import System
 from relay.core.catalog import Current
 from relay.core.delivery import Outcome, Policy
@@ -49,7 +50,7 @@ from tests.simulator.destinations import Destination, ScriptedSender
 from tests.simulator.disk import Disk
 from tests.simulator.layout import PUBLIC_URL, Layout
 from tests.simulator.loop import Life
-from tests.simulator.ports import Machine, Thread
+from tests.simulator.ports import Machine, Thread, no_thread
 from tests.simulator.script import Place, Script
 
 __all__ = ["Answer", "Process"]
@@ -74,7 +75,7 @@ class _ScriptedDeliveries(Deliveries):
     def __init__(
         self, destinations: Sequence[Destination], *, world: Context, **wired: Any
     ) -> None:
-        super().__init__(thread=_no_thread, **wired)
+        super().__init__(thread=no_thread, **wired)
         self._places = {found.place.name: found for found in destinations}
         self._world = world
 
@@ -120,10 +121,6 @@ class _ScriptedInquirers(Inquirers):
         )
         exchange = partial(self._exchange, source.name)
         return scripted(client, exchange, system=world)
-
-
-def _no_thread(name: str) -> NoReturn:
-    raise AssertionError(f"{name} needs no thread")
 
 
 def _courier(
@@ -178,7 +175,7 @@ class Process:
         #: What is in force.
         self.layout = read()
         self._read = read
-        self._backlog = script.backlog
+        self._script = script
         self._machine = machine
         self._api = api
         self._destinations = destinations
@@ -226,13 +223,15 @@ class Process:
             posts=self.store,
             # Seconds in which nothing changes are long in a history.
             look_s=3.0,
-            backlog=self._backlog,
+            backlog=self._script.backlog,
             barrier=lambda: self.store.register(()),
         )
         await self._deliveries.open(_settings(self.layout))
         self._open_inquirers()
         self._deliveries.employ()
         self._inquirers.employ(self.layout.sources, public_url=PUBLIC_URL)
+        if self._script.replays:
+            employ_replayer(self.store, self._current, self.supervisor, clock=machine)
         refusals = RefusalBook(self.store, lines_max=10)
         self.supervisor.start(Worker("refusals", refusals.run, refusals.stop))
         self._webhook = self._door(refusals)
@@ -254,7 +253,7 @@ class Process:
         await self.supervisor.stop(["refusals"], within_s=2.0)
         await self.supervisor.stop(self._inquirers.workers, within_s=_ASKS_S)
         await self.supervisor.stop(self._deliveries.workers, within_s=within_s)
-        await self.supervisor.stop(["holds"], within_s=1.0)
+        await self.supervisor.stop(["holds", "replays"], within_s=1.0)
         await self._inquirers.close()
         await self._deliveries.close()
         await self.supervisor.stop(["store"], within_s=5.0)

@@ -60,7 +60,11 @@ def _kept(world: "World", taken: Taken, promise: str) -> None:
 
 def committed(world: "World") -> list[tuple[str, Subject, int]]:
     """Destination, run and revision of all that is to be delivered by now."""
-    return [(d.place, d.subject, d.revision) for d in looking.deliveries(world.disk)]
+    return [
+        (d.place, d.subject, d.revision)
+        for d in looking.deliveries(world.disk)
+        if d.replay is None
+    ]
 
 
 def independent(world: "World", due: Sequence[tuple[str, Subject, int]]) -> None:
@@ -69,6 +73,7 @@ def independent(world: "World", due: Sequence[tuple[str, Subject, int]]) -> None
     states = {
         (d.place, d.subject, d.revision): d.state
         for d in looking.deliveries(world.disk)
+        if d.replay is None
     }
     there = {place.name for place in world.layout.places} - looking.held(world.disk)
     for destination in world.destinations:
@@ -92,7 +97,12 @@ def independent(world: "World", due: Sequence[tuple[str, Subject, int]]) -> None
 def open_deliveries(world: "World") -> list[str]:
     """What is still to be delivered, in words."""
     behind = [f"{name} is behind" for name in looking.behind(world.disk)]
-    return behind + [
+    running = [
+        f"order {n} is under way"
+        for n, state, _ in looking.orders(world.disk)
+        if not state
+    ]
+    return [*behind, *running] + [
         f"{d.number}: {d.subject} revision {d.revision} to {d.place}{' leased' * d.leased}"
         for d in looking.deliveries(world.disk)
         if d.state in OPEN

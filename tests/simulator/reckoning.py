@@ -39,6 +39,7 @@ def at_the_end(world: "World") -> None:
     _in_order(world, deliveries)
     _as_late_as_asked(world)
     _as_paused(world)
+    _sent_again(world, deliveries)
     _balanced(world)
 
 
@@ -60,6 +61,8 @@ def _everywhere_it_was_routed_to(
     """P3: one delivery to each destination that the routes in force named, and to no other."""
     places: defaultdict[tuple[Subject, int], list[str]] = defaultdict(list)
     for delivery in deliveries:
+        if delivery.replay is not None:
+            continue
         places[delivery.subject, delivery.revision].append(delivery.place)
     nowhere: Counter[str] = Counter()
     for event in events:
@@ -114,7 +117,7 @@ def _every_event_arrives(world: "World", deliveries: Sequence[Delivery]) -> None
     }
     due: defaultdict[str, set[tuple[Subject, int]]] = defaultdict(set)
     for delivery in deliveries:
-        subject, revision, place, _, state, reason, _ = delivery
+        subject, revision, place, _, state, reason, *_ = delivery
         due[place].add((subject, revision))
         if state == _DELIVERED:
             world.history.require(
@@ -197,6 +200,28 @@ def _as_paused(world: "World") -> None:
             not destination.uncalled,
             "Pause",
             f"{destination.uncalled} went to {destination.place.name}, which was paused",
+        )
+
+
+def _sent_again(world: "World", deliveries: Sequence[Delivery]) -> None:
+    """A replay makes new generations, one an event and order, of what had ended; and counts them."""
+    made: Counter[int] = Counter()
+    generations: defaultdict[tuple[Subject, int, str], list[int]] = defaultdict(list)
+    for one in deliveries:
+        generations[one.subject, one.revision, one.place].append(one.generation)
+        if one.replay is not None:
+            made[one.replay] += 1
+    for which, found in generations.items():
+        world.history.require(
+            sorted(found) == [*range(1, len(found) + 1)],
+            "Again",
+            f"{which} has the generations {found}",
+        )
+    for number, state, said in looking.orders(world.disk):
+        world.history.require(
+            bool(state) and said == made[number],
+            "Again",
+            f"order {number} in state {state} has made {made[number]} and says {said}",
         )
 
 

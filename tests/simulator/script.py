@@ -14,6 +14,7 @@ __all__ = [
     "CALM",
     "HORIZON",
     "PLACES",
+    "Again",
     "Blackout",
     "BlackoutAt",
     "Crash",
@@ -222,6 +223,17 @@ class Pause:
     until: float
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A person has what died at a destination, or what arrived there, sent again."""
+
+    at: float
+    place: str
+    what: Literal["dead", "delivered"]
+    #: Deliveries a second.
+    rate: int
+
+
 Fault = (
     Crash
     | CrashAt
@@ -240,6 +252,7 @@ Fault = (
     | Rehire
     | Remove
     | Pause
+    | Again
     | Rotate
     | Full
 )
@@ -277,3 +290,8 @@ class Script:
     faults: tuple[Fault, ...]
     #: Open deliveries that one destination may have.
     backlog: int = 1000
+
+    @property
+    def replays(self) -> bool:
+        """Whether anything is sent again: who works at that changes when everybody else has a turn."""
+        return any(isinstance(fault, Again) for fault in self.faults)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from tests.record.harness import Stumbled
 from tests.simulator.loop import Died, pause
-from tests.simulator.operator import hold_for_a_while
+from tests.simulator.operator import hold_for_a_while, send_again
 from tests.simulator.script import (
     HORIZON,
+    Again,
     Blackout,
     BlackoutAt,
     Crash,
@@ -40,7 +41,7 @@ __all__ = ["arrange"]
 
 _Process = Crash | Blackout | Stop | Slow
 _Surroundings = StoreFault | Full | Jump
-_Configuration = Reroute | Reask | Rehire | Remove | Rotate | Pause
+_Configuration = Reroute | Reask | Rehire | Remove | Rotate | Pause | Again
 
 
 def arrange(world: "World", fault: Fault) -> None:
@@ -106,6 +107,8 @@ def _configure(world: "World", fault: _Configuration) -> None:
             world.watch(_rotate(world, fault))
         case Pause():
             world.watch(hold_for_a_while(world, fault))
+        case Again():
+            world.watch(send_again(world, fault))
 
 
 def _die_at(world: "World", point: str, down: float) -> None:

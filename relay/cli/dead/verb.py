@@ -99,7 +99,7 @@ def dead(
         show_list(_console(), heaps, page)
 
 
-@app.command("show")
+@app.command("show", short_help="Show one dead letter and its tries.")
 def show(
     wanted: Wanted,
     config: Config = DEFAULT_CONFIG,

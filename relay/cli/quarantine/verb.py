@@ -77,8 +77,8 @@ Digest = Annotated[
 Digests = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[DIGEST]...",
-        help="Only these; everything without.",
+        metavar="DIGEST",
+        help="Only these; eight digits suffice.",
         show_default=False,
     ),
 ]
@@ -112,7 +112,7 @@ def quarantine(
         show_list(_console(), groups, page, more)
 
 
-@app.command("show")
+@app.command("show", short_help="Show one of them.")
 def show(
     digest: Digest,
     config: Config = DEFAULT_CONFIG,
@@ -132,7 +132,7 @@ def show(
         show_one(_console(), one, headers)
 
 
-@app.command("replay")
+@app.command("replay", short_help="Have them read once more.")
 def replay(
     digests: Digests = None,
     config: Config = DEFAULT_CONFIG,

@@ -78,7 +78,7 @@ class Help(typer.core.TyperCommand):
 Wanted = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[EVENT_ID|RUN_ID|CLIENT_REF]...",
+        metavar="EVENT_ID|RUN_ID|CLIENT_REF",
         help="Only these; with --status the numbers of orders.",
         show_default=False,
     ),

@@ -130,6 +130,8 @@ async def give(work: Work, order: Order) -> None:
 
     async def alone(settings: Settings, store: GroupedStore) -> Ordered:
         work.is_alone = work.place.store.file is not None
+        # A destination that is new in the configuration has to be known to the store.
+        await store.register([(one.name, one.kind) for one in settings.destinations])
         return await _here(settings, store).order(order, by=login())
 
     async def settings() -> Settings:

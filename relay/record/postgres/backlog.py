@@ -14,7 +14,7 @@ from typing import Final
 
 from relay.core.ports import Checkpoints
 from relay.record.accounts import Accounts
-from relay.record.holding import count_filled, filled
+from relay.record.holding import count_filled, filled, is_missing
 from relay.record.postgres.connection import Connection, begin
 from relay.record.postgres.moving import columns
 
@@ -25,8 +25,8 @@ _KEY: Final = 0x52666C62
 #: What every group begins with.
 SHARE: Final = f"SELECT pg_advisory_xact_lock_shared({_KEY})"
 _ALONE: Final = f"SELECT pg_advisory_xact_lock({_KEY})"
-#: How long somebody waits to be alone, and others behind them, in milliseconds.
-_WAIT_MS = 2000
+#: How long somebody waits to be alone, and others behind them, in milliseconds: some commits, not more.
+_WAIT_MS = 250
 
 
 class Backlog:
@@ -99,19 +99,19 @@ class Backlog:
     async def _make(
         self,
         connection: Connection,
-        rows: list[tuple[int, int, int, bool]],
+        rows: list[tuple[int, int, int, bool, bool]],
         whose: tuple[int, int, int],
     ) -> None:
         destination, epoch, now = whose
-        missing = sum(is_missing for *_, is_missing in rows)
-        if not missing:
-            return
-        taken = await connection.fetchrow(self._sql["take_numbers"], 0, 0, 0, missing)
-        numbers = [] if taken is None else taken[3]
-        made = filled(rows, numbers, destination=destination, epoch=epoch, now=now)
-        await connection.fetch(self._sql["insert_delivery"], *columns(made))
+        missing = sum(map(is_missing, rows))
+        if missing:
+            sql = self._sql["take_numbers"]
+            taken = await connection.fetchrow(sql, 0, 0, 0, missing)
+            numbers = [] if taken is None else taken[3]
+            made = filled(rows, numbers, destination=destination, epoch=epoch, now=now)
+            await connection.fetch(self._sql["insert_delivery"], *columns(made))
         accounts = Accounts()
-        count_filled(accounts, destination, len(made))
+        count_filled(accounts, destination, rows)
         await self._write(connection, accounts)
 
 

@@ -94,6 +94,9 @@ async def resend(
     if due is None:
         return None
     replay = replay_of(tuple(due))
+    if not name_of(replay.target, numbers.destinations):
+        # Another relay has brought it.
+        await numbers.load(connection)
     found, reached, ends = await _look(connection, sql, numbers, replay)
     held = await connection.fetch(sql["hold_runs"], [one.run for one in found])
     ahead = stretch(

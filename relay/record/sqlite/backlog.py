@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 
 from relay.record.accounts import Accounts
-from relay.record.holding import count_filled, filled
+from relay.record.holding import count_filled, filled, is_missing
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import write_many
 
@@ -46,7 +46,7 @@ def fill(
         sql["look_behind"],
         {"destination": destination, "behind_from": behind_from, "limit": limit},
     ).fetchall()
-    missing = sum(is_missing for *_, is_missing in rows)
+    missing = sum(map(is_missing, rows))
     made = filled(
         rows,
         (numbers.take("deliveries") for _ in range(missing)),
@@ -59,7 +59,7 @@ def fill(
     after = rows[-1][0] + 1 if more else None
     connection.execute(sql["catch_up"], (after, destination))
     accounts = Accounts()
-    count_filled(accounts, destination, len(made))
+    count_filled(accounts, destination, rows)
     write(accounts)
     numbers.look()
     return more

@@ -4,7 +4,7 @@ Owns changing the product's own code at run time, inside a test and nowhere else
 is named by the promise; that it is noticed is the test's to show.
 """
 
-from tests.simulator.mutations import asking, holding, path, surroundings
+from tests.simulator.mutations import again, asking, holding, path, surroundings
 
 __all__ = ["MUTATIONS"]
 
@@ -13,4 +13,5 @@ MUTATIONS = {
     **surroundings.MUTATIONS,
     **asking.MUTATIONS,
     **holding.MUTATIONS,
+    **again.MUTATIONS,
 }

@@ -11,21 +11,20 @@ import pytest
 
 import relay.deliver.polling
 import relay.deliver.verdict
-import relay.deliver.worker
 import relay.record.grouping
 import relay.record.intake
 import relay.record.sqlite.connection
 import relay.record.sqlite.outgoing
 import relay.record.sqlite.store
 from relay.core.callback import Reading
-from relay.core.delivery import Delivered
+from relay.core.delivery import Delivered, Queue
 from relay.core.event import Event
-from relay.core.gate import Gate
-from relay.core.ports import Letter, Parcel, Recorded
+from relay.core.ports import Letter, Parcel, Recorded, Wish
 from relay.core.receipt import Receipt
 from relay.core.run import Known, Publication, Ruling, Verdict, judge
 from relay.deliver.worker import Courier
 from relay.record.accounts import Accounts
+from relay.record.claiming import Claiming
 from relay.record.grouped import GroupedStore
 from relay.record.jobs import Record
 from relay.record.outgoing import parcels
@@ -149,17 +148,17 @@ def lost_wake_up(patch: Patch) -> None:
     patch.setattr(relay.deliver.polling, "POLL_S", 1e6)
 
 
-def one_clock_for_all_probes(patch: Patch) -> None:
-    """What has failed before, and is probed, keeps away who is new."""
-    patch.setattr(
-        Gate,
-        "wait_s",
-        lambda self, now, _: max(
-            0.0, (self.probe_at or 0.0) - now, (self.repeat_at or 0.0) - now
-        ),
-    )
-    # And a probe that hangs is waited for.
-    patch.setattr(relay.deliver.worker, "PROBES_MAX", 1)
+def fresh_behind_what_has_failed(patch: Patch) -> None:
+    """One line for all: whoever comes first, and what fails is due again at once."""
+    known = Claiming.__init__
+
+    def begin(
+        self: Claiming, wish: Wish, waiting: Sequence[Any], **options: Any
+    ) -> None:
+        failed = [row for row in waiting if row[0] == Queue.AGAIN and row[2] <= wish.now]  # fmt: skip
+        known(self, wish, failed or waiting, **options)
+
+    patch.setattr(Claiming, "__init__", begin)
 
 
 def counters_outside_the_commit(patch: Patch) -> None:
@@ -243,7 +242,7 @@ MUTATIONS: Final[Mapping[str, tuple[Callable[[Patch], None], str]]] = {
     "no duplicates": (no_duplicates, "P2"),
     "forget an expired lease": (forget_an_expired_lease, "P3 P4"),
     "claim out of order": (claim_out_of_order, "P4"),
-    "one clock for all probes": (one_clock_for_all_probes, "P4"),
+    "fresh behind what has failed": (fresh_behind_what_has_failed, "P4"),
     "claim what is held": (claim_what_is_held, "P3 P4 P7"),
     "two generations open": (two_generations_open, "P3 P7"),
     "lost wake-up": (lost_wake_up, "P3 P4"),

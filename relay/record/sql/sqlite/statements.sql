@@ -573,9 +573,6 @@ LEFT JOIN (
     SELECT b.number AS destination, COUNT(*) AS behind
     FROM destinations AS b JOIN events AS e ON e.number >= b.behind_from
     WHERE ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%'
-      AND NOT EXISTS (
-          SELECT 1 FROM deliveries AS f
-          WHERE f.event = e.number AND f.destination = b.number AND f.generation = 1)
     GROUP BY b.number) AS w ON w.destination = d.number
 ORDER BY d.name
 
@@ -803,9 +800,9 @@ UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL
 SELECT number, behind_from, epoch FROM destinations WHERE name = ?
 
 -- name: look_behind
--- Events in their order, and which of them are without the delivery that they were routed to.
-SELECT e.number, e.run, r.source, ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || :destination || ',%'
-       AND NOT EXISTS (
+-- Events in their order: which of them were routed there, and which have a delivery by now, as a replay makes one.
+SELECT e.number, e.run, r.source, ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || :destination || ',%',
+       EXISTS (
            SELECT 1 FROM deliveries AS d
            WHERE d.event = e.number AND d.destination = :destination AND d.generation = 1)
 FROM events AS e JOIN runs AS r ON r.number = e.run
