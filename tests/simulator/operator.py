@@ -26,10 +26,11 @@ _AGAIN_S: Final = 0.1
 
 async def hold_for_a_while(world: "World", fault: Pause) -> None:
     """Pause a destination, and have it go on; unless that is left to when everything is put right."""
-    [destination] = [d for d in world.destinations if d.place.name == fault.place]
-    if destination.in_hand:
-        # Two people would undo each other's work.
+    found = [d for d in world.destinations if d.place.name == fault.place]
+    if not found or found[0].in_hand:
+        # Left out of a script that was cut down; or two people would undo each other's work.
         return
+    [destination] = found
     destination.in_hand = True
     if not await _ordered(world, fault.place, held=True):
         return

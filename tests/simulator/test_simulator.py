@@ -22,6 +22,7 @@ from tests.simulator.script import (
     Full,
     Jump,
     Outage,
+    Pause,
     Reask,
     Rehire,
     Remove,
@@ -87,7 +88,7 @@ def test_a_history_is_the_same_in_every_process() -> None:
 def test_everything_that_can_go_wrong_is_drawn() -> None:
     drawn = Counter(type(fault) for seed in range(300) for fault in draw(seed).faults)
     kinds = (
-        ApiFault, Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Reask, Rehire, Remove, Reroute,
+        ApiFault, Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Pause, Reask, Rehire, Remove, Reroute,
         Rotate, Slow, Stop, StoreFault, Stuck, Stumble,
     )  # fmt: skip
     assert set(kinds) == set(drawn)
@@ -98,6 +99,7 @@ def test_everything_that_can_go_wrong_is_drawn() -> None:
     }
     assert {call.key for call in calls} == {"now", "before", "foreign"}
     assert any(script.rules for script in scripts)
+    assert {script.backlog for script in scripts} == {3, 5, 1000}
     told = [f for script in scripts for f in script.faults if isinstance(f, ApiFault)]
     assert {fault.how for fault in told} == set(get_args(ApiWay))
     assert {(f.subject is None, f.until == FOR_EVER) for f in told} == {
