@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from relay.core.delivery import Failed, Fault, State
+from relay.core.delivery import Failed, Fault, Queue, State
 from relay.core.errors import StoreBusyError
 from relay.core.health import HealthPolicy
 from relay.deliver.warden import Warden
@@ -174,18 +174,18 @@ async def test_what_is_said_again_of_who_is_held_is_no_news(bench: _Guarded) -> 
     """But a 410 from who is only paused is."""
     warden = bench.guard(brake=1)
     told = warden.ear(NAME)
-    told([NO])
+    told(Queue.FIRST, [NO])
     await warden.look()
     await resume(bench, NAME)
     await hold(bench, NAME)
     await warden.look()
-    told([NO])
+    told(Queue.FIRST, [NO])
     await resume(bench, NAME)
     await warden.look()
     assert (await condition(bench, NAME)).hold is None
     await hold(bench, NAME)
     await warden.look()
-    told([GONE])
+    told(Queue.FIRST, [GONE])
     await warden.look()
     found = (await condition(bench, NAME)).hold
     assert found is not None

@@ -791,7 +791,7 @@ UPDATE destinations SET hold = :hold, hold_reason = :reason, hold_by = :by, held
 WHERE number = :number
 
 -- name: note_condition
-UPDATE destinations SET failing_since = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
+UPDATE destinations SET failing_since = ?, failed_at = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
 
 -- name: fall_behind
 UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL
@@ -820,7 +820,7 @@ WHERE number IN (
 RETURNING number
 
 -- name: read_conditions
-SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,
+SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.failed_at, d.worked_at, d.behind_from,
        COALESCE(SUM(c.created), 0), COALESCE(SUM(c.delivered), 0), COALESCE(SUM(c.pending), 0),
        COALESCE(SUM(c.held), 0), COALESCE(SUM(c.dead), 0), COALESCE(SUM(c.discarded), 0)
 FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
