@@ -4,9 +4,10 @@ Owns what ``relay dead`` and ``relay replay`` have in common. Asks nobody.
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from relay.core.deadletter import Ended, Heap
@@ -19,9 +20,11 @@ __all__ = [
     "Reason",
     "Since",
     "Until",
+    "brief",
     "document_of",
     "heap_table",
     "letter_table",
+    "narrow",
     "short",
 ]
 
@@ -33,7 +36,7 @@ Reason = Annotated[
     typer.Option(
         "--reason",
         metavar="WORD",
-        help="Only what died of this (`status_410`, `too_large`, ...).",
+        help="Only what died of this (`expired`, `too_large`, ...).",
     ),
 ]
 Outcome = Annotated[
@@ -58,6 +61,9 @@ Until = Annotated[
     typer.Option("--until", metavar="WHEN", help="Died, or was made, before."),
 ]
 
+#: Died of age: what was last heard of it is its status.
+_AGED: Final = "expired"
+
 
 def short(moment_us: int | None) -> str:
     """To the second: ``2026-03-01 12:00:00Z``."""
@@ -66,44 +72,72 @@ def short(moment_us: int | None) -> str:
     return f"{text_of(moment_us)[:19].replace('T', ' ')}Z"
 
 
-def heap_table(heaps: Sequence[Heap], *, head: str) -> Table:
+def heap_table(heaps: Sequence[Heap], *, head: str, now: int) -> Table:
     """How many there are, by destination and reason."""
-    table = Table("destination", "reason", head, "expired", "first", "last")
-    for column in table.columns[2:4]:
-        column.justify = "right"
+    has_reasons = any(heap.reason for heap in heaps)
+    lacks_some = any(heap.expired for heap in heaps)
+    table = narrow("destination")
+    table.columns[0].overflow = "fold"
+    if has_reasons:
+        table.add_column("reason", no_wrap=True)
+    table.add_column(head, justify="right", no_wrap=True)
+    if lacks_some:
+        table.add_column("forgotten", justify="right", no_wrap=True)
+    for name in ("first", "last"):
+        table.add_column(name, no_wrap=True)
     for heap in heaps:
-        table.add_row(
-            plain(heap.destination),
-            plain(heap.reason or ""),
-            f"{heap.count:,}",
-            f"{heap.expired:,}",
-            short(heap.oldest),
-            short(heap.newest),
-        )
+        row = [plain(heap.destination)]
+        row += [plain(heap.reason or "")] if has_reasons else []
+        row.append(f"{heap.count:,}")
+        row += [f"{heap.expired:,}"] if lacks_some else []
+        table.add_row(*row, brief(heap.oldest, now), brief(heap.newest, now))
     return table
 
 
-def letter_table(items: Sequence[Ended], *, head: str) -> Table:
-    """Some of them, a line each."""
-    table = Table(head, "number", "run", "destination", "reason")
-    table.columns[0].no_wrap = True
+def letter_table(
+    items: Sequence[Ended], heaps: Sequence[Heap], *, head: str, number: str, now: int
+) -> Table:
+    """Some of them, a line each. What all ``heaps`` have in common is said of these, and not once more."""
+    several = len({heap.destination for heap in heaps}) > 1
+    ends = [_end_of(one) for one in items]
+    differ = len(set(ends)) > 1 or len({heap.reason for heap in heaps}) > 1
+    is_told = differ or any(end != (heaps[0].reason or "") for end in ends)
+    table = narrow()
+    table.add_column(head, no_wrap=True)
+    table.add_column(number, justify="right", no_wrap=True)
     # An id that is cut off cannot be asked for.
-    table.columns[2].overflow = "fold"
-    table.columns[1].justify = "right"
-    for one in items:
-        table.add_row(
-            short(one.created_at if one.settled_at is None else one.settled_at),
-            str(one.number),
-            plain(one.key.id),
-            plain(one.destination),
-            _end_of(one),
-        )
+    table.add_column("run", no_wrap=True, overflow="fold")
+    if several:
+        table.add_column("destination", overflow="fold")
+    if is_told:
+        table.add_column("reason", no_wrap=True)
+    for one, end in zip(items, ends, strict=True):
+        moment = one.created_at if one.settled_at is None else one.settled_at
+        row = [brief(moment, now), str(one.number), plain(one.key.id)]
+        row += [plain(one.destination)] if several else []
+        table.add_row(*row, *([end] if is_told else []))
     return table
+
+
+def narrow(*heads: str) -> Table:
+    """A table without lines between its columns: ids and reasons fit into 80 columns so."""
+    return Table(*heads, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+
+
+def brief(moment_us: int, now_us: int) -> str:
+    """A moment in as little room as it takes: ``12:00:00`` today, ``03-01 12:00`` this year, else the day."""
+    day, _, time = text_of(moment_us).partition("T")
+    today = text_of(now_us)[:10]
+    if day == today:
+        return time[:8]
+    return f"{day[5:]} {time[:5]}" if day[:4] == today[:4] else day
 
 
 def _end_of(one: Ended) -> str:
-    words = one.reason or ("" if one.generation else "never had it")
-    return words if one.is_kept else f"{words} (expired)".strip()
+    words = plain(one.reason or "")
+    if one.reason == _AGED and one.status is not None:
+        words = f"{words} ({one.status})"
+    return words if one.is_kept else f"{words} (forgotten)".strip()
 
 
 def document_of(one: Ended) -> dict[str, object]:

@@ -48,7 +48,7 @@ def standing_of(
         return Standing(
             state=hold.kind,
             advice=f"{name} is {hold_words(hold, now)}. {_waiting(condition)};"
-            f" {_remedy(hold)}`relay destinations resume {name}` sends again.",
+            f" {_remedy(condition, hold)}`relay destinations resume {name}` sends again.",
         )
     if condition.behind:
         return Standing(
@@ -59,14 +59,18 @@ def standing_of(
     return _working(condition, down, disable_after, now)
 
 
-def _remedy(hold: Hold) -> str:
+def _remedy(condition: Condition, hold: Hold) -> str:
+    look = f"`relay dead --destination {condition.name}` tells what failed"
     match hold.reason:
         case "gone":
             return "if it has moved, change its `url`; then "
+        case "brake":
+            # The fault may be theirs, or the configuration's.
+            return f"{look}; when that is mended, "
+        case "failing" if condition.counts.dead:
+            return f"{look}; when that is mended, "
         case "failing":
             return "mend what fails there; then "
-        case "brake":
-            return "see what was refused, and mend it there; then "
         case _:
             return ""
 

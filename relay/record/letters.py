@@ -202,7 +202,8 @@ def _standing(row: Row, counted: Sequence[Row]) -> Standing:
         most=most,
         expected=expected,
         state=ReplayState(state),
-        created=created,
+        # The deliveries are counted a moment after the order was read.
+        created=max(created, sum(counts.values())),
         expired=expired,
         standing=standing,
         unrouted=unrouted,

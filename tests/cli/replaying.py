@@ -45,7 +45,7 @@ CONFIG = """\
 data_dir: {directory}
 store: "{store}"
 public: {{listen: "127.0.0.1:0", stop_timeout: 2s}}
-operator: {{listen: "127.0.0.1:0"}}
+operator: {{listen: "{operator}"}}
 limits: {{min_free_disk: 1MiB}}
 sources: [{{name: acme, secret: "{secret}"}}]
 destinations:
@@ -59,6 +59,7 @@ class Ground:
 
     directory: Path
     store: str = "sqlite:///relay.db"
+    operator: str = "127.0.0.1:0"
     #: More of how the endpoint is tried, as YAML.
     policy: str = ""
     #: More destinations, as YAML.
@@ -94,6 +95,7 @@ class Ground:
             CONFIG.format(
                 directory=self.directory,
                 store=self.store,
+                operator=self.operator,
                 secret=SECRET,
                 url=self.endpoint.url,
                 policy=self.policy,
@@ -120,16 +122,17 @@ class Ground:
         for number in numbers:
             assert self.do(post(self.service, number)) == 202
 
-    def die(self, *numbers: int) -> None:
+    def die(self, *numbers: int, output: str = "{}") -> None:
         """Runs whose events have died at the endpoint, though nobody serves the store now."""
-        asyncio.run(self._die(numbers))
+        asyncio.run(self._die(numbers, output))
 
-    async def _die(self, numbers: Sequence[int]) -> None:
+    async def _die(self, numbers: Sequence[int], output: str) -> None:
         settings = await asyncio.to_thread(self.settings)
         only = Router(routes=[], destinations=["orders"])
         now = System.real().clock.now_us()
         receipts = [
-            receipt(body=callback(number), router=only, at=now) for number in numbers
+            receipt(body=callback(number, output=output), router=only, at=now)
+            for number in numbers
         ]
         async with store_alone(settings) as store:
             await store.register(

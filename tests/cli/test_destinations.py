@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,3 +178,34 @@ def test_a_configuration_that_lacks_a_secret_still_shows_how_all_stand(
     ground.config.write_text(text)
     said = ground.type("--json")
     assert said.document["destinations"][0]["state"] == "active"
+
+
+def test_a_long_name_is_whole_in_80_columns_and_counts_of_nobody_are_left_out(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    ground.destination = "the-warehouse-of-the-northern-half"
+    with ground.served(running=False):
+        shown = ground.type().out
+        ground.type("pause", ground.destination)
+    for word in (ground.destination, "pending", "dead", "last success"):
+        assert word in shown
+    for word in ("held", "behind", "…"):
+        assert word not in shown
+
+
+def test_who_has_dead_letters_is_told_where_they_are_read(ground: Ground) -> None:
+    """And what arrived last is said to the minute, as it is kept."""
+    with ground.served() as service:
+        _come(ground, service, "run_1")
+        ground.do(_arrived(service))
+        ground.type("pause", "audit")
+        _come(ground, service, "run_2", "run_3")
+        assert "held" in ground.type().out
+    ground.destination = "archive"
+    with ground.served():
+        ground.type("forget", "audit")
+        shown = ground.type().out
+    assert "2 for audit are dead: `relay dead --destination audit`." in shown
+    [audit] = [line for line in shown.splitlines() if line.startswith("audit ")]
+    assert re.search(r" \d\d:\d\d *$", audit)

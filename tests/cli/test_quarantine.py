@@ -50,8 +50,10 @@ async def _post(service: Service, body: bytes) -> None:
 def test_what_lies_there_is_counted_and_listed(ground: Ground) -> None:
     said = ground.type("quarantine")
     flat = " ".join(said.out.split())
-    assert "│ acme │ too_old │ 1 │ 2 │" in flat
-    assert "│ acme │ unknown_family │ 1 │ 1 │" in flat
+    assert "acme too_old 1 2" in flat
+    assert "acme unknown_family 1 1" in flat
+    none = ground.type("quarantine", "--reason", "not_json")
+    assert none.out == "Nothing in quarantine is meant by that.\n"
     found = ground.document("quarantine", "--reason", "too_old")
     assert [one["count"] for one in found["items"]] == [2]
     first = ground.document("quarantine", "--limit", "1")

@@ -77,7 +77,7 @@ def test_the_dead_are_counted_and_listed_newest_first(ground: Ground) -> None:
     said = ground.type("dead")
     flat = " ".join(said.out.split())
     assert (said.code, said.err) == (0, "")
-    assert "orders │ status_410" in flat
+    assert "orders status_410 2" in flat
     assert "2 of 2 are listed." in flat
     first, second = ground.document("dead")["items"]
     assert (first["run_id"], second["run_id"]) == (run_id(2), run_id(1))
@@ -122,8 +122,8 @@ def test_what_would_be_sent_is_shown_first(ground: Ground) -> None:
     said_no = ground.type("replay", answers="n\n")
     for said in (dry, said_no):
         assert said.code == 0
-        assert "2 would be sent to where they were for, 100 a second." in said.out
-    assert said_no.out.rstrip().endswith("Send them? [y/N]: n")
+        assert "2 would be sent again to orders, 100 a second." in said.out
+    assert said_no.out.endswith("Send them? [y/N]: n\nNothing was sent.\n")
     found = ground.document("replay", "--dry-run")
     assert (found["found"], found["sendable"]) == (2, 2)
     assert [one["run_id"] for one in found["first"]] == [run_id(2), run_id(1)]
@@ -149,7 +149,7 @@ def test_nobody_is_asked_where_nobody_can_answer(ground: Ground) -> None:
         (["--source", "nobody"], "there is no source 'nobody'; there are: acme"),
         (["--to", "nobody", "--yes"], "nothing is delivered to nobody"),
         (["run_of_nobody"], "there is no event under 'run_of_nobody'"),
-        (["--cancel", "7"], "replay 7 is not running"),
+        (["--cancel", "7"], "there is no replay 7"),
         (["--status", "7"], "there is no replay 7"),
         (["--status", "x"], "--status: 'x' is no number"),
     ],
@@ -196,7 +196,8 @@ def test_who_only_watches_may_leave(ground: Ground) -> None:
         left = ground.interrupt("replay", "--yes", "--rate", "1", when=_begun)
         assert left.code == 3
         assert (
-            "It goes on. To look again: relay replay --status 1; to end it" in left.out
+            "It goes on. To look again: relay replay --status 1; to make no more of them:"
+            " relay replay --cancel 1" in left.out
         )
         off = ground.type("replay", "--cancel", "1")
         assert "Replay 1 makes no more deliveries." in off.out

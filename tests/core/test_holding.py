@@ -75,6 +75,20 @@ def test_what_the_relay_does_by_itself_says_why(
     assert words in hold_words(hold(kind, reason, RELAY), NOW_US)
 
 
+@pytest.mark.parametrize("reason", ["brake", "failing"])
+def test_who_is_held_for_what_died_there_is_shown_the_dead_first(reason: str) -> None:
+    """And is not told that it is the destination's fault, which is not known."""
+    kind: HoldKind = "paused" if reason == "brake" else "disabled"
+    held = hold(kind, reason, RELAY)
+    found = str(standing(hold=held, counts=DestinationCounts(dead=3)).advice)
+    assert (
+        "`relay dead --destination orders` tells what failed; when that is mended,"
+        " `relay destinations resume orders` sends again." in found
+    )
+    none = str(standing(hold=hold("disabled", "failing", RELAY)).advice)
+    assert "mend what fails there; then `relay destinations resume" in none
+
+
 def test_an_orphan_says_how_to_let_go_of_it() -> None:
     found = standing(configured=False, counts=DestinationCounts(pending=1))
     assert found.state == "orphaned"

@@ -1,25 +1,35 @@
 """Show: dead letters in a terminal, and for programs. Decides nothing and asks nobody."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
 from relay.cli.selecting import document_of, heap_table, letter_table, short
 from relay.core.deadletter import Ended, Heap, Page
 from relay.core.moment import text_of
-from relay.core.timeline import Attempt, Delivery, History, plain
+from relay.core.timeline import Attempt, History, plain
 from relay.core.timeline.words import failure_words
 
 __all__ = ["document", "letter_document", "show_letter", "show_list"]
 
 
-def show_list(console: Console, heaps: Sequence[Heap], page: Page) -> None:
-    """How many, by destination and reason; the newest; and how to go on."""
+def show_list(
+    console: Console, heaps: Sequence[Heap], page: Page, *, chosen: bool, now: int
+) -> None:
+    """How many, by destination and reason; the newest; and how to go on.
+
+    ``chosen`` is whether only some were asked for.
+    """
     if not heaps:
-        console.print("Nothing is dead.")
+        console.print(
+            "Nothing that is dead is meant by that." if chosen else "Nothing is dead."
+        )
         return
-    console.print(heap_table(heaps, head="dead"))
-    console.print(letter_table(page.items, head="died"))
+    console.print(heap_table(heaps, head="dead", now=now))
+    console.print()
+    console.print(
+        letter_table(page.items, heaps, head="died", number="number", now=now)
+    )
     total = sum(heap.count for heap in heaps)
     lines = [f"{len(page.items):,} of {total:,} are listed."]
     if page.next is not None:
@@ -42,7 +52,7 @@ def document(heaps: Sequence[Heap], page: Page) -> dict[str, object]:
                 "destination": heap.destination,
                 "reason": heap.reason,
                 "dead": heap.count,
-                "expired": heap.expired,
+                "forgotten": heap.expired,
                 "first": text_of(heap.oldest),
                 "last": text_of(heap.newest),
             }
@@ -76,18 +86,27 @@ def show_letter(console: Console, one: Ended, past: History) -> None:
                 f"            {plain(attempt.excerpt.decode(errors='replace'))}"
             )
     console.print("\n".join(lines), soft_wrap=True)
-    console.print(_advice(one), soft_wrap=True)
+    for line in _advice(one, past):
+        console.print(line, soft_wrap=True)
 
 
-def _advice(one: Ended) -> str:
+def _advice(one: Ended, past: History) -> Iterator[str]:
     if not one.is_kept:
-        return (
+        yield (
             "It cannot be sent again: the callback that it is built from has been forgotten"
             " (`retention.dead_letters`)."
         )
-    return (
-        f"To send it again: relay replay {one.event_id} --destination {one.destination}"
-    )
+        return
+    if one.reason == "too_large":
+        topic = ", or what its topic takes" if _kind(one, past) == "kafka" else ""
+        yield f"It is as large as ever: first raise `max_bytes` of {plain(one.destination)}{topic}."
+    yield f"To send it again: relay replay {one.event_id} --destination {one.destination}"
+
+
+def _kind(one: Ended, past: History) -> str | None:
+    """What kind its destination was of."""
+    kinds = (made.kind for made in past.deliveries if made.number == one.number)
+    return next(kinds, None)
 
 
 def _times(generation: int) -> str:
@@ -107,11 +126,8 @@ def _try_line(attempt: Attempt) -> str:
 
 def letter_document(one: Ended, past: History) -> dict[str, object]:
     """The same for programs."""
-    made: list[Delivery] = [
-        delivery for delivery in past.deliveries if delivery.number == one.number
-    ]
     return document_of(one) | {
-        "kind_of_destination": made[0].kind if made else None,
+        "kind_of_destination": _kind(one, past),
         "tries": [
             {
                 "at": text_of(attempt.at),

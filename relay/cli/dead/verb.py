@@ -89,14 +89,16 @@ def dead(
         source=source, reason=reason, outcome=outcome, since=since, until=until
     )
     with mistakes_exit(json_about=config if json else None):
-        selection = selection_of(order, now=System.real().clock.now_us())
+        now = System.real().clock.now_us()
+        selection = selection_of(order, now=now)
         place = load_place(config, os.environ)
         look = _list(letters_of(place), selection, destination, limit, cursor)
         heaps, page = asyncio.run(look)
     if json:
         print_json(document(heaps, page))
     else:
-        show_list(_console(), heaps, page)
+        chosen = destination is not None or order != Order()
+        show_list(_console(), heaps, page, chosen=chosen, now=now)
 
 
 @app.command("show", short_help="Show one dead letter and its tries.")
@@ -132,15 +134,34 @@ async def _list(
 async def _find(place: Place, text: str) -> list[tuple[Ended, History]]:
     letters = letters_of(place)
     event = await letters.event_of(int(text)) if _is_number(text) else None
-    events = await letters.resolve([event or text], None)
-    selection = Selection(events=tuple(events))
-    page = await letters.page(selection, None, limit=LISTED_MAX)
-    if not page.items:
-        raise UnknownNameError(
-            f"nothing of {text!r} is a dead letter: relay explain {event or text}"
-            " shows what became of it"
+    if event is None:
+        found = await _dead_of(letters, await _events(letters, text))
+        missing = f"nothing of {text!r} is a dead letter: relay explain {text}"
+    else:
+        events = await letters.resolve([event], None)
+        found = tuple(
+            one for one in await _dead_of(letters, events) if one.number == int(text)
         )
-    return [(one, await find_history(place, one)) for one in page.items]
+        missing = f"delivery {text} is not dead, or not any more: relay explain {event}"
+    if not found:
+        raise UnknownNameError(f"{missing} shows what became of it")
+    return [(one, await find_history(place, one)) for one in found]
+
+
+async def _events(letters: Letters, text: str) -> list[int]:
+    """What is under something that is no delivery's number."""
+    try:
+        return await letters.resolve([text], None)
+    except UnknownNameError as error:
+        if not _is_number(text):
+            raise
+        # It may have been somebody's client_ref.
+        raise UnknownNameError(f"there is no delivery {text}") from error
+
+
+async def _dead_of(letters: Letters, events: list[int]) -> tuple[Ended, ...]:
+    selection = Selection(events=tuple(events))
+    return (await letters.page(selection, None, limit=LISTED_MAX)).items
 
 
 def _is_number(text: str) -> bool:

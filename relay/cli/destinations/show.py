@@ -3,47 +3,73 @@
 Owns the table, the document, and the sentence after a change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
-import msgspec
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from relay.cli.selecting import narrow
+from relay.cli.standings import Line
 from relay.core.holding import Condition, Hold
 from relay.core.moment import text_of
-from relay.core.standing import Standing
 from relay.core.timeline.words import clock, hold_words
 from relay.operate.actions.holding import Report
 
-__all__ = ["Line", "as_document", "said", "show_table"]
+__all__ = ["as_document", "said", "show_table"]
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One destination, and where it stands."""
-
-    condition: Condition
-    standing: Standing
+#: Columns of counts, and whether they are there when nobody has any.
+_COUNTS: Final[Sequence[tuple[str, Callable[[Condition], int], bool]]] = (
+    ("pending", lambda one: one.counts.pending, True),
+    ("held", lambda one: one.counts.held, False),
+    ("dead", lambda one: one.counts.dead, True),
+    ("behind", lambda one: one.behind, False),
+)
+#: Holds whose sentence says to look at the dead letters.
+_TOLD: Final = ("brake", "failing")
 
 
 def show_table(console: Console, lines: Sequence[Line], *, now: int) -> None:
     """Draw the table, and under it what needs a person."""
-    table = Table("destination", "kind", "state")
-    for name in ("pending", "held", "dead", "behind", "last success"):
+    shown = [
+        (head, count)
+        for head, count, is_always in _COUNTS
+        if is_always or any(count(line.condition) for line in lines)
+    ]
+    table = narrow()
+    table.add_column("destination", overflow="fold")
+    for name in ("kind", "state"):
+        table.add_column(name, no_wrap=True)
+    for name in (*(head for head, _ in shown), "last success"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in lines:
-        one, standing = line.condition, line.standing
-        counts = (one.counts.pending, one.counts.held, one.counts.dead, one.behind)
-        worked = "" if one.worked_at is None else clock(one.worked_at, now)
+        one = line.condition
         # What others have written is never read as markup.
-        words = (one.name, one.kind, standing.state)
-        table.add_row(
-            *(Text(word) for word in words), *(f"{count:,}" for count in counts), worked
-        )
+        words = (one.name, one.kind, line.standing.state)
+        counts = (f"{count(one):,}" for _, count in shown)
+        table.add_row(*(Text(word) for word in words), *counts, _worked(one, now))
     console.print(table)
     for line in lines:
-        if line.standing.advice is not None:
-            console.print(Text(line.standing.advice), soft_wrap=True)
+        for sentence in (line.standing.advice, _buried(line.condition)):
+            if sentence is not None:
+                console.print(Text(sentence), soft_wrap=True)
+
+
+def _worked(one: Condition, now: int) -> str:
+    """When something last arrived: it is kept to the minute, and seconds would say more than is known."""
+    return "" if one.worked_at is None else clock(one.worked_at, now)[:-3]
+
+
+def _buried(one: Condition) -> str | None:
+    """Where its dead letters are to be read, where its standing has not said so."""
+    count = one.counts.dead
+    if not count or (one.hold is not None and one.hold.reason in _TOLD):
+        return None
+    are = "is" if count == 1 else "are"
+    return (
+        f"{count:,} for {one.name} {are} dead: `relay dead --destination {one.name}`."
+    )
 
 
 def as_document(lines: Sequence[Line]) -> dict[str, object]:

@@ -16,8 +16,6 @@ import uvloop
 from rich.console import Console
 
 from relay.app.holds import holding_alone
-from relay.app.presence import look
-from relay.app.stores import read_conditions
 from relay.app.system import System
 from relay.cli.common import (
     DEFAULT_CONFIG,
@@ -28,17 +26,10 @@ from relay.cli.common import (
     print_json,
     say,
 )
-from relay.cli.destinations.show import (
-    Line,
-    as_document,
-    hold_document,
-    said,
-    show_table,
-)
+from relay.cli.destinations.show import as_document, hold_document, said, show_table
 from relay.cli.orders import carry_out
+from relay.cli.standings import Line, read_configuration, read_lines
 from relay.core.errors import MisconfiguredError
-from relay.core.holding import Condition
-from relay.core.standing import standing_of
 from relay.observe.logs import configure
 from relay.operate.actions.holding import (
     ConfiguredError,
@@ -50,7 +41,7 @@ from relay.operate.actions.holding import (
 from relay.operate.actors import login
 from relay.operate.api.destinations import path_of
 from relay.record.grouped import GroupedStore
-from relay.settings import ConfigError, Place, Settings, load_place
+from relay.settings import Place, Settings, load_place
 
 __all__ = ["app"]
 
@@ -85,9 +76,8 @@ def destinations(
         return
     with mistakes_exit(json_about=config if json else None):
         place = load_place(config, os.environ)
-        found, down, settings = asyncio.run(_read(place, config))
-    now = System.real().clock.now_us()
-    lines = _lines(found, down, settings, now)
+        now = System.real().clock.now_us()
+        lines = asyncio.run(_read(place, config, now))
     if json:
         print_json(as_document(lines))
     else:
@@ -130,59 +120,8 @@ def forget(
     _change(context, "forget", name, reason, _Given(config, json))
 
 
-# --- reading --------------------------------------------------------------------------------------
-
-
-async def _read(
-    place: Place, config: Path
-) -> tuple[list[Condition], frozenset[str], Settings | None]:
-    found = list(await read_conditions(place))
-    settings = await asyncio.to_thread(_settings, config)
-    if settings is None:
-        return found, frozenset(), None
-    presence = await look(str(settings.operator.listen.reached()))
-    # One that no relay has started with yet is not in the store.
-    known = {one.name for one in found}
-    found += [
-        Condition(name=one.name, kind=one.kind)
-        for one in settings.destinations
-        if one.name not in known
-    ]
-    return found, presence.degraded, settings
-
-
-def _settings(config: Path) -> Settings | None:
-    """The whole configuration; None where a part of it that only `serve` needs cannot be used."""
-    try:
-        return load_settings(config)
-    except ConfigError:
-        return None
-
-
-def _lines(
-    found: list[Condition], down: frozenset[str], settings: Settings | None, now: int
-) -> list[Line]:
-    configured = None
-    limits: dict[str, int | None] = {}
-    if settings is not None:
-        configured = [one.name for one in settings.destinations]
-        limits = {
-            one.name: one.disable_after.us if one.disable_after else None
-            for one in settings.destinations
-        }
-    return [
-        Line(
-            condition=one,
-            standing=standing_of(
-                one,
-                configured=configured,
-                down=down,
-                disable_after=limits.get(one.name),
-                now=now,
-            ),
-        )
-        for one in found
-    ]
+async def _read(place: Place, config: Path, now: int) -> list[Line]:
+    return await read_lines(place, await read_configuration(config), now=now)
 
 
 # --- changing -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from relay.cli.selecting import short
+from relay.cli.selecting import brief, narrow, short
 from relay.core.moment import text_of
 from relay.core.quarantine import Group, Kept
 from relay.core.timeline import plain
@@ -18,45 +18,75 @@ __all__ = ["list_document", "one_document", "show_list", "show_one", "show_repor
 
 
 def show_list(
-    console: Console, groups: Sequence[Group], kept: Sequence[Kept], more: int | None
+    console: Console,
+    groups: Sequence[Group],
+    kept: Sequence[Kept],
+    more: int | None,
+    *,
+    chosen: bool,
+    now: int,
 ) -> None:
-    """How many, by source and reason; the newest; and how to go on."""
+    """How many, by source and reason; the newest; and how to go on.
+
+    ``chosen`` is whether only some were asked for.
+    """
     if not groups:
-        console.print("Nothing is in quarantine.")
+        console.print(
+            "Nothing in quarantine is meant by that."
+            if chosen
+            else "Nothing is in quarantine."
+        )
         return
-    counted = Table("source", "reason", "bodies", "receipts", "first", "last")
-    for column in counted.columns[2:4]:
-        column.justify = "right"
-    for group in groups:
-        counted.add_row(
-            plain(group.source),
-            plain(group.reason),
-            f"{group.bodies:,}",
-            f"{group.receipts:,}",
-            short(group.first_seen),
-            short(group.last_seen),
-        )
-    console.print(counted)
-    listed = Table("last seen", "digest", "source", "reason", "bytes", "times")
-    listed.columns[0].no_wrap = True
-    for column in listed.columns[4:]:
-        column.justify = "right"
-    for one in kept:
-        listed.add_row(
-            short(one.last_seen),
-            one.digest[:12],
-            plain(one.source),
-            plain(one.reason),
-            f"{one.size:,}",
-            f"{one.count:,}",
-        )
-    console.print(listed)
+    console.print(_counted(groups, now))
+    console.print()
+    console.print(_listed(groups, kept, now))
     lines = [] if more is None else [f"The next ones: --cursor {more}"]
     lines.append(
         "relay quarantine show DIGEST tells of one; relay quarantine replay reads them once more."
     )
     for line in lines:
         console.print(line, soft_wrap=True)
+
+
+def _counted(groups: Sequence[Group], now: int) -> Table:
+    table = narrow()
+    table.add_column("source", overflow="fold")
+    table.add_column("reason", no_wrap=True)
+    for name in ("bodies", "receipts"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("first", "last"):
+        table.add_column(name, no_wrap=True)
+    for group in groups:
+        table.add_row(
+            plain(group.source),
+            plain(group.reason),
+            f"{group.bodies:,}",
+            f"{group.receipts:,}",
+            brief(group.first_seen, now),
+            brief(group.last_seen, now),
+        )
+    return table
+
+
+def _listed(groups: Sequence[Group], kept: Sequence[Kept], now: int) -> Table:
+    """A line each. What all of them have in common is said above, and not once more."""
+    sources = len({group.source for group in groups}) > 1
+    reasons = len({group.reason for group in groups}) > 1
+    table = narrow()
+    for name in ("last seen", "digest"):
+        table.add_column(name, no_wrap=True)
+    if sources:
+        table.add_column("source", overflow="fold")
+    if reasons:
+        table.add_column("reason", no_wrap=True)
+    for name in ("bytes", "times"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in kept:
+        row = [brief(one.last_seen, now), one.digest[:12]]
+        row += [plain(one.source)] if sources else []
+        row += [plain(one.reason)] if reasons else []
+        table.add_row(*row, f"{one.size:,}", f"{one.count:,}")
+    return table
 
 
 def list_document(

@@ -109,7 +109,9 @@ def quarantine(
     if json:
         print_json(list_document(groups, page, more))
     else:
-        show_list(_console(), groups, page, more)
+        chosen = source is not None or reason is not None
+        now = System.real().clock.now_us()
+        show_list(_console(), groups, page, more, chosen=chosen, now=now)
 
 
 @app.command("show", short_help="Show one of them.")

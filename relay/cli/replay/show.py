@@ -1,25 +1,22 @@
-"""Show: what would be sent again, how that goes on, and what it came to. Decides nothing and asks nobody.
+"""Show: what would be sent again, how orders stand, and what one came to. Decides nothing and asks nobody."""
 
-While it goes on there is a bar for each destination on standard error, and none where that is no terminal.
-"""
-
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
-import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from relay.cli.selecting import document_of, heap_table, letter_table, short
+from relay.cli.replay.bars import counts
+from relay.cli.selecting import document_of, heap_table, letter_table, narrow
+from relay.cli.standings import Line
 from relay.core.deadletter import Standing
 from relay.core.moment import text_of
-from relay.core.replay import ReplayState
+from relay.core.replay import ReplayState, Selection
 from relay.core.timeline import plain
+from relay.core.timeline.words import clock, joined
 from relay.operate.actions.replaying import Order, Ordered, Preview
 
 __all__ = [
-    "Bars",
     "document",
     "orders_document",
     "outcome_lines",
@@ -28,7 +25,22 @@ __all__ = [
     "show_preview",
 ]
 
-_NOUNS: Final = {"dead": "dead", "delivered": "delivered", "missing": "never sent"}
+#: What a selection is called where it is asked for, in the head of a column, and of one and of many.
+WHATS: Final = {"dead": "dead", "delivered": "delivered", "missing": "backfill"}
+_HEADS: Final = {"dead": "dead", "delivered": "had arrived", "missing": "never had"}
+_ONE: Final = {
+    "dead": "1 dead letter",
+    "delivered": "1 that had arrived",
+    "missing": "1 that it never had",
+}
+_MANY: Final = {
+    "dead": "dead letters",
+    "delivered": "that had arrived",
+    "missing": "that it never had",
+}
+_WHOSE: Final = {"dead": " of ", "delivered": " at ", "missing": " of "}
+#: Destinations that a sentence names.
+_NAMED_MAX: Final = 4
 _STATES: Final = {
     ReplayState.RUNNING: "running",
     ReplayState.DONE: "all made",
@@ -43,76 +55,27 @@ class _Told(Protocol):
     orders: Sequence[Standing]
     is_alone: bool
     interrupted: bool
+    hindered: Sequence[Line]
 
 
-class Bars:
-    """One bar for each destination. ``with`` draws them and takes them away again."""
-
-    def __init__(self, *, shown: bool) -> None:
-        console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[counts]}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not (shown and console.is_terminal),
-        )
-        self._tasks: dict[int, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def draw(self, orders: Sequence[Standing]) -> None:
-        """Show how they stand."""
-        for order in orders:
-            if order.number not in self._tasks:
-                self._tasks[order.number] = self._progress.add_task(
-                    plain(order.target), total=1.0, counts=""
-                )
-            left_out = order.looked_at - order.created
-            tried = order.created - order.untried + left_out
-            total = max(1, _expected(order))
-            self._progress.update(
-                self._tasks[order.number],
-                completed=min(1.0, tried / total),
-                counts=_counts(order),
-            )
-
-
-def _expected(order: Standing) -> int:
-    if order.state is not ReplayState.RUNNING:
-        return order.looked_at
-    most = order.most or order.expected
-    return min(most, order.expected)
-
-
-def _counts(order: Standing) -> str:
-    parts = [f"{order.created:,} of {_expected(order):,} made"]
-    parts.append(f"{order.delivered:,} delivered")
-    failed = order.dead + order.failing
-    parts.append(f"{failed:,} failed again")
-    parts.append(f"{order.untried:,} waiting")
-    return "  ".join(parts)
-
-
-def show_preview(console: Console, order: Order, seen: Preview) -> None:
-    """What would be sent: how many, and the first ones."""
-    noun = _NOUNS[order.what]
+def show_preview(
+    console: Console, order: Order, seen: Preview, closed: Sequence[Line], *, now: int
+) -> None:
+    """What would be sent: how many, the first ones, and where nothing can be sent to at ``now``."""
     if not seen.found:
         console.print("There is nothing to send.")
         return
-    console.print(heap_table(seen.heaps, head=noun))
-    console.print(letter_table(seen.first, head="died" if noun == "dead" else "when"))
+    is_dead = order.what == "dead"
+    console.print(heap_table(seen.heaps, head=_HEADS[order.what], now=now))
+    console.print()
+    head, number = ("died", "number") if is_dead else ("when", "event")
+    console.print(
+        letter_table(seen.first, seen.heaps, head=head, number=number, now=now)
+    )
     if seen.found > len(seen.first):
         more = seen.found - len(seen.first)
         console.print(f"… and {more:,} more", soft_wrap=True)
-    for line in _sentences(order, seen):
+    for line in (*_sentences(order, seen), *_advices(closed)):
         console.print(line, soft_wrap=True)
 
 
@@ -126,29 +89,68 @@ def _sentences(order: Order, seen: Preview) -> Iterator[str]:
     if not sendable:
         yield "There is nothing left to send."
         return
-    each = (
-        "" if order.limit is None else f", at most {order.limit:,} for each destination"
-    )
-    where = f"to {plain(order.to)}" if order.to else "to where they were for"
-    yield f"{sendable:,} would be sent {where}, {order.rate:,} a second{each}."
+    made = _made(order, seen)
+    bound = "" if made == sendable else f" (of {sendable:,}: --limit {order.limit})"
+    yield f"{made:,} would be sent {_where(order, seen)}, {order.rate:,} a second{bound}."
     if order.what == "missing":
         yield "Routes decide which of them: only what they take there now is sent."
 
 
-def preview_document(order: Order, seen: Preview) -> dict[str, object]:
+def _made(order: Order, seen: Preview) -> int:
+    """How many are sent, where each destination has at most so many of them."""
+    each: Counter[str] = Counter()
+    for heap in seen.heaps:
+        each[heap.destination] += heap.count - heap.expired
+    return sum(
+        count if order.limit is None else min(order.limit, count)
+        for count in each.values()
+    )
+
+
+def _where(order: Order, seen: Preview) -> str:
+    names = list(dict.fromkeys(heap.destination for heap in seen.heaps))
+    if order.to is not None:
+        again = "again " if names == [order.to] and order.what != "missing" else ""
+        return f"{again}to {plain(order.to)}"
+    if len(names) > _NAMED_MAX:
+        return f"again to where they were for ({len(names):,} destinations)"
+    return f"again to {joined([plain(name) for name in names])}"
+
+
+def _advices(hindered: Sequence[Line]) -> list[str]:
+    """Why nothing is sent to some destinations, and what ends that."""
+    return [str(line.standing.advice) for line in hindered if line.standing.advice]
+
+
+def _hindered_documents(hindered: Sequence[Line]) -> list[dict[str, object]]:
+    """The same for programs."""
+    return [
+        {
+            "destination": line.condition.name,
+            "state": line.standing.state,
+            "advice": line.standing.advice,
+        }
+        for line in hindered
+    ]
+
+
+def preview_document(
+    order: Order, seen: Preview, closed: Sequence[Line]
+) -> dict[str, object]:
     """The same for programs."""
     return {
-        "what": order.what,
+        "what": WHATS[order.what],
         "to": order.to,
         "found": seen.found,
-        "expired": seen.expired,
+        "forgotten": seen.expired,
         "sendable": seen.found - seen.expired,
+        "hindered": _hindered_documents(closed),
         "groups": [
             {
                 "destination": heap.destination,
                 "reason": heap.reason,
                 "count": heap.count,
-                "expired": heap.expired,
+                "forgotten": heap.expired,
                 "first": text_of(heap.oldest),
                 "last": text_of(heap.newest),
             }
@@ -158,38 +160,40 @@ def preview_document(order: Order, seen: Preview) -> dict[str, object]:
     }
 
 
-def show_orders(console: Console, orders: Sequence[Standing]) -> None:
+def show_orders(console: Console, orders: Sequence[Standing], *, now: int) -> None:
     """How orders stand."""
     if not orders:
         console.print("Nothing was ever ordered to be sent again.")
         return
-    table = Table("replay", "to", "state", "made", "delivered", "waiting")
-    table.add_column("failed again")
-    table.columns[2].no_wrap = True
-    for column in (table.columns[0], *table.columns[3:]):
-        column.justify = "right"
+    table = narrow()
+    table.add_column("replay", justify="right", no_wrap=True)
+    table.add_column("to", overflow="fold")
+    table.add_column("state", no_wrap=True)
+    for name in ("made", "delivered", "waiting", "failed again"):
+        table.add_column(name, justify="right", no_wrap=True)
     for order in orders:
         failed = order.failing + order.dead
-        counts = (order.created, order.delivered, order.untried, failed)
+        numbers = (order.created, order.delivered, order.untried, failed)
         table.add_row(
             str(order.number),
             plain(order.target),
             _STATES[order.state],
-            *(f"{count:,}" for count in counts),
+            *(f"{count:,}" for count in numbers),
         )
     console.print(table)
     for order in orders:
-        console.print(_ordered(order), soft_wrap=True)
+        console.print(_ordered(order, now), soft_wrap=True)
         for line in (*_left_out(order), *_failed(order)):
             console.print(line, soft_wrap=True)
 
 
-def _ordered(order: Standing) -> str:
-    what = _NOUNS[order.selection.what]
-    whose = "" if order.origin == order.target else f" of {plain(order.origin)}"
+def _ordered(order: Standing, now: int) -> str:
+    what = order.selection.what
+    found = _ONE[what] if order.expected == 1 else f"{order.expected:,} {_MANY[what]}"
+    whose = "" if order.origin == order.target else _WHOSE[what] + plain(order.origin)
     return (
-        f"replay {order.number} was ordered {short(order.created_at)} by {plain(order.by)}:"
-        f" {order.expected:,} {what}{whose}, {order.rate:,} a second"
+        f"replay {order.number} was ordered {clock(order.created_at, now)} by {plain(order.by)}:"
+        f" {found}{whose}, {order.rate:,} a second"
     )
 
 
@@ -199,20 +203,19 @@ def orders_document(orders: Sequence[Standing]) -> dict[str, object]:
 
 
 def _order_document(order: Standing) -> dict[str, object]:
-    selection = msgspec.structs.replace(order.selection, events=None)
     return {
         "number": order.number,
         "created_at": text_of(order.created_at),
         "by": order.by,
         "from": order.origin,
         "to": order.target,
-        "selection": selection,
+        "selection": _selection_document(order.selection),
         "rate": order.rate,
         "limit": order.most,
         "state": order.state.name.lower(),
         "found": order.expected,
         "created": order.created,
-        "expired": order.expired,
+        "forgotten": order.expired,
         "on_its_way": order.standing,
         "unrouted": order.unrouted,
         "delivered": order.delivered,
@@ -223,12 +226,27 @@ def _order_document(order: Standing) -> dict[str, object]:
     }
 
 
+def _selection_document(chosen: Selection) -> dict[str, object]:
+    """What was asked for; what was left open is left out."""
+    said = {
+        "source": chosen.source,
+        "reason": chosen.reason,
+        "outcome": chosen.outcome,
+        "since": text_of(chosen.since) if chosen.since else None,
+        "until": text_of(chosen.until),
+        "wanted": list(chosen.wanted) or None,
+    }
+    given = {name: value for name, value in said.items() if value is not None}
+    return {"what": WHATS[chosen.what], **given}
+
+
 def document(told: _Told) -> dict[str, object]:
     """What was ordered and what it came to, for programs."""
     return {
         "found": told.ordered.found,
         "served": not told.is_alone,
         "interrupted": told.interrupted,
+        "hindered": _hindered_documents(told.hindered),
         **orders_document(told.orders),
     }
 
@@ -239,12 +257,14 @@ def outcome_lines(
     *,
     alone: bool,
     interrupted: bool,
+    hindered: Sequence[Line],
 ) -> Iterator[str]:
-    """What it came to, and how to look again."""
+    """What it came to, why the rest waits, and how to look again."""
     for order in orders:
-        yield f"replay {order.number} to {plain(order.target)}: {_counts(order)}."
+        yield f"replay {order.number} to {plain(order.target)}: {counts(order)}."
         yield from _left_out(order)
         yield from _failed(order)
+    yield from _advices(hindered)
     named = " ".join(str(number) for number in numbers)
     if alone:
         yield (
@@ -252,10 +272,17 @@ def outcome_lines(
             f" Then: relay replay --status {named}"
         )
     elif interrupted or any(not order.is_settled for order in orders):
-        yield (
-            f"It goes on. To look again: relay replay --status {named}; to end it:"
-            f" relay replay --cancel {numbers[0] if numbers else 'N'}"
-        )
+        yield _going_on(orders, named, waits=bool(hindered))
+
+
+def _going_on(orders: Sequence[Standing], named: str, *, waits: bool) -> str:
+    running = [one.number for one in orders if one.state is ReplayState.RUNNING]
+    how = "It goes on then" if waits else "It goes on"
+    again = f"{how}. To look again: relay replay --status {named}"
+    if not running:
+        return again
+    ends = " ".join(f"--cancel {number}" for number in running)
+    return f"{again}; to make no more of them: relay replay {ends}"
 
 
 def _failed(order: Standing) -> Iterator[str]:

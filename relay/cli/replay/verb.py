@@ -7,6 +7,9 @@ database, and to a store that nobody serves, it is written here.
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -32,8 +35,9 @@ from relay.cli.replay.show import (
     show_orders,
     show_preview,
 )
-from relay.cli.replay.work import Work, call_off, give
+from relay.cli.replay.work import Work, call_off
 from relay.cli.selecting import OfSource, Outcome, Reason, Since, Until
+from relay.cli.standings import Line, hindered, read_configuration, read_lines
 from relay.core.errors import MisconfiguredError
 from relay.core.replay import RATE_DEFAULT, RATE_MAX, What
 from relay.observe.logs import configure
@@ -121,8 +125,8 @@ Status = Annotated[
     bool, typer.Option("--status", help="Show how orders stand: the newest, or these.")
 ]
 Cancel = Annotated[
-    int | None,
-    typer.Option("--cancel", metavar="N", help="Call an order off."),
+    list[int] | None,
+    typer.Option("--cancel", metavar="N", help="Call an order off; may be repeated."),
 ]
 
 
@@ -152,7 +156,7 @@ def replay(
         place = load_place(config, os.environ)
         if status:
             _show_status(place, wanted or [], json=json)
-        if cancel is not None:
+        if cancel:
             _call_off(place, config, cancel, json=json)
         order = Order(
             what=_what(delivered=delivered, backfill=backfill),
@@ -168,15 +172,13 @@ def replay(
             rate=rate,
         )
         now = System.real().clock.now_us()
-        seen = asyncio.run(preview(letters_of(place), order, now=now))
-        if not _is_meant(order, seen, dry_run=dry_run, yes=yes, json=json):
+        found = asyncio.run(_look(place, config, order, now))
+        if not _is_meant(order, found, now, dry_run=dry_run, yes=yes, json=json):
             raise typer.Exit(DONE)
         work = Work(place, config, quiet=json)
         lines = configure(level="warning", form="auto")
         try:
-            asyncio.run(give(work, order))
-            if not no_wait:
-                asyncio.run(work.follow())
+            asyncio.run(work.run(order, waits=not no_wait))
         finally:
             lines.flush(within_s=LOG_FLUSH_S)
     if json:
@@ -194,24 +196,47 @@ def _what(*, delivered: bool, backfill: bool) -> What:
     return "delivered" if delivered else "dead"
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What would be sent, and where nothing can be sent to now."""
+
+    seen: Preview
+    hindered: Sequence[Line]
+
+
+async def _look(place: Place, config: Path, order: Order, now: int) -> _Found:
+    settings = await read_configuration(config)
+    names = None if settings is None else [one.name for one in settings.destinations]
+    seen = await preview(letters_of(place), order, now=now, destinations=names)
+    if not seen.found:
+        return _Found(seen, ())
+    targets = [order.to] if order.to else [heap.destination for heap in seen.heaps]
+    lines = await read_lines(place, settings, now=now)
+    return _Found(seen, hindered(lines, targets))
+
+
 def _is_meant(
-    order: Order, seen: Preview, *, dry_run: bool, yes: bool, json: bool
+    order: Order, found: _Found, now: int, *, dry_run: bool, yes: bool, json: bool
 ) -> bool:
     """Show what would be sent, and ask; whether it is to be ordered."""
+    seen = found.seen
     sendable = seen.found - seen.expired
     if json:
         if dry_run or not sendable:
-            print_json(preview_document(order, seen))
+            print_json(preview_document(order, seen, found.hindered))
             return False
     else:
-        show_preview(Console(markup=False, highlight=False, emoji=False), order, seen)
+        show_preview(_console(), order, seen, found.hindered, now=now)
         if dry_run or not sendable:
             return False
     if yes:
         return True
     if json or not can_be_asked():
         fail("relay replay: nobody can be asked here: add --yes (or --dry-run)", WRONG)
-    return typer.confirm("Send them?")
+    if typer.confirm("Send them?"):
+        return True
+    typer.echo("Nothing was sent.")
+    return False
 
 
 def can_be_asked() -> bool:
@@ -234,16 +259,22 @@ def _show_status(place: Place, numbers: list[str], *, json: bool) -> None:
     if json:
         print_json(orders_document(found))
     else:
-        show_orders(Console(markup=False, highlight=False, emoji=False), found)
+        show_orders(_console(), found, now=System.real().clock.now_us())
     raise typer.Exit(DONE)
 
 
-def _call_off(place: Place, config: Any, number: int, *, json: bool) -> None:
-    asyncio.run(call_off(place, config, number))
+def _call_off(place: Place, config: Path, numbers: list[int], *, json: bool) -> None:
+    for number in numbers:
+        asyncio.run(call_off(place, config, number))
+        if not json:
+            typer.echo(
+                f"Replay {number} makes no more deliveries. Those that it has made go on their way."
+            )
     if json:
-        print_json({"cancelled": number})
-    else:
-        typer.echo(
-            f"Replay {number} makes no more deliveries. Those that it has made go on their way."
-        )
+        print_json({"cancelled": numbers})
     raise typer.Exit(DONE)
+
+
+def _console() -> Console:
+    # What others have written is never read as markup.
+    return Console(markup=False, highlight=False, emoji=False)

@@ -9,7 +9,13 @@ from typing import Final
 
 import msgspec
 
-from relay.core.deadletter import Ended, Heap, Letters, UnknownNameError
+from relay.core.deadletter import (
+    Ended,
+    Heap,
+    Letters,
+    Standing,
+    UnknownNameError,
+)
 from relay.core.errors import MisconfiguredError, RelayError
 from relay.core.identity import Outcome
 from relay.core.ports import Clock
@@ -17,6 +23,7 @@ from relay.core.replay import (
     RATE_DEFAULT,
     RATE_MAX,
     NewReplay,
+    ReplayState,
     Resending,
     Selection,
     What,
@@ -128,9 +135,12 @@ class Replaying:
             UnknownNameError: something in it is not known.
             RelayError: it cannot be written now.
         """
-        seen = await preview(self._letters, order, now=self._clock.now_us())
-        targets = {order.to} if order.to else {heap.destination for heap in seen.heaps}
-        self._check(targets)
+        seen = await preview(
+            self._letters,
+            order,
+            now=self._clock.now_us(),
+            destinations=self._destinations(),
+        )
         parts = [
             NewReplay(
                 by=by,
@@ -153,27 +163,22 @@ class Replaying:
         """Call an order off; what it has made goes on its way.
 
         Raises:
-            NotRunningError: it is not under way.
+            UnknownNameError: there never was one of this number.
+            NotRunningError: it is not under way any more.
             RelayError: it cannot be written now.
         """
         if not await self._resending.cancel_replay(replay, by=by):
-            raise NotRunningError(
-                f"replay {replay} is not running: it is over, or never was"
-            )
+            [order] = await self._letters.orders(replay)
+            raise NotRunningError(_over(order))
         return Cancelled(replay=replay)
 
-    def _check(self, targets: set[str]) -> None:
-        known = self._destinations()
-        unknown = sorted(targets.difference(known))
-        if unknown:
-            raise UnknownNameError(
-                f"nothing is delivered to {', '.join(unknown)}: the configuration has"
-                f" {', '.join(known)}. Send it to one of those: --to NAME"
-            )
 
-
-async def preview(letters: Letters, order: Order, *, now: int) -> Preview:
+async def preview(
+    letters: Letters, order: Order, *, now: int, destinations: Sequence[str] | None
+) -> Preview:
     """Look at what an order would send, as things stand now.
+
+    ``destinations`` are those in force; None where nobody knows them.
 
     Raises:
         BadOrderError: it cannot be meant.
@@ -188,7 +193,29 @@ async def preview(letters: Letters, order: Order, *, now: int) -> Preview:
         selection = msgspec.structs.replace(selection, events=tuple(events))
     heaps = await letters.heaps(selection, origin)
     page = await letters.page(selection, origin, limit=FIRST_MAX)
-    return Preview(selection=selection, heaps=tuple(heaps), first=page.items)
+    seen = Preview(selection=selection, heaps=tuple(heaps), first=page.items)
+    if destinations is not None:
+        _check(order.to, seen, destinations)
+    return seen
+
+
+def _check(to: str | None, seen: Preview, known: Sequence[str]) -> None:
+    targets = {to} if to else {heap.destination for heap in seen.heaps}
+    unknown = sorted(targets.difference(known))
+    if unknown:
+        raise UnknownNameError(
+            f"nothing is delivered to {', '.join(unknown)}: the configuration has"
+            f" {', '.join(known)}. Send it to one of those: --to NAME"
+        )
+
+
+def _over(order: Standing) -> str:
+    if order.state is ReplayState.CANCELLED:
+        return f"replay {order.number} has been called off before"
+    return (
+        f"replay {order.number} has made all its deliveries; to hold them:"
+        f" relay destinations pause {order.target}"
+    )
 
 
 def selection_of(order: Order, *, now: int) -> Selection:
