@@ -479,7 +479,8 @@ WHERE number > $1 AND number <= $2 AND first_seen < $3 AND run = ANY($5::bigint[
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $4))
   AND NOT EXISTS (
       SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+      WHERE e.run = receipts.run AND e.receipt = receipts.number
+        AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
@@ -494,7 +495,8 @@ WHERE c.number > $1 AND c.number <= $2
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
        OR EXISTS (
           SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-          WHERE e.run = c.run AND e.receipt = c.number)
+          WHERE e.run = c.run AND e.receipt = c.number
+            AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -507,7 +509,8 @@ WHERE c.number > $1 AND c.number <= $2
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
        OR EXISTS (
           SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-          WHERE e.run = c.run AND e.receipt = c.number)
+          WHERE e.run = c.run AND e.receipt = c.number
+            AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -560,7 +563,10 @@ DELETE FROM asks WHERE run = ANY($1::bigint[])
 DELETE FROM events
 WHERE number > $1 AND number <= $2 AND created_at < $3 AND run = ANY($5::bigint[])
   -- What a destination is behind with is still to become deliveries.
-  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
+  AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b
+      WHERE b.behind_from <= events.number
+        AND ',' || substr(events.routed, 2, length(events.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number

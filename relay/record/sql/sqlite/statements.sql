@@ -385,7 +385,8 @@ WHERE number > :after AND number <= :upto AND first_seen < :before
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= :died_since))
   AND NOT EXISTS (
       SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+      WHERE e.run = receipts.run AND e.receipt = receipts.number
+        AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
@@ -405,7 +406,10 @@ DELETE FROM events
 WHERE number > :after AND number <= :upto AND created_at < :before
   AND number < (SELECT MAX(number) FROM events)
   -- What a destination is behind with is still to become deliveries.
-  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
+  AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b
+      WHERE b.behind_from <= events.number
+        AND ',' || substr(events.routed, 2, length(events.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
