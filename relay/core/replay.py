@@ -174,16 +174,18 @@ class Resending(Protocol):
     async def resend(self, router: Router, /) -> Resent | None:
         """Take a step of the order that has waited longest; None where none is due.
 
+        Orders to destinations that the configuration does not have wait until it has them.
+
         Raises:
             StoreFullError: the store or its disk is at its limit.
             StoreBusyError: no commit in time.
         """
         ...
 
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """When the next step is due, wall microseconds, None when none is; and whether any order runs.
 
-        An order whose destination has no room is due when it has.
+        Of orders to destinations of the configuration; one whose destination has no room is due when it has.
 
         Raises:
             StoreBusyError: the store does not answer.

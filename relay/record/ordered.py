@@ -29,7 +29,7 @@ class OrderedStore(ABC):
         """Let other users of the store know that deliveries wait for these."""
 
     @abstractmethod
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
 
     async def order_replays(self, orders: Sequence[NewReplay], /) -> Sequence[int]:

@@ -66,7 +66,7 @@ class Replayer:
 
     async def _work(self) -> float:
         """Take a step if one is due; gives the seconds until it is worth looking again."""
-        due, runs = await self._store.next_resend()
+        due, runs = await self._store.next_resend(self._router())
         now = self._clock.now_us()
         if due is None or due > now:
             wait_s = POLL_S if due is None else (due - now) / 1e6

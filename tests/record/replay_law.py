@@ -5,6 +5,7 @@ The ledger is looked over after each test as after any other: every delivery tha
 
 import pytest
 
+from relay.core.audit import Entry
 from relay.core.delivery import Failed, Fault, Refused, State
 from relay.core.ports import Checkpoint
 from relay.core.replay import (
@@ -12,6 +13,7 @@ from relay.core.replay import (
     RATE_MAX,
     STEPS,
     UNTRIED_MAX,
+    ReplayState,
     Selection,
 )
 from relay.core.route import Router
@@ -56,7 +58,7 @@ class ReplayLaw:
         await die(harness, "run_1", "run_2")
         await order(harness)
         assert await work(harness) == 2
-        assert await harness.store.next_resend() == (None, False)
+        assert await harness.store.next_resend(EVERYWHERE) == (None, False)
         assert await harness.store.resend(EVERYWHERE) is None
         await order(harness)
         assert await work(harness) == 0
@@ -132,7 +134,7 @@ class ReplayLaw:
         await die(harness, *(f"run_{n}" for n in range(5)))
         await order(harness, most=3)
         assert await work(harness) == 3
-        assert await harness.store.next_resend() == (None, False)
+        assert await harness.store.next_resend(EVERYWHERE) == (None, False)
 
     async def test_it_may_go_to_another_destination(
         self, harness: StoreHarness
@@ -242,7 +244,7 @@ class ReplayLaw:
         await die(harness, *(f"run_{n}" for n in range(UNTRIED_MAX + 10)))
         await order(harness)
         assert await work(harness) == UNTRIED_MAX
-        assert await harness.store.next_resend() == (None, True)
+        assert await harness.store.next_resend(EVERYWHERE) == (None, True)
         assert await harness.store.resend(EVERYWHERE) is None
         waiting = await harness.claim(limit=10)
         await harness.settle(*waiting, outcome=NOT_NOW)
@@ -278,6 +280,37 @@ class ReplayLaw:
         harness.clock.advance(seconds=10)
         assert await work(harness) == 0
         assert len(await harness.claim()) == 1
+
+    async def test_nothing_is_made_for_who_is_not_in_the_configuration(
+        self, harness: StoreHarness
+    ) -> None:
+        """Nobody would deliver it. The order waits for it to come back, and others pass it by."""
+        await die(harness, "run_1")
+        await die(harness, "run_2", destination="orders")
+        await order(harness)
+        await order(harness, origin="orders")
+        only = Router(routes=[], destinations=["orders"])
+        assert await work(harness, router=only) == 1
+        assert await harness.store.next_resend(only) == (None, False)
+        assert await work(harness) == 1
+
+    async def test_who_is_forgotten_is_sent_nothing_again(
+        self, harness: StoreHarness
+    ) -> None:
+        """Or an order would go on making what can only die."""
+        await die(harness, *(f"run_{n}" for n in range(8)))
+        number = await order(harness, rate=4)
+        onward = await order(harness, target="orders", rate=4)
+        await step(harness)
+        entry = Entry(at=1, actor="me", verb="destinations forget", subject="lake")
+        assert await harness.store.abandon("lake", limit=10, entry=entry) == 1
+        [forgotten] = await harness.letters().orders(number)
+        assert forgotten.state is ReplayState.CANCELLED
+        assert await work(harness) == 7
+        told = await harness.rows("SELECT actor, verb, subject FROM audit")
+        assert ("me", "replay --cancel", str(number)) in [tuple(row) for row in told]
+        [other] = await harness.letters().orders(onward)
+        assert (other.state, other.created) == (ReplayState.DONE, 7)
 
     @pytest.mark.parametrize("point", ["before-commit", "after-commit"])
     async def test_an_order_survives_a_kill_and_does_nothing_twice(

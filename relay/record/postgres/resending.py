@@ -75,9 +75,12 @@ async def cancel(connection: Connection, sql: Sql, job: Cancel, *, now: int) -> 
     return True
 
 
-async def read_running(connection: Connection, sql: Sql) -> tuple[int | None, bool]:
+async def read_running(
+    connection: Connection, sql: Sql, router: Router
+) -> tuple[int | None, bool]:
     """When a step of an order is due, and whether there is any order under way."""
-    return next_of(map(tuple, await connection.fetch(sql["list_running"])))
+    rows = await connection.fetch(sql["list_running"], router.destinations)
+    return next_of(map(tuple, rows))
 
 
 async def resend(
@@ -90,7 +93,9 @@ async def resend(
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest, and that no other relay is at."""
-    due = await connection.fetchrow(sql["due_replay"], now, UNTRIED_MAX)
+    due = await connection.fetchrow(
+        sql["due_replay"], router.destinations, now, UNTRIED_MAX
+    )
     if due is None:
         return None
     replay = replay_of(tuple(due))

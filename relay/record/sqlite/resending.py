@@ -34,6 +34,7 @@ from relay.record.resending import (
     entry_of,
     name_of,
     new_columns,
+    next_of,
     replay_of,
     resent,
     routed,
@@ -42,7 +43,7 @@ from relay.record.sqlite.holding import write_entry
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import ask_many
 
-__all__ = ["cancel", "order", "resend", "selected"]
+__all__ = ["cancel", "order", "read_running", "resend", "selected"]
 
 Sql = Mapping[str, str]
 
@@ -85,6 +86,18 @@ def cancel(connection: sqlite3.Connection, sql: Sql, job: Cancel, *, now: int) -
     return True
 
 
+def read_running(
+    connection: sqlite3.Connection, sql: Sql, router: Router
+) -> tuple[int | None, bool]:
+    """When a step of an order is due, and whether there is any order under way."""
+    rows = connection.execute(sql["list_running"], (_targets(router),))
+    return next_of(rows.fetchall())
+
+
+def _targets(router: Router) -> str:
+    return json.dumps(router.destinations)
+
+
 def resend(
     connection: sqlite3.Connection,
     sql: Sql,
@@ -95,7 +108,9 @@ def resend(
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest."""
-    due = connection.execute(sql["due_replay"], (now, UNTRIED_MAX)).fetchone()
+    due = connection.execute(
+        sql["due_replay"], (_targets(router), now, UNTRIED_MAX)
+    ).fetchone()
     if due is None:
         return None
     replay = replay_of(due)
