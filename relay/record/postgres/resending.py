@@ -102,8 +102,11 @@ async def resend(
     if not name_of(replay.target, numbers.destinations):
         # Another relay has brought it.
         await numbers.load(connection)
-    found, reached, ends = await _look(connection, sql, numbers, replay)
-    held = await connection.fetch(sql["hold_runs"], [one.run for one in found])
+    reached, ends = await _reach(connection, sql, replay)
+    seen = await _look(connection, sql, numbers, replay, reached)
+    held = await connection.fetch(sql["hold_runs"], [one.run for one in seen])
+    # Another relay may have sent some of it between the look and the lock: what counts is what stands now.
+    found = await _look(connection, sql, numbers, replay, reached)
     ahead = stretch(
         replay,
         found,
@@ -143,18 +146,29 @@ async def _insert(
     )
 
 
-async def _look(
-    connection: Connection, sql: Sql, numbers: PostgresNumbers, replay: Replay
-) -> tuple[list[Candidate], int, bool]:
-    """What lies ahead, how far that goes, and whether anything comes after it."""
+async def _reach(
+    connection: Connection, sql: Sql, replay: Replay
+) -> tuple[int, bool]:
+    """How far is looked ahead, and whether nothing comes after that."""
     span = (replay.cursor, replay.upto, LOOK_ROWS)
-    selection = replay.selection
-    is_dead = selection.what == "dead"
-    if is_dead:
+    if replay.selection.what == "dead":
         looked = await connection.fetch(sql["look_at_dead"], replay.origin, *span)
     else:
         looked = await connection.fetch(sql["look_at_told"], *span)
     [(reached, rows)] = looked
+    return reached, rows < LOOK_ROWS
+
+
+async def _look(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    replay: Replay,
+    reached: int,
+) -> list[Candidate]:
+    """What lies ahead."""
+    selection = replay.selection
+    is_dead = selection.what == "dead"
     chose: dict[str, Any] = chosen(selection, numbers.sources)
     found = await connection.fetch(
         sql["next_dead" if is_dead else "next_told"],
@@ -172,7 +186,7 @@ async def _look(
         *([] if is_dead else [selection.what == "missing"]),
         batch_of(replay),
     )
-    return candidates(map(tuple, found)), reached, rows < LOOK_ROWS
+    return candidates(map(tuple, found))
 
 
 async def _routed(
