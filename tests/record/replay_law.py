@@ -7,14 +7,18 @@ import pytest
 
 from relay.core.audit import Entry
 from relay.core.delivery import Failed, Fault, Refused, State
+from relay.core.errors import InternalError
 from relay.core.ports import Checkpoint
 from relay.core.replay import (
     BATCH_MAX,
     RATE_MAX,
+    RUNNING_MAX,
     STEPS,
     UNTRIED_MAX,
+    NewReplay,
     ReplayState,
     Selection,
+    TooManyRunningError,
 )
 from relay.core.route import Router
 from tests.record.harness import StoreHarness
@@ -268,6 +272,46 @@ class ReplayLaw:
             seen += [(await step(harness)).replay, (await step(harness)).replay]
             harness.clock.advance(seconds=1)
         assert sorted(seen[:2]) == sorted(seen[2:]) == [first, second]
+
+    async def test_who_cannot_be_worked_at_is_passed_by(
+        self, harness: StoreHarness
+    ) -> None:
+        """Until it is its turn once more."""
+        await die(harness, "run_1")
+        await order(harness, Selection(outcome="of another version"))
+        harness.clock.advance(seconds=1)
+        await order(harness)
+        with pytest.raises(InternalError):
+            await harness.store.resend(EVERYWHERE)
+        until = harness.clock.now_us() + 5_000_000
+        await harness.store.postpone_replay(EVERYWHERE, until=until)
+        assert (await step(harness)).made == 1
+        assert await harness.store.next_resend(EVERYWHERE) == (until, True)
+        await harness.store.postpone_replay(EVERYWHERE, until=0)
+        assert await harness.store.next_resend(EVERYWHERE) == (until, True)
+
+    async def test_there_are_no_more_orders_than_can_be_looked_at(
+        self, harness: StoreHarness
+    ) -> None:
+        """Those who would be too many are not written, and neither is a part of them."""
+        number = await order(harness)
+        one = NewReplay(
+            by="somebody",
+            origin="lake",
+            target="lake",
+            selection=Selection(),
+            expected=0,
+            after=0,
+            upto=0,
+        )
+        await harness.store.order_replays([one] * (RUNNING_MAX - 2))
+        with pytest.raises(TooManyRunningError, match="99 replays are under way"):
+            await harness.store.order_replays([one, one])
+        await harness.store.order_replays([one])
+        with pytest.raises(TooManyRunningError):
+            await harness.store.order_replays([one])
+        assert await harness.store.cancel_replay(number, by="somebody")
+        await harness.store.order_replays([one])
 
     async def test_an_order_may_be_called_off(self, harness: StoreHarness) -> None:
         """What it has made is delivered all the same."""

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from relay.core.deadletter import UnknownNameError
 from relay.core.errors import RelayError
+from relay.core.replay import TooManyRunningError
 from relay.operate.actions.replaying import (
     BadOrderError,
     NotRunningError,
@@ -71,6 +72,8 @@ async def _answered(work: Callable[[], Awaitable[msgspec.Struct]]) -> web.Respon
         return problem(HTTPStatus.NOT_FOUND, "unknown-name", str(error))
     except NotRunningError as error:
         return problem(HTTPStatus.CONFLICT, "replay-not-running", str(error))
+    except TooManyRunningError as error:
+        return problem(HTTPStatus.CONFLICT, "too-many-replays", str(error))
     except RelayError as error:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", str(error))
     return web.Response(

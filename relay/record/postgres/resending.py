@@ -10,18 +10,20 @@ from typing import Any
 
 from relay.core.replay import (
     LOOK_ROWS,
+    RUNNING_MAX,
     UNTRIED_MAX,
     Candidate,
     NewReplay,
     Replay,
     Resent,
+    TooManyRunningError,
     batch_of,
     bounded,
     stretch,
 )
 from relay.core.route import Router
 from relay.record.accounts import Accounts
-from relay.record.jobs import Cancel
+from relay.record.jobs import Cancel, Postpone
 from relay.record.postgres.connection import Connection
 from relay.record.postgres.holding import write_entry
 from relay.record.postgres.numbers import PostgresNumbers
@@ -41,7 +43,7 @@ from relay.record.resending import (
     routed,
 )
 
-__all__ = ["cancel", "order", "read_running", "resend"]
+__all__ = ["cancel", "order", "postpone", "read_running", "resend"]
 
 Sql = Mapping[str, str]
 
@@ -53,8 +55,12 @@ async def order(
     replays: Sequence[NewReplay],
     *,
     now: int,
-) -> Sequence[int]:
-    """Write orders down."""
+) -> Sequence[int] | TooManyRunningError:
+    """Write orders down, or say that there are too many."""
+    running = await connection.fetchval(sql["count_running"])
+    if running + len(replays) > RUNNING_MAX:
+        # Given and not raised: those who are in the same group are not meant.
+        return TooManyRunningError(running)
     found = [
         await connection.fetchval(
             sql["insert_replay"], *new_columns(one, numbers.destinations, now)
@@ -83,6 +89,23 @@ async def read_running(
     return next_of(map(tuple, rows))
 
 
+async def postpone(
+    connection: Connection, sql: Sql, job: Postpone, *, now: int
+) -> None:
+    """Let the order wait whose step is due."""
+    due = await _due(connection, sql, job.router, now)
+    if due is not None:
+        await connection.execute(sql["postpone_replay"], job.until, due[0])
+
+
+async def _due(
+    connection: Connection, sql: Sql, router: Router, now: int
+) -> tuple[Any, ...] | None:
+    values = (router.destinations, now, UNTRIED_MAX)
+    found = await connection.fetchrow(sql["due_replay"], *values)
+    return None if found is None else tuple(found)
+
+
 async def resend(
     connection: Connection,
     sql: Sql,
@@ -93,12 +116,10 @@ async def resend(
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest, and that no other relay is at."""
-    due = await connection.fetchrow(
-        sql["due_replay"], router.destinations, now, UNTRIED_MAX
-    )
+    due = await _due(connection, sql, router, now)
     if due is None:
         return None
-    replay = replay_of(tuple(due))
+    replay = replay_of(due)
     if not name_of(replay.target, numbers.destinations):
         # Another relay has brought it.
         await numbers.load(connection)
@@ -146,9 +167,7 @@ async def _insert(
     )
 
 
-async def _reach(
-    connection: Connection, sql: Sql, replay: Replay
-) -> tuple[int, bool]:
+async def _reach(connection: Connection, sql: Sql, replay: Replay) -> tuple[int, bool]:
     """How far is looked ahead, and whether nothing comes after that."""
     span = (replay.cursor, replay.upto, LOOK_ROWS)
     if replay.selection.what == "dead":

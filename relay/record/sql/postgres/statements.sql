@@ -745,6 +745,9 @@ INSERT INTO replays (created_at, ordered_by, origin, target, selection, rate, mo
                      due_at)
 VALUES ($1::bigint, $2::text, $3::int, $4::int, $5::text, $6::int, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint) RETURNING number
 
+-- name: count_running
+SELECT COUNT(*) FROM replays WHERE state = 0
+
 -- name: trim_replays
 -- Those that are over, but for the newest.
 DELETE FROM replays WHERE number IN (
@@ -848,6 +851,9 @@ SELECT k.number, k.event, k.run, k.target, 1 + COALESCE((
        (SELECT r.source FROM runs AS r WHERE r.number = k.run)
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[])
     AS k (number, event, run, target, epoch, now, replay)
+
+-- name: postpone_replay
+UPDATE replays SET due_at = $1::bigint WHERE number = $2::bigint
 
 -- name: advance_replay
 UPDATE replays SET cursor = $1::bigint, due_at = $2::bigint, created = created + $3::bigint, expired = expired + $4::bigint,

@@ -581,6 +581,9 @@ INSERT INTO replays (created_at, ordered_by, origin, target, selection, rate, mo
                      due_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number
 
+-- name: count_running
+SELECT COUNT(*) FROM replays WHERE state = 0
+
 -- name: trim_replays
 -- Those that are over, but for the newest.
 DELETE FROM replays WHERE number IN (
@@ -682,6 +685,9 @@ INSERT INTO deliveries (number, event, run, destination, generation, epoch, stat
 SELECT :number, :event, :run, :target, COALESCE(MAX(generation), 0) + 1, :epoch, 0, :now, :now, :replay,
        1, (SELECT r.source FROM runs AS r WHERE r.number = :run)
 FROM deliveries WHERE event = :event AND destination = :target
+
+-- name: postpone_replay
+UPDATE replays SET due_at = ? WHERE number = ?
 
 -- name: advance_replay
 UPDATE replays SET cursor = ?, due_at = ?, created = created + ?, expired = expired + ?,
