@@ -26,6 +26,8 @@ from relay.operate.api.problems import problem
 __all__ = ["PATH", "Nothing", "Replays", "cancel_path"]
 
 PATH: Final = "/api/v1/replays"
+#: As many ids as an order may name, each as long as a `client_ref` may be, have room in it.
+BODY_BYTES_MAX: Final = 1024 * 1024
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +53,7 @@ class Replays:
         ]
 
     async def _order(self, request: web.Request) -> web.StreamResponse:
-        order = await read_order(request, Order)
+        order = await read_order(request, Order, most=BODY_BYTES_MAX)
         if not isinstance(order, Order):
             return order
         by = caller(request)
