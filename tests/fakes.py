@@ -69,6 +69,9 @@ class NullMetrics:
     def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
         pass
 
+    def drop(self, name: MetricName, /, **labels: str) -> None:
+        pass
+
 
 class RecordingMetrics:
     """Keeps everything, by name, and counters by their labels' values as well."""
@@ -88,6 +91,12 @@ class RecordingMetrics:
 
     def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
         self.gauges[name, *labels.values()] = value
+
+    def drop(self, name: MetricName, /, **labels: str) -> None:
+        """Whatever has these labels' values, which are the first ones."""
+        values = (name, *labels.values())
+        for key in [key for key in self.gauges if key[: len(values)] == values]:
+            del self.gauges[key]
 
 
 class ScriptedCheckpoints:

@@ -264,6 +264,10 @@ class Metrics(Protocol):
         """Set a gauge."""
         ...
 
+    def drop(self, name: MetricName, /, **labels: str) -> None:
+        """Take away what a gauge has with these labels: what they name is not there any more."""
+        ...
+
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished commit made of a receipt."""

@@ -162,6 +162,14 @@ class PrometheusMetrics(Collector):
         """See :class:`relay.core.ports.Metrics`."""
         self._gauges[name, *labels.values()] = value
 
+    def drop(self, name: MetricName, /, **labels: str) -> None:
+        """See :class:`relay.core.ports.Metrics`."""
+        places = DEFINITIONS[name].labels
+        wanted = labels.items()
+        for key in [key for key in self._gauges if key[0] == name]:
+            if wanted <= dict(zip(places, key[1:], strict=True)).items():
+                del self._gauges[key]
+
     def exposition(self) -> bytes:
         """Everything, in Prometheus's text format."""
         return generate_latest(self._registry)
