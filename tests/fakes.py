@@ -66,10 +66,7 @@ class NullMetrics:
     def observe(self, name: MetricName, value: float, /, **labels: str) -> None:
         pass
 
-    def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
-        pass
-
-    def drop(self, name: MetricName, /, **labels: str) -> None:
+    def gauge(self, name: MetricName, value: float | None, /, **labels: str) -> None:
         pass
 
 
@@ -89,14 +86,12 @@ class RecordingMetrics:
         del labels  # only counters and gauges are told apart
         self.observations[name].append(value)
 
-    def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
-        self.gauges[name, *labels.values()] = value
-
-    def drop(self, name: MetricName, /, **labels: str) -> None:
-        """Whatever has these labels' values, which are the first ones."""
-        values = (name, *labels.values())
-        for key in [key for key in self.gauges if key[: len(values)] == values]:
-            del self.gauges[key]
+    def gauge(self, name: MetricName, value: float | None, /, **labels: str) -> None:
+        key = (name, *labels.values())
+        if value is None:
+            self.gauges.pop(key, None)
+        else:
+            self.gauges[key] = value
 
 
 class ScriptedCheckpoints:

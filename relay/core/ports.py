@@ -260,12 +260,8 @@ class Metrics(Protocol):
         """Add one observation to a histogram."""
         ...
 
-    def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
-        """Set a gauge."""
-        ...
-
-    def drop(self, name: MetricName, /, **labels: str) -> None:
-        """Take away what a gauge has with these labels: what they name is not there any more."""
+    def gauge(self, name: MetricName, value: float | None, /, **labels: str) -> None:
+        """Set a gauge; None takes it away, because what it spoke of is gone."""
         ...
 
 

@@ -39,12 +39,6 @@ log: Final = structlog.stdlib.get_logger(__name__)
 _AWAY: Final = (StoreBusyError, StoreFullError)
 #: What each hold is in the metrics.
 STATES: Final = ("active", "paused", "disabled")
-#: What is measured of each destination here.
-GAUGES: Final = (
-    "runflow_relay_destination_state",
-    "runflow_relay_destination_failing_since_seconds",
-    "runflow_relay_destination_behind",
-)
 #: Commits that fill one destination between two looks.
 FILLS: Final = 16
 
@@ -89,8 +83,10 @@ class Warden:
         """Look after these destinations from now on."""
         for name in self._policies.keys() - policies.keys():
             self._health.pop(name, None)
-            for gauge in GAUGES:
-                self._metrics.drop(gauge, destination=name)
+            # What was measured last would stand for ever.
+            self._set_gauges(
+                name, states=dict.fromkeys(STATES), failing_since_s=None, behind=None
+            )
         self._policies = policies
 
     @property
@@ -299,20 +295,35 @@ class Warden:
     def _metrics_of(self, found: Mapping[str, Condition]) -> None:
         for name in self._policies:
             condition = found.get(name, Condition(name=name, kind=""))
-            state = condition.hold.kind if condition.hold else "active"
-            for one in STATES:
-                self._metrics.gauge(
-                    "runflow_relay_destination_state",
-                    one == state,
-                    destination=name,
-                    outcome=one,
-                )
             since = self._health.get(name, Health()).failing_since
+            state = condition.hold.kind if condition.hold else "active"
+            self._set_gauges(
+                name,
+                states={one: one == state for one in STATES},
+                failing_since_s=(since or 0) / 1e6,
+                behind=condition.behind,
+            )
+
+    def _set_gauges(
+        self,
+        name: str,
+        *,
+        states: Mapping[str, bool | None],
+        failing_since_s: float | None,
+        behind: int | None,
+    ) -> None:
+        for state, value in states.items():
             self._metrics.gauge(
-                "runflow_relay_destination_failing_since_seconds",
-                (since or 0) / 1e6,
+                "runflow_relay_destination_state",
+                value,
                 destination=name,
+                outcome=state,
             )
-            self._metrics.gauge(
-                "runflow_relay_destination_behind", condition.behind, destination=name
-            )
+        self._metrics.gauge(
+            "runflow_relay_destination_failing_since_seconds",
+            failing_since_s,
+            destination=name,
+        )
+        self._metrics.gauge(
+            "runflow_relay_destination_behind", behind, destination=name
+        )

@@ -56,8 +56,10 @@ def test_a_gauge_of_what_is_gone_is_told_no_more() -> None:
                 "runflow_relay_destination_state", 1, destination=name, outcome=state
             )
         metrics.gauge("runflow_relay_destination_up", 1, destination=name)
-    metrics.drop("runflow_relay_destination_state", destination="lake")
-    metrics.drop("runflow_relay_destination_behind", destination="lake")
+    for state in ("active", "paused", "disabled"):
+        metrics.gauge(
+            "runflow_relay_destination_state", None, destination="lake", outcome=state
+        )
     told = metrics.exposition().decode().splitlines()
     assert [line for line in told if not line.startswith("#")] == [
         'runflow_relay_destination_up{destination="lake"} 1.0',
