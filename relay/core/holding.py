@@ -73,6 +73,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     #: Since when nothing but failures; None where something works. Wall microseconds.
     failing_since: int | None
+    #: The last failure since then; None where none was heard.
+    failed_at: int | None = None
     #: When something last worked; None where this process does not know.
     worked_at: int | None = None
 
@@ -84,6 +86,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     hold: Hold | None = None
     failing_since: int | None = None
+    failed_at: int | None = None
     worked_at: int | None = None
     #: The first event that no delivery was made of, where there were too many.
     behind_from: int | None = None
@@ -143,6 +146,7 @@ class Posts(Protocol):
         Gives whether there may be more of them. When there are none it is not behind any more.
 
         Raises:
+            StoreFullError: some are to be made, and the store or its disk is at its limit.
             StoreBusyError: not now.
         """
         ...

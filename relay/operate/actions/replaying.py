@@ -248,7 +248,7 @@ def selection_of(order: Order, *, now: int) -> Selection:
         outcome=order.outcome,
         since=since or 0,
         # The moment itself is still meant.
-        until=min(now + 1, until or now + 1),
+        until=now + 1 if until is None else min(now + 1, until),
         wanted=order.wanted,
     )
 

@@ -111,8 +111,13 @@ class PostgresStore(GroupedStore):
     async def fill(self, destination: str, /, *, limit: int) -> bool:
         """See :class:`relay.core.holding.Posts`."""
         thread, writer = self._opened()
-        now = self._clock.now_us()
-        work = partial(writer.backlog.fill, name=destination, limit=limit, now=now)
+        work = partial(
+            writer.backlog.fill,
+            name=destination,
+            limit=limit,
+            now=self._clock.now_us(),
+            full=self._full,
+        )
         return await thread.run(writer.apart(work))
 
     async def conditions(self) -> Sequence[Condition]:

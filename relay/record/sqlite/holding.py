@@ -107,7 +107,12 @@ def _call_off(
 def _remember(connection: sqlite3.Connection, sql: Sql, notes: Sequence[Note]) -> None:
     """Keep how tries go."""
     for note in notes:
-        values = (note.failing_since, note.worked_at, note.destination)
+        values = (
+            note.failing_since,
+            note.failed_at,
+            note.worked_at,
+            note.destination,
+        )
         connection.execute(sql["note_condition"], values)
 
 

@@ -191,6 +191,7 @@ class Writer:
 
     def fill(self, destination: str, limit: int, now: int) -> bool:
         """Make some of the deliveries that a destination is behind with."""
+        full = self._is_full()
         return self._apart(
             lambda: fill(
                 self._db,
@@ -199,6 +200,7 @@ class Writer:
                 destination,
                 limit=limit,
                 now=now,
+                full=full,
                 write=self._write_counters,
             )
         )

@@ -479,7 +479,8 @@ WHERE number > $1 AND number <= $2 AND first_seen < $3 AND run = ANY($5::bigint[
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $4))
   AND NOT EXISTS (
       SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+      WHERE e.run = receipts.run AND e.receipt = receipts.number
+        AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
@@ -494,7 +495,8 @@ WHERE c.number > $1 AND c.number <= $2
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
        OR EXISTS (
           SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-          WHERE e.run = c.run AND e.receipt = c.number)
+          WHERE e.run = c.run AND e.receipt = c.number
+            AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -507,7 +509,8 @@ WHERE c.number > $1 AND c.number <= $2
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
        OR EXISTS (
           SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-          WHERE e.run = c.run AND e.receipt = c.number)
+          WHERE e.run = c.run AND e.receipt = c.number
+            AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -560,7 +563,10 @@ DELETE FROM asks WHERE run = ANY($1::bigint[])
 DELETE FROM events
 WHERE number > $1 AND number <= $2 AND created_at < $3 AND run = ANY($5::bigint[])
   -- What a destination is behind with is still to become deliveries.
-  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
+  AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b
+      WHERE b.behind_from <= events.number
+        AND ',' || substr(events.routed, 2, length(events.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
@@ -978,7 +984,7 @@ UPDATE destinations SET hold = $2::text, hold_reason = $3, hold_by = $4, held_si
 WHERE number = $1
 
 -- name: note_condition
-UPDATE destinations SET failing_since = $2, worked_at = greatest($3::bigint, worked_at) WHERE name = $1
+UPDATE destinations SET failing_since = $2, failed_at = $3, worked_at = greatest($4::bigint, worked_at) WHERE name = $1
 
 -- name: fall_behind
 -- From the next event on. Nobody else is between taking a number and committing what has it.
@@ -1018,7 +1024,7 @@ FROM given_up WHERE deliveries.number = given_up.number
 RETURNING deliveries.number
 
 -- name: read_conditions
-SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,
+SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.failed_at, d.worked_at, d.behind_from,
        COALESCE(SUM(c.created), 0)::bigint, COALESCE(SUM(c.delivered), 0)::bigint,
        COALESCE(SUM(c.pending), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint, COALESCE(SUM(c.dead), 0)::bigint,
        COALESCE(SUM(c.discarded), 0)::bigint

@@ -385,7 +385,8 @@ WHERE number > :after AND number <= :upto AND first_seen < :before
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= :died_since))
   AND NOT EXISTS (
       SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+      WHERE e.run = receipts.run AND e.receipt = receipts.number
+        AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
@@ -405,7 +406,10 @@ DELETE FROM events
 WHERE number > :after AND number <= :upto AND created_at < :before
   AND number < (SELECT MAX(number) FROM events)
   -- What a destination is behind with is still to become deliveries.
-  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
+  AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b
+      WHERE b.behind_from <= events.number
+        AND ',' || substr(events.routed, 2, length(events.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
@@ -812,7 +816,7 @@ UPDATE destinations SET hold = :hold, hold_reason = :reason, hold_by = :by, held
 WHERE number = :number
 
 -- name: note_condition
-UPDATE destinations SET failing_since = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
+UPDATE destinations SET failing_since = ?, failed_at = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
 
 -- name: fall_behind
 UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL
@@ -841,7 +845,7 @@ WHERE number IN (
 RETURNING number
 
 -- name: read_conditions
-SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,
+SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.failed_at, d.worked_at, d.behind_from,
        COALESCE(SUM(c.created), 0), COALESCE(SUM(c.delivered), 0), COALESCE(SUM(c.pending), 0),
        COALESCE(SUM(c.held), 0), COALESCE(SUM(c.dead), 0), COALESCE(SUM(c.discarded), 0)
 FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
