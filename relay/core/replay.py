@@ -141,7 +141,8 @@ class Candidate(msgspec.Struct, frozen=True):
     run: int
     #: Bytes of the callback that the event is built from; None where that is gone.
     size: int | None
-    #: Whether it is on its way to the target already, or this order has sent it.
+    #: Whether it is on its way to the target already, or this order has sent it, or the target is behind from
+    #: there on: earlier events are to come first.
     stands: bool
 
 

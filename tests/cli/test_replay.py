@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import structlog
 
+from relay.app.alone import store_alone
 from relay.cli.orders import posted
 from relay.core.deadletter import IDS_MAX, Letters
 from relay.core.errors import MisconfiguredError
-from relay.core.replay import Selection
+from relay.core.replay import RUNNING_MAX, NewReplay, Selection
 from relay.operate.actions.replaying import Order
 from relay.operate.api.replays import PATH
 from relay.operate.socket import socket_of
@@ -258,6 +259,30 @@ def test_a_new_destination_is_filled_with_what_it_never_had(ground: Ground) -> N
     assert ground.balances()
 
 
+def test_what_a_destination_has_not_come_to_yet_is_said_first(ground: Ground) -> None:
+    ground.more = "  - {name: late, kind: file, path: late.jsonl}\n"
+    ground.die(1)
+    asyncio.run(_fall_behind(ground, "late"))
+    ground.die(2)
+    said = ground.type("replay", "--to", "late", "--dry-run")
+    assert "1 left out: the destination is behind" in said.out
+    assert "1 would be sent to late" in said.out
+    found = ground.document("replay", "--to", "late", "--dry-run")
+    assert (found["found"], found["behind"], found["sendable"]) == (2, 1, 1)
+
+
+def test_there_may_be_too_many_orders(ground: Ground) -> None:
+    """Whether a relay runs makes no difference."""
+    ground.die(1)
+    asyncio.run(_fill_up(ground))
+    with ground.served():
+        served = ground.type("replay", "--yes")
+    alone = ground.type("replay", "--yes")
+    for said in (served, alone):
+        assert said.code == 1
+        assert "100 replays are under way, and no more than 100 may be" in said.err
+
+
 def test_who_fails_again_is_said(ground: Ground) -> None:
     """The command ends when each has had its try; what follows is in the status."""
 
@@ -270,6 +295,27 @@ def test_who_fails_again_is_said(ground: Ground) -> None:
         said = ground.type("replay", "--yes")
     assert said.code == 3
     assert "1 failed again and are tried on: relay replay --status 1" in said.out
+
+
+async def _fall_behind(ground: Ground, name: str) -> None:
+    async with store_alone(await asyncio.to_thread(ground.settings)) as store:
+        assert await store.fall_behind(name)
+
+
+async def _fill_up(ground: Ground) -> None:
+    """As many orders as there may be, to a destination that the relay has lost."""
+    part = NewReplay(
+        by="somebody",
+        origin="orders",
+        target="lost",
+        selection=Selection(),
+        expected=0,
+        after=0,
+        upto=0,
+    )
+    async with store_alone(await asyncio.to_thread(ground.settings)) as store:
+        await store.register([("lost", "file")])
+        await store.order_replays([part] * RUNNING_MAX)
 
 
 async def _ordered(ground: Ground, names: Sequence[str]) -> str:

@@ -89,7 +89,7 @@ async def test_in_the_database_every_statement_goes_by_an_index(
 @pytest.mark.parametrize(
     "name,given",
     [
-        ("sum_told", "'lake', 1, NULL, NULL, 0, 9, NULL, TRUE"),
+        ("sum_told", "'lake', 1, NULL, NULL, 0, 9, NULL, TRUE, NULL"),
         ("list_told", "'lake', 1, NULL, NULL, 0, 9, NULL, TRUE, 9"),
         ("next_told", "1, 1, 1, 0, 9, NULL, NULL, 0, 9, NULL, TRUE, 9"),
     ],

@@ -87,6 +87,16 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
         """Of these, those that cannot be built any more."""
         return sum(heap.expired for heap in self.heaps)
 
+    @property
+    def behind(self) -> int:
+        """Of these, those that come after what their destination is behind with, and are left out."""
+        return sum(heap.behind for heap in self.heaps)
+
+    @property
+    def sendable(self) -> int:
+        """How many are left."""
+        return self.found - self.expired - self.behind
+
 
 class Ordered(msgspec.Struct, frozen=True, kw_only=True):
     """What was ordered: a number for each destination."""
@@ -186,7 +196,7 @@ async def preview(letters: Letters, order: Order, *, now: int) -> Preview:
     if order.wanted:
         events = await letters.resolve(order.wanted, order.source)
         selection = msgspec.structs.replace(selection, events=tuple(events))
-    heaps = await letters.heaps(selection, origin)
+    heaps = await letters.heaps(selection, origin, target=order.to)
     page = await letters.page(selection, origin, limit=FIRST_MAX)
     return Preview(selection=selection, heaps=tuple(heaps), first=page.items)
 

@@ -797,10 +797,11 @@ SELECT COALESCE(MAX(number), 0), COUNT(*) FROM (
 
 -- name: next_dead
 -- Dead letters that nobody has sent again, in their order; the size of what their event is built from, null where
--- that is gone, and whether the event is on its way already.
+-- that is gone, and whether the event is on its way already, or later than what its target has come to.
 SELECT d.number, d.event, d.run, octet_length(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = d.event AND o.destination = $1::int AND (o.state IN (0, 2) OR o.replay = $2::bigint))
+    OR d.event >= COALESCE((SELECT b.behind_from FROM destinations AS b WHERE b.number = $1::int), 9223372036854775807)
 FROM deliveries AS d
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = d.run
@@ -822,6 +823,7 @@ ORDER BY d.number LIMIT $12::bigint
 SELECT e.number, e.number, e.run, octet_length(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = e.number AND o.destination = $1::int AND (o.state IN (0, 2) OR o.replay = $2::bigint))
+    OR e.number >= COALESCE((SELECT b.behind_from FROM destinations AS b WHERE b.number = $1::int), 9223372036854775807)
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
@@ -902,12 +904,14 @@ WHERE d.state = 3 AND (d.settled_at, d.number) < ($1::bigint, $2::bigint)
 ORDER BY d.settled_at DESC, d.number DESC LIMIT $10::bigint
 
 -- name: sum_dead
+-- And how many of them are later than what the one that they would go to has come to.
 SELECT n.name, d.reason, COUNT(*), COUNT(*) FILTER (WHERE c.body IS NULL), MIN(d.settled_at), MAX(d.settled_at), MIN(d.number),
-       MAX(d.number)
+       MAX(d.number), COUNT(*) FILTER (WHERE c.body IS NOT NULL AND d.event >= COALESCE(b.behind_from, 9223372036854775807))
 FROM deliveries AS d
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = d.run
 JOIN destinations AS n ON n.number = d.destination
+LEFT JOIN destinations AS b ON b.number = COALESCE($8::int, d.destination)
 LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3
   AND ($1::int IS NULL OR d.destination = $1::int)
@@ -943,7 +947,8 @@ ORDER BY e.number LIMIT $9::bigint
 
 -- name: sum_told
 SELECT $1::text, NULL, COUNT(*), COUNT(*) FILTER (WHERE c.body IS NULL), MIN(e.created_at), MAX(e.created_at), MIN(e.number),
-       MAX(e.number)
+       MAX(e.number), COUNT(*) FILTER (WHERE c.body IS NOT NULL AND e.number >= COALESCE((
+           SELECT b.behind_from FROM destinations AS b WHERE b.number = COALESCE($9::int, $2::int)), 9223372036854775807))
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt

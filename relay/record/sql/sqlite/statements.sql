@@ -632,10 +632,11 @@ SELECT COALESCE(MAX(number), 0), COUNT(*) FROM (
 
 -- name: next_dead
 -- Dead letters that nobody has sent again, in their order; the size of what their event is built from, null where
--- that is gone, and whether the event is on its way already.
+-- that is gone, and whether the event is on its way already, or later than what its target has come to.
 SELECT d.number, d.event, d.run, LENGTH(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = d.event AND o.destination = :target AND (o.state IN (0, 2) OR o.replay = :replay))
+    OR d.event >= COALESCE((SELECT b.behind_from FROM destinations AS b WHERE b.number = :target), 9223372036854775807)
 FROM deliveries AS d INDEXED BY deliveries_dead
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = d.run
@@ -657,6 +658,7 @@ ORDER BY d.number LIMIT :limit
 SELECT e.number, e.number, e.run, LENGTH(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = e.number AND o.destination = :target AND (o.state IN (0, 2) OR o.replay = :replay))
+    OR e.number >= COALESCE((SELECT b.behind_from FROM destinations AS b WHERE b.number = :target), 9223372036854775807)
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
@@ -734,12 +736,14 @@ WHERE d.state = 3 AND (d.settled_at, d.number) < (:at, :before)
 ORDER BY d.settled_at DESC, d.number DESC LIMIT :limit
 
 -- name: sum_dead
+-- And how many of them are later than what the one that they would go to has come to.
 SELECT n.name, d.reason, COUNT(*), SUM(c.body IS NULL), MIN(d.settled_at), MAX(d.settled_at), MIN(d.number),
-       MAX(d.number)
+       MAX(d.number), SUM(c.body IS NOT NULL AND d.event >= COALESCE(b.behind_from, 9223372036854775807))
 FROM deliveries AS d INDEXED BY deliveries_dead
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = d.run
 JOIN destinations AS n ON n.number = d.destination
+LEFT JOIN destinations AS b ON b.number = COALESCE(:target, d.destination)
 LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3
   AND (:origin IS NULL OR d.destination = :origin)
@@ -775,7 +779,8 @@ ORDER BY e.number LIMIT :limit
 
 -- name: sum_told
 SELECT :named, NULL, COUNT(*), SUM(c.body IS NULL), MIN(e.created_at), MAX(e.created_at), MIN(e.number),
-       MAX(e.number)
+       MAX(e.number), SUM(c.body IS NOT NULL AND e.number >= COALESCE((
+           SELECT b.behind_from FROM destinations AS b WHERE b.number = COALESCE(:target, :origin)), 9223372036854775807))
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
