@@ -29,6 +29,7 @@ __all__ = [
     "Keep",
     "Learn",
     "Order",
+    "Postpone",
     "Record",
     "Register",
     "Remember",
@@ -133,6 +134,13 @@ class Resend(msgspec.Struct, frozen=True):
     router: Router
 
 
+class Postpone(msgspec.Struct, frozen=True):
+    """Let the order whose step is due wait."""
+
+    router: Router
+    until: int
+
+
 class Alter(msgspec.Struct, frozen=True):
     """Hold a destination, or end that."""
 
@@ -170,6 +178,7 @@ Job = (
     | Order
     | Cancel
     | Resend
+    | Postpone
     | HoldingJob
 )
 

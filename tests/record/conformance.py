@@ -22,6 +22,7 @@ from tests.record.quarantine_law import QuarantineLaw
 from tests.record.queues_law import QueuesLaw
 from tests.record.release_law import ReleaseLaw
 from tests.record.replay_law import ReplayLaw
+from tests.record.resending_law import ResendingLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
 from tests.record.sweep_law import SweepLaw
@@ -45,6 +46,7 @@ class StoreLaw(
     CommitLaw,
     RetentionLaw,
     ReplayLaw,
+    ResendingLaw,
     QuarantineLaw,
     LettersLaw,
 ):

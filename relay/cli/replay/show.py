@@ -80,17 +80,25 @@ def show_preview(
 
 
 def _sentences(order: Order, seen: Preview) -> Iterator[str]:
-    sendable = seen.found - seen.expired
     if seen.expired:
         yield (
             f"{seen.expired:,} cannot be sent any more: the callback that they are built from has"
             " been forgotten (`retention.payloads`, `retention.dead_letters`)."
         )
-    if not sendable:
+    if seen.behind:
+        yield (
+            f"{seen.behind:,} left out: the destination is behind, and has not come to them yet. What routes"
+            " took there comes by itself; look again when it has caught up (relay destinations)."
+        )
+    if not seen.sendable:
         yield "There is nothing left to send."
         return
     made = _made(order, seen)
-    bound = "" if made == sendable else f" (of {sendable:,}: --limit {order.limit})"
+    bound = (
+        ""
+        if made == seen.sendable
+        else f" (of {seen.sendable:,}: --limit {order.limit})"
+    )
     yield f"{made:,} would be sent {_where(order, seen)}, {order.rate:,} a second{bound}."
     if order.what == "missing":
         yield "Routes decide which of them: only what they take there now is sent."
@@ -100,7 +108,7 @@ def _made(order: Order, seen: Preview) -> int:
     """How many are sent, where each destination has at most so many of them."""
     each: Counter[str] = Counter()
     for heap in seen.heaps:
-        each[heap.destination] += heap.count - heap.expired
+        each[heap.destination] += heap.count - heap.expired - heap.behind
     return sum(
         count if order.limit is None else min(order.limit, count)
         for count in each.values()
@@ -143,7 +151,8 @@ def preview_document(
         "to": order.to,
         "found": seen.found,
         "forgotten": seen.expired,
-        "sendable": seen.found - seen.expired,
+        "behind": seen.behind,
+        "sendable": seen.sendable,
         "hindered": _hindered_documents(closed),
         "groups": [
             {
@@ -300,7 +309,10 @@ def _left_out(order: Standing) -> Iterator[str]:
             order.expired,
             "cannot be built any more: their callbacks have been forgotten",
         ),
-        (order.standing, "are on their way already"),
+        (
+            order.standing,
+            "are on their way already, or the destination is behind and has not come to them yet",
+        ),
         (order.unrouted, "are not taken there by any route"),
     ):
         if count:

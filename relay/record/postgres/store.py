@@ -14,6 +14,7 @@ from relay.core.errors import RelayError, StoreBusyError, StoreFailedError
 from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
 from relay.core.retention import PassStep, Progress
+from relay.core.route import Router
 from relay.record.grouped import GroupedStore, Limits
 from relay.record.jobs import Job, Register
 from relay.record.postgres.connection import connect, inspect, installation, migrate
@@ -110,8 +111,13 @@ class PostgresStore(GroupedStore):
     async def fill(self, destination: str, /, *, limit: int) -> bool:
         """See :class:`relay.core.holding.Posts`."""
         thread, writer = self._opened()
-        now = self._clock.now_us()
-        work = partial(writer.backlog.fill, name=destination, limit=limit, now=now)
+        work = partial(
+            writer.backlog.fill,
+            name=destination,
+            limit=limit,
+            now=self._clock.now_us(),
+            full=self._full,
+        )
         return await thread.run(writer.apart(work))
 
     async def conditions(self) -> Sequence[Condition]:
@@ -119,10 +125,11 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.apart(partial(read_conditions, sql=self._sql)))
 
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
         thread, writer = self._opened()
-        return await thread.run(writer.apart(partial(read_running, sql=self._sql)))
+        work = partial(read_running, sql=self._sql, router=router)
+        return await thread.run(writer.apart(work))
 
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: no group waits for it, nor it for a group."""

@@ -26,6 +26,7 @@ from relay.core.ports import (
     Room,
 )
 from relay.core.retention import PassStep, Progress
+from relay.core.route import Router
 from relay.record.grouped import GroupedStore, Limits
 from relay.record.jobs import Forget, Job, Register
 from relay.record.sqlite.connection import (
@@ -97,9 +98,10 @@ class SqliteStore(GroupedStore):
         writer = self._open_writer()
         return await self._executor.run(partial(writer.swept, source))
 
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
-        return await self._executor.run(self._open_writer().next_resend)
+        writer = self._open_writer()
+        return await self._executor.run(lambda: writer.next_resend(router))
 
     async def fall_behind(self, destination: str, /) -> bool:
         """See :class:`relay.core.holding.Posts`."""
