@@ -108,7 +108,7 @@ def letter_table(
     # An id that is cut off cannot be asked for.
     table.add_column("run", no_wrap=True, overflow="fold")
     if several:
-        table.add_column("destination", overflow="fold")
+        table.add_column("to", overflow="fold")
     if is_told:
         table.add_column("reason", no_wrap=True)
     for one, end in zip(items, ends, strict=True):
@@ -121,7 +121,9 @@ def letter_table(
 
 def narrow(*heads: str) -> Table:
     """A table without lines between its columns: ids and reasons fit into 80 columns so."""
-    return Table(*heads, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    return Table(
+        *heads, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False
+    )
 
 
 def brief(moment_us: int, now_us: int) -> str:

@@ -235,6 +235,14 @@ def test_who_died_of_age_is_listed_with_what_was_last_answered(ground: Ground) -
     assert [one["reason"] for one in ground.document("dead")["items"]] == ["expired"]
 
 
+def test_the_help_names_reasons_that_something_dies_of(ground: Ground) -> None:
+    """A 410 disables the destination and kills nothing."""
+    for verb in ("dead", "replay"):
+        said = ground.type(verb, "--help").out
+        assert "`expired`" in said
+        assert "status_410" not in said
+
+
 def test_nothing_is_dead_is_said_only_where_nothing_is(ground: Ground) -> None:
     ground.die(1)
     none = "Nothing that is dead is meant by that.\n"
