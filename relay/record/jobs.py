@@ -132,6 +132,8 @@ class Resend(msgspec.Struct, frozen=True):
     """Take a step of an order to send again, if one is due."""
 
     router: Router
+    #: Deliveries that a destination may have open.
+    backlog: int
 
 
 class Postpone(msgspec.Struct, frozen=True):
@@ -139,6 +141,7 @@ class Postpone(msgspec.Struct, frozen=True):
 
     router: Router
     until: int
+    backlog: int
 
 
 class Alter(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Final
 
 from asyncpg import InterfaceError, PostgresError
 
+from relay.core.backlog import LIMIT
 from relay.core.errors import RelayError, StoreBusyError, StoreFailedError
 from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
@@ -125,10 +126,12 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.apart(partial(read_conditions, sql=self._sql)))
 
-    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
+    async def next_resend(
+        self, router: Router, /, *, backlog: int = LIMIT
+    ) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
         thread, writer = self._opened()
-        work = partial(read_running, sql=self._sql, router=router)
+        work = partial(read_running, sql=self._sql, router=router, backlog=backlog)
         return await thread.run(writer.apart(work))
 
     async def forget(self, step: PassStep, /) -> Progress:

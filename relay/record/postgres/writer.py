@@ -336,7 +336,7 @@ class Writer:
                     connection,
                     self._sql,
                     self._numbers,
-                    job.router,
+                    job,
                     accounts=accounts,
                     now=now,
                 )

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from relay.core.backlog import LIMIT
 from relay.core.errors import (
     MisconfiguredError,
     RelayError,
@@ -98,10 +99,12 @@ class SqliteStore(GroupedStore):
         writer = self._open_writer()
         return await self._executor.run(partial(writer.swept, source))
 
-    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
+    async def next_resend(
+        self, router: Router, /, *, backlog: int = LIMIT
+    ) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
         writer = self._open_writer()
-        return await self._executor.run(lambda: writer.next_resend(router))
+        return await self._executor.run(lambda: writer.next_resend(router, backlog))
 
     async def fall_behind(self, destination: str, /) -> bool:
         """See :class:`relay.core.holding.Posts`."""

@@ -176,10 +176,10 @@ class Writer:
         """How far a source has been swept."""
         return self._due("read_sweep", self._numbers.sources.get(source))
 
-    def next_resend(self, router: Router) -> tuple[int | None, bool]:
+    def next_resend(self, router: Router, backlog: int) -> tuple[int | None, bool]:
         """When a step of an order to send again is due, and whether there is any order under way."""
         try:
-            return read_running(self._db, self._sql, router)
+            return read_running(self._db, self._sql, router, backlog)
         except sqlite3.Error as error:
             raise translated(error) from error
 
@@ -357,7 +357,7 @@ class Writer:
             self._db,
             self._sql,
             self._numbers,
-            job.router,
+            job,
             accounts=accounts,
             now=now,
         )

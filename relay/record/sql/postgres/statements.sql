@@ -766,10 +766,12 @@ UPDATE replays SET state = 2, ended_at = $1::bigint WHERE number = $2::bigint AN
 UPDATE replays SET state = 2, ended_at = $1::bigint WHERE target = $2::int AND state = 0 RETURNING number
 
 -- name: list_running
--- When each to these destinations is due, and how many of its destination's replayed deliveries have not had a try.
+-- When each to these destinations is due, how many of its destination's replayed deliveries have not had a try, and
+-- how many wait for it in all.
 SELECT p.due_at, (
     SELECT COUNT(*) FROM deliveries AS d
-    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
+    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)), (
+    SELECT COALESCE(SUM(c.pending), 0)::bigint FROM destination_counters AS c WHERE c.destination = p.target)
 FROM replays AS p
 WHERE p.state = 0 AND p.target IN (SELECT number FROM destinations WHERE name = ANY($1::text[]))
 
@@ -782,6 +784,7 @@ CROSS JOIN LATERAL (
     WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)) AS u
 WHERE p.state = 0 AND p.target IN (SELECT number FROM destinations WHERE name = ANY($1::text[]))
   AND p.due_at <= $2::bigint AND u.untried < $3::bigint
+  AND (SELECT COALESCE(SUM(c.pending), 0) FROM destination_counters AS c WHERE c.destination = p.target) < $4::bigint
 ORDER BY p.due_at, p.number LIMIT 1
 FOR UPDATE OF p SKIP LOCKED
 

@@ -600,10 +600,12 @@ UPDATE replays SET state = 2, ended_at = ? WHERE number = ? AND state = 0 RETURN
 UPDATE replays SET state = 2, ended_at = ? WHERE target = ? AND state = 0 RETURNING number
 
 -- name: list_running
--- When each to these destinations is due, and how many of its destination's replayed deliveries have not had a try.
+-- When each to these destinations is due, how many of its destination's replayed deliveries have not had a try, and
+-- how many wait for it in all.
 SELECT p.due_at, (
     SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
-    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
+    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)), (
+    SELECT COALESCE(SUM(c.pending), 0) FROM destination_counters AS c WHERE c.destination = p.target)
 FROM replays AS p
 WHERE p.state = 0 AND p.target IN (
     SELECT number FROM destinations WHERE name IN (SELECT value FROM json_each(?)))
@@ -614,11 +616,13 @@ SELECT number, origin, target, selection, rate, most, cursor, upto, created, unt
     SELECT p.*, (
         SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
         WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)
-    ) AS untried
+    ) AS untried, (
+        SELECT COALESCE(SUM(c.pending), 0) FROM destination_counters AS c WHERE c.destination = p.target
+    ) AS pending
     FROM replays AS p
     WHERE p.state = 0 AND p.target IN (
         SELECT number FROM destinations WHERE name IN (SELECT value FROM json_each(?))) AND p.due_at <= ?)
-WHERE untried < ? ORDER BY due_at, number LIMIT 1
+WHERE untried < ? AND pending < ? ORDER BY due_at, number LIMIT 1
 
 -- name: look_at_dead
 -- How far so many rows reach. No step looks at more of them, whatever it looks for.
