@@ -25,6 +25,7 @@ from tests.record.replay_law import ReplayLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
 from tests.record.sweep_law import SweepLaw
+from tests.record.telling_law import TellingLaw
 from tests.record.truth_law import TruthLaw
 
 __all__ = ["StoreLaw"]
@@ -47,6 +48,7 @@ class StoreLaw(
     ReplayLaw,
     QuarantineLaw,
     LettersLaw,
+    TellingLaw,
 ):
     """Everything. Subclasses provide the fixture ``place``."""
 

@@ -175,6 +175,7 @@ FAILURES: Final[Mapping[str, str]] = {
     "io_error": "the file cannot be written",
     "internal": "a fault of the relay's own",
     "unknown_builder": "a newer relay has made the event",
+    "not_a_run": "it is about the relay itself, and the destination's format has words for runs alone",
     "damaged_receipt": "the stored bytes are not what was signed any more",
 }
 
