@@ -13,6 +13,7 @@ import msgspec
 from relay.app.presence import look
 from relay.app.sweeps import build_client
 from relay.core.identity import Kind, RunKey, UnusableIdError
+from relay.core.notice import RELAY_SOURCE
 from relay.core.ports import Clock
 from relay.core.timeline import (
     Account,
@@ -157,8 +158,9 @@ class Explainer:
 
     async def _account(self, name: str, key: RunKey) -> Account:
         now = self.clock.now_us()
-        if self.offline:
-            return unasked(name, "offline", now=now)
+        if self.offline or name == RELAY_SOURCE:
+            why = "own" if name == RELAY_SOURCE else "offline"
+            return unasked(name, why, now=now)
         if self.settings is None:
             return unasked(name, "no_settings", now=now)
         found = [one for one in self.settings.sources if one.name == name]

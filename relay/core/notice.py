@@ -173,13 +173,16 @@ def _held(name: str, hold: Hold, count: int) -> str:
 
 
 def _resumed(name: str, by: str, count: int) -> str:
+    goes = f"{_some(count)} on the way there again" if count else "nothing waits for it"
     return (
-        f"{name} is resumed by {by}: {_some(count)} on the way there again."
+        f"{name} is resumed by {by}: {goes}."
         f" To hold it: relay destinations pause {name}"
     )
 
 
 def _some(count: int) -> str:
+    if not count:
+        return "what comes is"
     return "1 delivery is" if count == 1 else f"{count:,} deliveries are"
 
 

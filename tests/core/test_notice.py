@@ -87,6 +87,22 @@ def test_a_pause_without_a_reason_says_none() -> None:
     assert "paused by ada: nothing is sent there, and 1 delivery is held" in notice.text
 
 
+def test_where_nothing_waits_no_count_is_given() -> None:
+    hold = Hold(kind="paused", reason="", by="ada", since=NOW_US)
+    entry = Entry(at=NOW_US, actor="ada", verb="", subject="lake")
+    texts = []
+    for before, after in ((None, hold), (hold, None)):
+        notice = tell_of_change(
+            Change(destination="lake", hold=after, entry=entry),
+            Changed(before=before, after=after),
+            Bystander(kind="file", open=0),
+        )
+        assert notice is not None
+        texts.append(notice.text)
+    assert "nothing is sent there, and what comes is held. To" in texts[0]
+    assert "lake is resumed by ada: nothing waits for it. To" in texts[1]
+
+
 def test_nothing_is_told_where_nothing_has_changed() -> None:
     hold = Hold(kind="paused", reason="", by="ada", since=NOW_US)
     entry = Entry(at=NOW_US, actor="ada", verb="", subject="lake")

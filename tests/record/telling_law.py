@@ -19,7 +19,7 @@ from tests.record.holding_law import condition, hold, resume
 from tests.record.receipts import callback
 from tests.record.replaying import order, work
 
-__all__ = ["TellingLaw", "listening"]
+__all__ = ["TellingLaw", "alarm", "heard", "listening"]
 
 
 def listening(*to: str, when: object = ()) -> Router:
@@ -213,6 +213,18 @@ class TellingLaw:
         [again] = await harness.claim("orders")
         assert again.letter.event.structured == parcel.letter.event.structured
         await harness.settle(again)
+
+    async def test_a_backfill_sends_it_to_nobody_whom_no_route_tells(
+        self, harness: StoreHarness
+    ) -> None:
+        """Also where runs go everywhere, and least of all to whom it is about."""
+        harness.router = listening("lake")
+        await hold(harness, "orders")
+        for target in ("orders", "lake"):
+            await order(harness, Selection(what="missing"), target=target)
+            assert await work(harness, harness.router) == 0
+        await resume(harness, "orders")
+        assert len(await heard(harness, "lake")) == 2
 
     async def test_it_is_forgotten_when_its_time_is_over(
         self, harness: StoreHarness

@@ -126,6 +126,7 @@ ANSWERS: Final[Mapping[str, str]] = {
     "no_token": "not asked: the source has no api.token",
     "never": "not asked: the source says enrich: never",
     "no_source": "not asked: the source is not in the configuration",
+    "own": "not asked: the relay itself has told it",
     "no_settings": "not asked: the configuration cannot be used as it is",
 }
 
