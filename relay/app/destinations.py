@@ -9,7 +9,7 @@ from typing import assert_never
 
 from relay.app.endpoints import build_http, shape_of
 from relay.app.system import System
-from relay.core.delivery import Outcome, Policy
+from relay.core.delivery import Outcome, Policy, Queue
 from relay.core.gate import GatePolicy
 from relay.core.health import HealthPolicy
 from relay.core.ports import Executor, Metrics, Outbox, Sender
@@ -69,7 +69,7 @@ def build_courier(
     settings: Settings,
     system: System,
     metrics: Metrics,
-    told: Callable[[Sequence[Outcome]], None],
+    told: Callable[[Queue, Sequence[Outcome]], None],
 ) -> Courier:
     """Make the courier that empties a destination's backlog into its sender."""
     return Courier(

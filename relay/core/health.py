@@ -13,7 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from relay.core.delivery import HOUR, SECOND, Delivered, Fault, Outcome, Released
+from relay.core.delivery import (
+    HOUR,
+    SECOND,
+    Delivered,
+    Fault,
+    Outcome,
+    Queue,
+    Refused,
+    Released,
+)
 from relay.core.holding import Condition, HoldKind, Note
 
 __all__ = [
@@ -41,6 +50,8 @@ _SILENCE: Final = 36 * HOUR
 _OWN: Final = HOUR
 #: So long it must have failed to be remembered, and so often it is remembered that it works.
 _NOTED: Final = 60 * SECOND
+#: So often it is remembered that it still fails: whoever starts next must know a silence when there was one.
+_AGAIN: Final = HOUR
 _GONE: Final = 410
 
 
@@ -91,9 +102,18 @@ class Ruling:
 
 
 def judge_health(
-    health: Health, outcomes: Sequence[Outcome], *, policy: HealthPolicy, now: int
+    health: Health,
+    outcomes: Sequence[Outcome],
+    *,
+    queue: Queue = Queue.FIRST,
+    policy: HealthPolicy,
+    now: int,
 ) -> Ruling:
-    """What the tries of one call say, all of which ended at ``now``."""
+    """What the tries of one call out of ``queue`` say, all of which ended at ``now``.
+
+    A delivery counts once for the brake, however often it is tried: by its first try, or by the refusal
+    that ends it.
+    """
     for outcome in outcomes:
         if isinstance(outcome, Delivered):
             health = Health(worked_at=now)
@@ -102,7 +122,9 @@ def judge_health(
                 return Ruling(health=_failed(health, now), unwell="gone")
             health = _failed(health, now)
             # A fault of the destination says nothing about the events, one way or the other.
-            if getattr(outcome, "fault", Fault.EVENT) is Fault.EVENT:
+            if isinstance(outcome, Refused) or (
+                queue is Queue.FIRST and outcome.fault is Fault.EVENT
+            ):
                 health = replace(health, refused=health.refused + 1)
     if policy.brake is not None and health.refused >= policy.brake:
         return Ruling(health=health, unwell="brake")
@@ -115,7 +137,7 @@ def adopt(health: Health, condition: Condition) -> Health:
     if health.failing_since is None:
         if since is None or health.worked_at is not None:
             return health
-        return replace(health, failing_since=since)
+        return replace(health, failing_since=since, failed_at=condition.failed_at)
     if worked_at is not None and worked_at > health.failing_since:
         return Health(worked_at=health.worked_at)
     if since is not None and since < health.failing_since:
@@ -128,9 +150,13 @@ def note_of(health: Health, condition: Condition, *, now: int) -> Note | None:
     since, worked_at = health.failing_since, health.worked_at
     written = condition.failing_since
     if since is not None:
-        if since == written or now - since < _NOTED:
+        last = health.failed_at
+        told = since == written and (
+            last is None or last - (condition.failed_at or since) < _AGAIN
+        )
+        if told or now - since < _NOTED:
             return None
-        return Note(destination=condition.name, failing_since=since)
+        return Note(destination=condition.name, failing_since=since, failed_at=last)
     if worked_at is None:
         return None
     before = condition.worked_at

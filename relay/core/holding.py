@@ -74,6 +74,8 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     #: Since when nothing but failures; None where something works. Wall microseconds.
     failing_since: int | None
+    #: The last failure since then; None where none was heard.
+    failed_at: int | None = None
     #: When something last worked; None where this process does not know.
     worked_at: int | None = None
 
@@ -97,6 +99,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     hold: Hold | None = None
     failing_since: int | None = None
+    failed_at: int | None = None
     worked_at: int | None = None
     #: The first event that no delivery was made of, where there were too many.
     behind_from: int | None = None

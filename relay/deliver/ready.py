@@ -119,7 +119,7 @@ class Ready:
     @property
     def room_for_newcomers(self) -> int:
         """How many could be taken of sources that have nothing here."""
-        return max(0, self._most - len(self))
+        return max(0, self._most - len(self)) if self.bytes_left > 0 else 0
 
     @property
     def is_heavy(self) -> bool:

@@ -17,7 +17,7 @@ import structlog
 
 from relay.core.audit import RELAY, Entry
 from relay.core.backlog import LIMIT, STEP, next_step
-from relay.core.delivery import Delivered, Outcome
+from relay.core.delivery import Delivered, Outcome, Queue
 from relay.core.errors import StoreBusyError, StoreFullError
 from relay.core.health import (
     Health,
@@ -98,11 +98,11 @@ class Warden:
         known = {n: c.hold for n, c in self.conditions.items() if c.hold is not None}
         return wanted | known
 
-    def ear(self, name: str) -> Callable[[Sequence[Outcome]], None]:
+    def ear(self, name: str) -> Callable[[Queue, Sequence[Outcome]], None]:
         """What a courier tells of its tries, call by call."""
         return partial(self._hear, name)
 
-    def _hear(self, name: str, outcomes: Sequence[Outcome]) -> None:
+    def _hear(self, name: str, queue: Queue, outcomes: Sequence[Outcome]) -> None:
         health = self._health.get(name)
         # Nearly always, and on the way of every delivery.
         if health is None or health.is_well:
@@ -115,6 +115,7 @@ class Warden:
         ruling = judge_health(
             health or Health(),
             outcomes,
+            queue=queue,
             policy=self._policies.get(name, HealthPolicy()),
             now=self._clock.now_us(),
         )

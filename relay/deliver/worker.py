@@ -67,9 +67,9 @@ class Courier:
         checkpoints: Checkpoints,
         metrics: Metrics,
         options: CourierOptions,
-        told: Callable[[Sequence[Outcome]], None] | None = None,
+        told: Callable[[Queue, Sequence[Outcome]], None] | None = None,
     ) -> None:
-        """``told`` hears what each call to the sender came to."""
+        """``told`` hears what each call to the sender came to, and out of which queue it was."""
         self.name = name
         self._told = told
         self._sender = sender
@@ -266,7 +266,7 @@ class Courier:
             self._slots.ended(queue, began=began, now=now, strained=strained)
         self._settle(parcels, outcomes)
         if self._told is not None:
-            self._told(outcomes)
+            self._told(queue, outcomes)
         for parcel in parcels:
             del self._trying[parcel.number]
             self._ready.let_go(parcel)

@@ -58,17 +58,18 @@ def entry_columns(entry: Entry) -> tuple[object, ...]:
 def condition(row: Row) -> Condition:
     """How a destination stands.
 
-    Columns: name, kind; hold, its reason, by and since; failing_since, worked_at, behind_from; the counters.
+    Columns: name, kind; hold, its reason, by and since; failing_since, failed_at, worked_at, behind_from; the counters.
     """
-    name, kind, *rest = row[:9]
+    name, kind, *rest = row[:10]
     hold = hold_of(rest[:4])
-    failing_since, worked_at, behind_from = rest[4:]
-    counts = DestinationCounts(**dict(zip(DESTINATION_COUNTERS, row[9:], strict=True)))
+    failing_since, failed_at, worked_at, behind_from = rest[4:]
+    counts = DestinationCounts(**dict(zip(DESTINATION_COUNTERS, row[10:], strict=True)))
     return Condition(
         name=name,
         kind=kind,
         hold=hold,
         failing_since=failing_since,
+        failed_at=failed_at,
         worked_at=worked_at,
         behind_from=behind_from,
         counts=counts.behind_a_hold() if hold else counts,

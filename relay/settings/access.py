@@ -37,7 +37,7 @@ _HEADERS_MAX: Final = 32
 #: What the relay says by itself, or what is between it and the next hop (RFC 9110, 7.6.1).
 _OWN: Final = re.compile(
     "accept|accept-encoding|connection|content-.*|expect|host|keep-alive|proxy-.*|te"
-    "|trailer|transfer-encoding|upgrade|user-agent|webhook-.*|runflow-.*|ce-.*"
+    "|trailer|transfer-encoding|upgrade|user-agent|webhook-.*|runflow-.*|relay-.*|ce-.*"
 )
 
 

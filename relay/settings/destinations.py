@@ -73,7 +73,7 @@ class _Destination(Section):
     )
     brake: Annotated[int | None, OrOff(Whole(1, 1_000_000))] = Field(
         BRAKE,
-        description="After so many permanent failures in a row the destination is paused, before more"
+        description="After so many deliveries in a row that failed for good the destination is paused, before more"
         " deliveries are dead.",
         json_schema_extra=RELOADS,
     )
@@ -221,6 +221,8 @@ class HttpDestination(_Destination):
         # An event at fault would be tried as fast as it can be refused, for days.
         if value and value[-1].ms < _LAST_WAIT_MS:
             raise refuse("the last wait repeats, so it must be 100ms or longer")
+        if len(value) > 1 and value[0].ms:
+            raise refuse("the first try is made at once, so the first wait must be 0s")
         return value
 
     @field_validator("connect_timeout")

@@ -306,4 +306,4 @@ async def test_the_steps_of_stopping_add_up_to_their_budget(tmp_path: Path) -> N
     async with Service(settings) as service:
         await service.stop()
         assert sum(service.stop_steps.values()) == stop_budget_s(settings)
-        assert len(service.stop_steps) == 13
+        assert len(service.stop_steps) == 15

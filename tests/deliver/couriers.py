@@ -223,7 +223,7 @@ class Bench(SqliteHarness):
                 rate=rate,
                 ordered=ordered,
             ),
-            told=self.told.extend,
+            told=lambda _, outcomes: self.told.extend(outcomes),
         )
         self.dispatch.employ([self.courier])
         return self.courier

@@ -196,6 +196,16 @@ def test_each_source_has_its_turn() -> None:
     assert found == [0, 10, 20, 1, 21, 2, 3, 4, 5]
 
 
+def test_who_has_nothing_here_has_room_as_long_as_there_are_bytes() -> None:
+    """What is being tried holds its bytes as well."""
+    ready = a_ready([])
+    ready.add(parcel(1, size=999))
+    assert ready.room_for_newcomers == 63
+    ready.add(parcel(2, size=1))
+    ready.take(Queue.FIRST, 2)
+    assert ready.room_for_newcomers == 0
+
+
 def test_small_ones_are_prepared_together_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "AHEAD", 3)
     monkeypatch.setattr(memory, "AHEAD_BYTES", 100)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from relay.core.delivery import HOUR, Failed, Fault, State
+from relay.core.delivery import HOUR, Failed, Fault, Queue, State
 from relay.core.errors import StoreBusyError
 from relay.core.health import HealthPolicy
 from relay.deliver.warden import Warden
@@ -90,7 +90,7 @@ async def test_an_alarm_is_told_to_who_listens_once_for_each_step(
     other.appoint({NAME: HealthPolicy(disable_after=10 * HOUR)})
     for _ in range(8):
         for one in (warden, other):
-            one.ear(NAME)([BUSY])
+            one.ear(NAME)(Queue.AGAIN, [BUSY])
             await one.look()
         bench.clock.advance(seconds=3600)
     told = await heard(bench, "lake")
@@ -194,18 +194,18 @@ async def test_what_is_said_again_of_who_is_held_is_no_news(bench: _Guarded) -> 
     """But a 410 from who is only paused is."""
     warden = bench.guard(brake=1)
     told = warden.ear(NAME)
-    told([NO])
+    told(Queue.FIRST, [NO])
     await warden.look()
     await resume(bench, NAME)
     await hold(bench, NAME)
     await warden.look()
-    told([NO])
+    told(Queue.FIRST, [NO])
     await resume(bench, NAME)
     await warden.look()
     assert (await condition(bench, NAME)).hold is None
     await hold(bench, NAME)
     await warden.look()
-    told([GONE])
+    told(Queue.FIRST, [GONE])
     await warden.look()
     found = (await condition(bench, NAME)).hold
     assert found is not None

@@ -8,7 +8,7 @@ import pytest
 
 from relay.core.delivery import Refused
 from relay.core.errors import RelayError
-from relay.core.holding import Alarm
+from relay.core.holding import Alarm, Note
 from relay.core.ledger import DestinationCounts, SourceCounts
 from relay.core.notice import RELAY_SOURCE
 from relay.core.replay import Selection
@@ -118,6 +118,10 @@ class TellingLaw:
         await hold(harness)
         await resume(harness)
         assert await harness.store.alarm(alarm())
+        for since, told in ((1, False), (1, False), (2, True), (None, True)):
+            # It fails, fails on, fails anew after a silence, and works.
+            await harness.store.note([Note(destination="lake", failing_since=since)])
+            assert await harness.store.alarm(alarm()) is told
 
     async def test_nothing_is_told_of_a_change_that_was_not_committed(
         self, harness: StoreHarness

@@ -24,7 +24,7 @@ from relay.app.reload import Reloader
 from relay.app.replays import employ_replayer
 from relay.app.system import System
 from relay.core.catalog import Current
-from relay.core.delivery import Outcome, Policy
+from relay.core.delivery import Outcome, Policy, Queue
 from relay.core.gate import GatePolicy
 from relay.core.health import HealthPolicy
 from relay.core.limiter import Limiter
@@ -130,7 +130,7 @@ def _courier(
     outbox: Outbox,
     system: System,
     metrics: Metrics,
-    told: Callable[[Sequence[Outcome]], None],
+    told: Callable[[Queue, Sequence[Outcome]], None],
 ) -> Courier:
     return Courier(
         place.name,

@@ -15,6 +15,7 @@ from tests.simulator.disk import Room
 from tests.simulator.draw import draw
 from tests.simulator.mutations import MUTATIONS
 from tests.simulator.script import (
+    Again,
     Blackout,
     BlackoutAt,
     Crash,
@@ -88,7 +89,7 @@ def test_a_history_is_the_same_in_every_process() -> None:
 def test_everything_that_can_go_wrong_is_drawn() -> None:
     drawn = Counter(type(fault) for seed in range(300) for fault in draw(seed).faults)
     kinds = (
-        ApiFault, Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Pause, Reask, Rehire, Remove, Reroute,
+        Again, ApiFault, Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Pause, Reask, Rehire, Remove, Reroute,
         Rotate, Slow, Stop, StoreFault, Stuck, Stumble,
     )  # fmt: skip
     assert set(kinds) == set(drawn)

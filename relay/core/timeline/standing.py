@@ -164,7 +164,7 @@ def _sent(history: History, places: tuple[Place, ...], now: int) -> Standing:
 def _settled(
     event: EventRow, places: tuple[Place, ...], has_it: Sequence[str], now: int
 ) -> Standing:
-    if not event.routed:
+    if not event.routed and not places:
         return Standing(
             state="held",
             reason="unrouted",

@@ -170,7 +170,11 @@ async def _remember(connection: Connection, sql: Sql, notes: Sequence[Note]) -> 
     # In one order everywhere: no two relays wait for each other.
     for note in sorted(notes, key=lambda note: note.destination):
         await connection.execute(
-            sql["note_condition"], note.destination, note.failing_since, note.worked_at
+            sql["note_condition"],
+            note.destination,
+            note.failing_since,
+            note.failed_at,
+            note.worked_at,
         )
 
 

@@ -162,6 +162,7 @@ def _remember(connection: sqlite3.Connection, sql: Sql, notes: Sequence[Note]) -
     for note in notes:
         values = {
             "since": note.failing_since,
+            "failed_at": note.failed_at,
             "worked_at": note.worked_at,
             "name": note.destination,
         }

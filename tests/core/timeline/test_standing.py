@@ -301,6 +301,11 @@ class TestHeldAndDead:
         assert (state, reason) == ("held", "unrouted")
         assert "no route takes event 1 (succeeded)" in words
 
+    def test_an_event_that_no_route_takes_may_be_sent_all_the_same(self) -> None:
+        state, _, words = said(sent(delivered(), events=(event(routed=()),)))
+        assert state == "delivered"
+        assert "lake" in words
+
     def test_a_run_that_is_asked_for_no_more(self) -> None:
         assert said(history()) == (
             "held",

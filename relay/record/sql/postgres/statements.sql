@@ -963,9 +963,9 @@ UPDATE destinations SET hold = $2::text, hold_reason = $3, hold_by = $4, held_si
 WHERE number = $1
 
 -- name: note_condition
--- Who works again is warned of anew.
-UPDATE destinations SET failing_since = $2, worked_at = greatest($3::bigint, worked_at),
-    alarms = CASE WHEN $2::bigint IS NULL THEN 0 ELSE alarms END
+-- Who works again, or fails anew after a silence, is warned of anew.
+UPDATE destinations SET failing_since = $2, failed_at = $3, worked_at = greatest($4::bigint, worked_at),
+    alarms = CASE WHEN $2::bigint IS NULL OR $2 > failing_since THEN 0 ELSE alarms END
 WHERE name = $1
 
 -- name: raise_alarm
@@ -1009,7 +1009,7 @@ FROM given_up WHERE deliveries.number = given_up.number
 RETURNING deliveries.number
 
 -- name: read_conditions
-SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,
+SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.failed_at, d.worked_at, d.behind_from,
        COALESCE(SUM(c.created), 0)::bigint, COALESCE(SUM(c.delivered), 0)::bigint,
        COALESCE(SUM(c.pending), 0)::bigint, COALESCE(SUM(c.held), 0)::bigint, COALESCE(SUM(c.dead), 0)::bigint,
        COALESCE(SUM(c.discarded), 0)::bigint

@@ -795,9 +795,10 @@ UPDATE destinations SET hold = :hold, hold_reason = :reason, hold_by = :by, held
 WHERE number = :number
 
 -- name: note_condition
--- Who works again is warned of anew.
-UPDATE destinations SET failing_since = :since, worked_at = COALESCE(:worked_at, worked_at),
-    alarms = CASE WHEN :since IS NULL THEN 0 ELSE alarms END
+-- Who works again, or fails anew after a silence, is warned of anew.
+UPDATE destinations SET failing_since = :since, failed_at = :failed_at,
+    worked_at = COALESCE(:worked_at, worked_at),
+    alarms = CASE WHEN :since IS NULL OR :since > failing_since THEN 0 ELSE alarms END
 WHERE name = :name
 
 -- name: raise_alarm
@@ -830,7 +831,7 @@ WHERE number IN (
 RETURNING number
 
 -- name: read_conditions
-SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.worked_at, d.behind_from,
+SELECT d.name, d.kind, d.hold, d.hold_reason, d.hold_by, d.held_since, d.failing_since, d.failed_at, d.worked_at, d.behind_from,
        COALESCE(SUM(c.created), 0), COALESCE(SUM(c.delivered), 0), COALESCE(SUM(c.pending), 0),
        COALESCE(SUM(c.held), 0), COALESCE(SUM(c.dead), 0), COALESCE(SUM(c.discarded), 0)
 FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number

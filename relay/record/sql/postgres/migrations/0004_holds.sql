@@ -5,8 +5,9 @@ ALTER TABLE destinations ADD COLUMN hold TEXT;
 ALTER TABLE destinations ADD COLUMN hold_reason TEXT;
 ALTER TABLE destinations ADD COLUMN hold_by TEXT;
 ALTER TABLE destinations ADD COLUMN held_since BIGINT;
--- Since when nothing but failures, and when something last worked; both written seldom.
+-- Since when nothing but failures, the last of them, and when something last worked; all written seldom.
 ALTER TABLE destinations ADD COLUMN failing_since BIGINT;
+ALTER TABLE destinations ADD COLUMN failed_at BIGINT;
 ALTER TABLE destinations ADD COLUMN worked_at BIGINT;
 -- From this event on no deliveries have been made: there were too many.
 ALTER TABLE destinations ADD COLUMN behind_from BIGINT;
