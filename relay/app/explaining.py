@@ -158,9 +158,13 @@ class Explainer:
 
     async def _account(self, name: str, key: RunKey) -> Account:
         now = self.clock.now_us()
-        if self.offline or name == RELAY_SOURCE:
-            why = "own" if name == RELAY_SOURCE else "offline"
-            return unasked(name, why, now=now)
+        if name == RELAY_SOURCE:
+            return unasked(name, "own", now=now)
+        return await self._asked(name, key, now=now)
+
+    async def _asked(self, name: str, key: RunKey, *, now: int) -> Account:
+        if self.offline:
+            return unasked(name, "offline", now=now)
         if self.settings is None:
             return unasked(name, "no_settings", now=now)
         found = [one for one in self.settings.sources if one.name == name]
