@@ -46,7 +46,8 @@ app = typer.Typer(
     help="Make the keys that deliveries are signed with, and replace them.",
 )
 
-_LEFT_AS_IT_IS: Final = "<leave it as it stands now>"
+#: In the place of a secret that the file has by itself: pasted as it is, the configuration is refused.
+_LEFT_AS_IT_IS: Final = "${THE_SECRET_THAT_STANDS_THERE_NOW}"
 
 
 class Kind(Enum):

@@ -13,6 +13,7 @@ from relay.core.identity import Outcome, RunKey
 from relay.core.replay import ReplayState, Selection
 
 __all__ = [
+    "IDS_MAX",
     "LISTED_MAX",
     "WANTED_MAX",
     "Ended",
@@ -24,8 +25,9 @@ __all__ = [
     "named",
 ]
 
-#: What one page may list, and how many events one order may name.
+#: What one page may list, how many ids one order may name, and how many events these may stand for.
 LISTED_MAX: Final = 1000
+IDS_MAX: Final = 200
 WANTED_MAX: Final = 10_000
 
 

@@ -167,6 +167,7 @@ class Posts(Protocol):
         Gives whether there may be more of them. When there are none it is not behind any more.
 
         Raises:
+            StoreFullError: some are to be made, and the store or its disk is at its limit.
             StoreBusyError: not now.
         """
         ...

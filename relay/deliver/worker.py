@@ -148,6 +148,7 @@ class Courier:
         if held:
             self._give_back(self._ready.clear())
         else:
+            self.gate = self.gate.knocked(asyncio.get_running_loop().time())
             self._poller.look()
 
     def hint(self) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "Keep",
     "Learn",
     "Order",
+    "Postpone",
     "Record",
     "Register",
     "Remember",
@@ -150,6 +151,13 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     stored_for: tuple[str, ...] = ()
 
 
+class Postpone(msgspec.Struct, frozen=True):
+    """Let the order whose step is due wait."""
+
+    router: Router
+    until: int
+
+
 class Alter(msgspec.Struct, frozen=True):
     """Hold a destination, or end that."""
 
@@ -195,6 +203,7 @@ Job = (
     | Order
     | Cancel
     | Resend
+    | Postpone
     | HoldingJob
 )
 

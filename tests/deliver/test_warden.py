@@ -6,13 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 
 from relay.core.delivery import HOUR, Failed, Fault, Queue, State
 from relay.core.errors import StoreBusyError
 from relay.core.health import HealthPolicy
 from relay.deliver.warden import Warden
-from tests.deliver.couriers import BUSY, NAME, NO, Bench, names, record, settled
+from tests.deliver.couriers import (
+    BUSY,
+    NAME,
+    NO,
+    Bench,
+    names,
+    record,
+    refusing,
+    settled,
+)
 from tests.record.holding_law import condition, hold, resume
 from tests.record.telling_law import heard, listening
 
@@ -188,6 +198,24 @@ async def test_that_it_fails_is_remembered_by_the_next_process(bench: _Guarded) 
     await warden.look()
     found = await condition(bench, NAME)
     assert (found.failing_since, found.worked_at) == (None, bench.clock.now_us())
+
+
+async def test_a_resume_finds_out_at_once(bench: _Guarded) -> None:
+    """Whatever the destination had wanted to be left alone for."""
+    warden = bench.guard()
+    peace = structs.replace(BUSY, retry_after_us=24 * 3600_000_000)
+    bench.sender.answer = refusing(*names(3), with_=peace)
+    bench.start()
+    await record(bench, *names(3))
+    await bench.watch.until(lambda: bench.courier.gate.open)
+    await hold(bench, NAME)
+    await warden.look()
+    bench.sender.answer = Bench(Path()).sender.answer
+    await record(bench, "run_900")
+    await resume(bench, NAME)
+    await warden.look()
+    await bench.watch.until(lambda: "run_900" in bench.sender.runs)
+    await bench.watch.until(lambda: not bench.courier.gate.open)
 
 
 async def test_what_is_said_again_of_who_is_held_is_no_news(bench: _Guarded) -> None:

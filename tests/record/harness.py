@@ -203,6 +203,10 @@ class StoreHarness(ABC):
         """What a reader of the store finds, while it is served."""
 
     @abstractmethod
+    def leave_full(self, *, full: bool = True) -> None:
+        """From now on a limit is reached, or not any more."""
+
+    @abstractmethod
     def letters(self) -> Letters:
         """Who looks at what has ended, while it is served."""
 

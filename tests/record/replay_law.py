@@ -5,14 +5,20 @@ The ledger is looked over after each test as after any other: every delivery tha
 
 import pytest
 
+from relay.core.audit import Entry
 from relay.core.delivery import Failed, Fault, Refused, State
+from relay.core.errors import InternalError
 from relay.core.ports import Checkpoint
 from relay.core.replay import (
     BATCH_MAX,
     RATE_MAX,
+    RUNNING_MAX,
     STEPS,
     UNTRIED_MAX,
+    NewReplay,
+    ReplayState,
     Selection,
+    TooManyRunningError,
 )
 from relay.core.route import Router
 from tests.record.harness import StoreHarness
@@ -56,7 +62,7 @@ class ReplayLaw:
         await die(harness, "run_1", "run_2")
         await order(harness)
         assert await work(harness) == 2
-        assert await harness.store.next_resend() == (None, False)
+        assert await harness.store.next_resend(EVERYWHERE) == (None, False)
         assert await harness.store.resend(EVERYWHERE) is None
         await order(harness)
         assert await work(harness) == 0
@@ -132,7 +138,7 @@ class ReplayLaw:
         await die(harness, *(f"run_{n}" for n in range(5)))
         await order(harness, most=3)
         assert await work(harness) == 3
-        assert await harness.store.next_resend() == (None, False)
+        assert await harness.store.next_resend(EVERYWHERE) == (None, False)
 
     async def test_it_may_go_to_another_destination(
         self, harness: StoreHarness
@@ -242,7 +248,7 @@ class ReplayLaw:
         await die(harness, *(f"run_{n}" for n in range(UNTRIED_MAX + 10)))
         await order(harness)
         assert await work(harness) == UNTRIED_MAX
-        assert await harness.store.next_resend() == (None, True)
+        assert await harness.store.next_resend(EVERYWHERE) == (None, True)
         assert await harness.store.resend(EVERYWHERE) is None
         waiting = await harness.claim(limit=10)
         await harness.settle(*waiting, outcome=NOT_NOW)
@@ -267,6 +273,46 @@ class ReplayLaw:
             harness.clock.advance(seconds=1)
         assert sorted(seen[:2]) == sorted(seen[2:]) == [first, second]
 
+    async def test_who_cannot_be_worked_at_is_passed_by(
+        self, harness: StoreHarness
+    ) -> None:
+        """Until it is its turn once more."""
+        await die(harness, "run_1")
+        await order(harness, Selection(outcome="of another version"))
+        harness.clock.advance(seconds=1)
+        await order(harness)
+        with pytest.raises(InternalError):
+            await harness.store.resend(EVERYWHERE)
+        until = harness.clock.now_us() + 5_000_000
+        await harness.store.postpone_replay(EVERYWHERE, until=until)
+        assert (await step(harness)).made == 1
+        assert await harness.store.next_resend(EVERYWHERE) == (until, True)
+        await harness.store.postpone_replay(EVERYWHERE, until=0)
+        assert await harness.store.next_resend(EVERYWHERE) == (until, True)
+
+    async def test_there_are_no_more_orders_than_can_be_looked_at(
+        self, harness: StoreHarness
+    ) -> None:
+        """Those who would be too many are not written, and neither is a part of them."""
+        number = await order(harness)
+        one = NewReplay(
+            by="somebody",
+            origin="lake",
+            target="lake",
+            selection=Selection(),
+            expected=0,
+            after=0,
+            upto=0,
+        )
+        await harness.store.order_replays([one] * (RUNNING_MAX - 2))
+        with pytest.raises(TooManyRunningError, match="99 replays are under way"):
+            await harness.store.order_replays([one, one])
+        await harness.store.order_replays([one])
+        with pytest.raises(TooManyRunningError):
+            await harness.store.order_replays([one])
+        assert await harness.store.cancel_replay(number, by="somebody")
+        await harness.store.order_replays([one])
+
     async def test_an_order_may_be_called_off(self, harness: StoreHarness) -> None:
         """What it has made is delivered all the same."""
         await die(harness, *(f"run_{n}" for n in range(8)))
@@ -278,6 +324,37 @@ class ReplayLaw:
         harness.clock.advance(seconds=10)
         assert await work(harness) == 0
         assert len(await harness.claim()) == 1
+
+    async def test_nothing_is_made_for_who_is_not_in_the_configuration(
+        self, harness: StoreHarness
+    ) -> None:
+        """Nobody would deliver it. The order waits for it to come back, and others pass it by."""
+        await die(harness, "run_1")
+        await die(harness, "run_2", destination="orders")
+        await order(harness)
+        await order(harness, origin="orders")
+        only = Router(routes=[], destinations=["orders"])
+        assert await work(harness, router=only) == 1
+        assert await harness.store.next_resend(only) == (None, False)
+        assert await work(harness) == 1
+
+    async def test_who_is_forgotten_is_sent_nothing_again(
+        self, harness: StoreHarness
+    ) -> None:
+        """Or an order would go on making what can only die."""
+        await die(harness, *(f"run_{n}" for n in range(8)))
+        number = await order(harness, rate=4)
+        onward = await order(harness, target="orders", rate=4)
+        await step(harness)
+        entry = Entry(at=1, actor="me", verb="destinations forget", subject="lake")
+        assert await harness.store.abandon("lake", limit=10, entry=entry) == 1
+        [forgotten] = await harness.letters().orders(number)
+        assert forgotten.state is ReplayState.CANCELLED
+        assert await work(harness) == 7
+        told = await harness.rows("SELECT actor, verb, subject FROM audit")
+        assert ("me", "replay --cancel", str(number)) in [tuple(row) for row in told]
+        [other] = await harness.letters().orders(onward)
+        assert (other.state, other.created) == (ReplayState.DONE, 7)
 
     @pytest.mark.parametrize("point", ["before-commit", "after-commit"])
     async def test_an_order_survives_a_kill_and_does_nothing_twice(

@@ -312,5 +312,5 @@ def hold_words(hold: Hold, now_us: int) -> str:
                 " and more of them would have died"
             )
         case _:
-            why = f": {hold.reason}" if hold.reason else ""
-            return f"{hold.kind} since {since} by {hold.by}{why}"
+            why = f": {plain(hold.reason)}" if hold.reason else ""
+            return f"{hold.kind} since {since} by {plain(hold.by)}{why}"

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from relay.core.deadletter import Ended, Heap, Letters, UnknownNameError
+from relay.core.deadletter import IDS_MAX, Ended, Heap, Letters, UnknownNameError
 from relay.core.errors import MisconfiguredError, RelayError
 from relay.core.identity import Outcome
 from relay.core.ports import Clock
@@ -57,7 +57,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     destination: str | None = None
     #: Where to, if not where they were for.
     to: str | None = None
-    #: Ids of events, runs or batches, or client_refs.
+    #: Ids of events, runs or batches, or client_refs: at most `IDS_MAX`.
     wanted: tuple[str, ...] = ()
     source: str | None = None
     reason: str | None = None
@@ -201,6 +201,10 @@ def selection_of(order: Order, *, now: int) -> Selection:
         (not 1 <= order.rate <= RATE_MAX, f"--rate: from 1 to {RATE_MAX} a second"),
         (order.limit is not None and order.limit < 1, "--limit: at least 1"),
         (
+            len(order.wanted) > IDS_MAX,
+            f"{len(order.wanted):,} ids: at most {IDS_MAX} in one order; or select by source, time or reason",
+        ),
+        (
             order.what == "missing" and not order.to,
             "--backfill: name the destination that is to be filled: --to NAME",
         ),
@@ -234,7 +238,7 @@ def selection_of(order: Order, *, now: int) -> Selection:
         outcome=order.outcome,
         since=since or 0,
         # The moment itself is still meant.
-        until=min(now + 1, until or now + 1),
+        until=now + 1 if until is None else min(now + 1, until),
         wanted=order.wanted,
     )
 

@@ -15,6 +15,7 @@ from relay.record.jobs import (
     Job,
     Keep,
     Order,
+    Postpone,
     Register,
     Remember,
     Settle,
@@ -24,7 +25,7 @@ from relay.record.postgres.holding import hold
 from relay.record.postgres.moving import put_refusals
 from relay.record.postgres.numbers import PostgresNumbers
 from relay.record.postgres.outgoing import amend, settle
-from relay.record.postgres.resending import cancel, order
+from relay.record.postgres.resending import cancel, order, postpone
 
 __all__ = ["do"]
 
@@ -74,6 +75,9 @@ async def _obey(
             return await hold(connection, sql, numbers, job, accounts=accounts, now=now)
         case Order(replays=replays):
             return await order(connection, sql, numbers, replays, now=now)
+        case Postpone():
+            await postpone(connection, sql, job, now=now)
+            return None
         case Cancel():
             return await cancel(connection, sql, job, now=now)
         case _:

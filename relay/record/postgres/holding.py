@@ -31,6 +31,7 @@ from relay.record.jobs import (
 from relay.record.postgres.connection import Connection
 from relay.record.postgres.moving import ask
 from relay.record.postgres.numbers import PostgresNumbers
+from relay.record.resending import cancellation_of
 from relay.record.telling import Announcement
 
 __all__ = ["hold", "read_conditions", "tell", "write_entry"]
@@ -158,11 +159,23 @@ async def _abandon(
         await write_entry(connection, sql, job.entry)
     if number is None:
         return 0
+    if job.entry is not None:
+        await _call_off(connection, sql, number, job.entry)
     gone = await connection.fetch(
         sql["abandon"], number, now, FORGOTTEN, max(0, job.limit)
     )
     count_dead(accounts, number, len(gone))
     return len(gone)
+
+
+async def _call_off(
+    connection: Connection, sql: Sql, target: int, entry: Entry
+) -> None:
+    """End orders to send a destination anything again: they would only make more to die."""
+    for row in await connection.fetch(sql["cancel_replays_to"], entry.at, target):
+        await write_entry(
+            connection, sql, cancellation_of(row[0], entry.actor, entry.at)
+        )
 
 
 async def _remember(connection: Connection, sql: Sql, notes: Sequence[Note]) -> None:

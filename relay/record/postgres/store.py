@@ -117,8 +117,13 @@ class PostgresStore(GroupedStore):
     async def fill(self, destination: str, /, *, limit: int) -> bool:
         """See :class:`relay.core.holding.Posts`."""
         thread, writer = self._opened()
-        now = self._clock.now_us()
-        work = partial(writer.backlog.fill, name=destination, limit=limit, now=now)
+        work = partial(
+            writer.backlog.fill,
+            name=destination,
+            limit=limit,
+            now=self._clock.now_us(),
+            full=self._full,
+        )
         return await thread.run(writer.apart(work))
 
     async def conditions(self) -> Sequence[Condition]:
@@ -126,10 +131,11 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.apart(partial(read_conditions, sql=self._sql)))
 
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
         thread, writer = self._opened()
-        return await thread.run(writer.apart(partial(read_running, sql=self._sql)))
+        work = partial(read_running, sql=self._sql, router=router)
+        return await thread.run(writer.apart(work))
 
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: no group waits for it, nor it for a group."""

@@ -7,6 +7,7 @@ Decides nothing.
 import sqlite3
 from collections.abc import Callable, Mapping
 
+from relay.core.errors import StoreFullError
 from relay.core.notice import tell_of_backlog
 from relay.record.accounts import Accounts
 from relay.record.holding import bystander, count_filled, filled, is_missing
@@ -51,9 +52,14 @@ def fill(
     *,
     limit: int,
     now: int,
+    full: str | None,
     write: Callable[[Accounts], None],
 ) -> bool:
-    """Make deliveries of the next ``limit`` events; gives whether there may be more. In an open transaction."""
+    """Make deliveries of the next ``limit`` events; gives whether there may be more. In an open transaction.
+
+    Raises:
+        StoreFullError: there are some to be made, and no room for them (``full`` says why).
+    """
     row = connection.execute(sql["read_behind"], (name,)).fetchone()
     if row is None or row[1] is None:
         return False
@@ -63,6 +69,8 @@ def fill(
         {"destination": destination, "behind_from": behind_from, "limit": limit},
     ).fetchall()
     missing = sum(map(is_missing, rows))
+    if missing and full is not None:
+        raise StoreFullError(full)
     made = filled(
         rows,
         (numbers.take("deliveries") for _ in range(missing)),

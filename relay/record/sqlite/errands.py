@@ -16,6 +16,7 @@ from relay.record.jobs import (
     Job,
     Keep,
     Order,
+    Postpone,
     Register,
     Remember,
     Settle,
@@ -24,7 +25,7 @@ from relay.record.sqlite.holding import hold
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.outgoing import amend, settle
 from relay.record.sqlite.refusals import put_refusals
-from relay.record.sqlite.resending import cancel, order
+from relay.record.sqlite.resending import cancel, order, postpone
 
 __all__ = ["do"]
 
@@ -73,6 +74,9 @@ def _obey(
             return hold(connection, sql, numbers, job, accounts=accounts, now=now)
         case Order(replays=replays):
             return order(connection, sql, numbers, replays, now=now)
+        case Postpone():
+            postpone(connection, sql, job, now=now)
+            return None
         case Cancel():
             return cancel(connection, sql, job, now=now)
         case _:

@@ -28,6 +28,7 @@ from relay.record.jobs import (
     Telling,
     Told,
 )
+from relay.record.resending import cancellation_of
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import ask_many, write_many
 from relay.record.telling import Announcement
@@ -144,6 +145,8 @@ def _abandon(
         write_entry(connection, sql, job.entry)
     if number is None:
         return 0
+    if job.entry is not None:
+        _call_off(connection, sql, number, job.entry)
     gone = connection.execute(
         sql["abandon"],
         {
@@ -155,6 +158,15 @@ def _abandon(
     ).fetchall()
     count_dead(accounts, number, len(gone))
     return len(gone)
+
+
+def _call_off(
+    connection: sqlite3.Connection, sql: Sql, target: int, entry: Entry
+) -> None:
+    """End orders to send a destination anything again: they would only make more to die."""
+    values = (entry.at, target)
+    for (replay,) in connection.execute(sql["cancel_replays_to"], values).fetchall():
+        write_entry(connection, sql, cancellation_of(replay, entry.actor, entry.at))
 
 
 def _remember(connection: sqlite3.Connection, sql: Sql, notes: Sequence[Note]) -> None:

@@ -105,9 +105,10 @@ class SqliteStore(GroupedStore):
         writer = self._open_writer()
         return await self._executor.run(partial(writer.swept, source))
 
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
-        return await self._executor.run(self._open_writer().next_resend)
+        writer = self._open_writer()
+        return await self._executor.run(lambda: writer.next_resend(router))
 
     async def _fall_behind(self, destination: str, telling: Telling) -> Told:
         writer, now = self._open_writer(), self._clock.now_us()

@@ -22,6 +22,7 @@ from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
 from relay.core.retention import Keeping, forgotten_since
+from relay.core.route import Router
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
@@ -41,7 +42,6 @@ from relay.record.jobs import (
     lessons_of,
     sightings_of,
 )
-from relay.record.resending import next_of
 from relay.record.sqlite.backlog import fall_behind, fill
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.errands import do
@@ -52,7 +52,7 @@ from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.outgoing import claim, next_due
-from relay.record.sqlite.resending import resend
+from relay.record.sqlite.resending import read_running, resend
 
 __all__ = ["Writer"]
 
@@ -180,10 +180,10 @@ class Writer:
         """How far a source has been swept."""
         return self._due("read_sweep", self._numbers.sources.get(source))
 
-    def next_resend(self) -> tuple[int | None, bool]:
+    def next_resend(self, router: Router) -> tuple[int | None, bool]:
         """When a step of an order to send again is due, and whether there is any order under way."""
         try:
-            return next_of(self._db.execute(self._sql["list_running"]).fetchall())
+            return read_running(self._db, self._sql, router)
         except sqlite3.Error as error:
             raise translated(error) from error
 
@@ -203,6 +203,7 @@ class Writer:
 
     def fill(self, destination: str, limit: int, now: int) -> bool:
         """Make some of the deliveries that a destination is behind with."""
+        full = self._is_full()
         return self._apart(
             lambda: fill(
                 self._db,
@@ -211,6 +212,7 @@ class Writer:
                 destination,
                 limit=limit,
                 now=now,
+                full=full,
                 write=self._write_counters,
             )
         )

@@ -385,7 +385,8 @@ WHERE number > :after AND number <= :upto AND first_seen < :before
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= :died_since))
   AND NOT EXISTS (
       SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+      WHERE e.run = receipts.run AND e.receipt = receipts.number
+        AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
@@ -405,7 +406,10 @@ DELETE FROM events
 WHERE number > :after AND number <= :upto AND created_at < :before
   AND number < (SELECT MAX(number) FROM events)
   -- What a destination is behind with is still to become deliveries.
-  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
+  AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b
+      WHERE b.behind_from <= events.number
+        AND ',' || substr(events.routed, 2, length(events.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
@@ -581,6 +585,9 @@ INSERT INTO replays (created_at, ordered_by, origin, target, selection, rate, mo
                      due_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number
 
+-- name: count_running
+SELECT COUNT(*) FROM replays WHERE state = 0
+
 -- name: trim_replays
 -- Those that are over, but for the newest.
 DELETE FROM replays WHERE number IN (
@@ -589,21 +596,28 @@ DELETE FROM replays WHERE number IN (
 -- name: cancel_replay
 UPDATE replays SET state = 2, ended_at = ? WHERE number = ? AND state = 0 RETURNING number
 
+-- name: cancel_replays_to
+UPDATE replays SET state = 2, ended_at = ? WHERE target = ? AND state = 0 RETURNING number
+
 -- name: list_running
--- When each is due, and how many of its destination's replayed deliveries have not had a try.
+-- When each to these destinations is due, and how many of its destination's replayed deliveries have not had a try.
 SELECT p.due_at, (
     SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
     WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
-FROM replays AS p WHERE p.state = 0
+FROM replays AS p
+WHERE p.state = 0 AND p.target IN (
+    SELECT number FROM destinations WHERE name IN (SELECT value FROM json_each(?)))
 
 -- name: due_replay
--- The one that has waited longest, of those whose destination has room.
+-- The one that has waited longest, of those whose destination is served and has room.
 SELECT number, origin, target, selection, rate, most, cursor, upto, created, untried FROM (
     SELECT p.*, (
         SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
         WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)
     ) AS untried
-    FROM replays AS p WHERE p.state = 0 AND p.due_at <= ?)
+    FROM replays AS p
+    WHERE p.state = 0 AND p.target IN (
+        SELECT number FROM destinations WHERE name IN (SELECT value FROM json_each(?))) AND p.due_at <= ?)
 WHERE untried < ? ORDER BY due_at, number LIMIT 1
 
 -- name: look_at_dead
@@ -653,8 +667,9 @@ WHERE e.number > :after AND e.number <= :upto
   AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
-  AND CASE WHEN :missing THEN d.number IS NULL AND NOT EXISTS (
-      SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
+  AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
+      SELECT b.behind_from FROM destinations AS b WHERE b.number = :origin), 9223372036854775807)
+      ELSE d.state = 1 END
 ORDER BY e.number LIMIT :limit
 
 -- name: read_letters
@@ -674,6 +689,9 @@ INSERT INTO deliveries (number, event, run, destination, generation, epoch, stat
 SELECT :number, :event, :run, :target, COALESCE(MAX(generation), 0) + 1, :epoch, 0, :now, :now, :replay,
        1, (SELECT r.source FROM runs AS r WHERE r.number = :run)
 FROM deliveries WHERE event = :event AND destination = :target
+
+-- name: postpone_replay
+UPDATE replays SET due_at = ? WHERE number = ?
 
 -- name: advance_replay
 UPDATE replays SET cursor = ?, due_at = ?, created = created + ?, expired = expired + ?,
@@ -750,8 +768,9 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND 
 WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
-  AND CASE WHEN :missing THEN d.number IS NULL AND NOT EXISTS (
-      SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
+  AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
+      SELECT b.behind_from FROM destinations AS b WHERE b.number = :origin), 9223372036854775807)
+      ELSE d.state = 1 END
 ORDER BY e.number LIMIT :limit
 
 -- name: sum_told
@@ -766,8 +785,9 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND 
 WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
-  AND CASE WHEN :missing THEN d.number IS NULL AND NOT EXISTS (
-      SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
+  AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
+      SELECT b.behind_from FROM destinations AS b WHERE b.number = :origin), 9223372036854775807)
+      ELSE d.state = 1 END
 
 -- name: find_event
 SELECT number FROM events WHERE id = :id
