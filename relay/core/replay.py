@@ -19,6 +19,7 @@ __all__ = [
     "BATCH_MAX",
     "BYTES_MAX",
     "LOOK_ROWS",
+    "NUMBER_MAX",
     "RATE_DEFAULT",
     "RATE_MAX",
     "RUNNING_MAX",
@@ -53,6 +54,8 @@ STEPS: Final = 50
 #: Deliveries a second, unless told otherwise, and at the most.
 RATE_DEFAULT: Final = 100
 RATE_MAX: Final = 1000
+#: No store counts further, or has a thing of a later number.
+NUMBER_MAX: Final = (1 << 63) - 1
 #: Replayed deliveries of one destination that have not had a try: with as many no further ones are made. What
 #: comes in meanwhile waits behind these at the most. Those that have failed stand in nobody's way.
 UNTRIED_MAX: Final = 64

@@ -26,12 +26,19 @@ from relay.record.codes import OUTCOMES
 from relay.record.history import COUNTED_MAX, event_bytes, identity
 from relay.record.resending import chosen
 
-__all__ = ["BaseLetters"]
+__all__ = ["BaseLetters", "not_there"]
 
 Row = Sequence[Any]
 
 #: Later than anything.
 _END: Final = (1 << 62, 1 << 62)
+
+
+def not_there(error: Exception) -> UnknownNameError:
+    """What it means that a store cannot be asked for a text or a number: it cannot have it either."""
+    return UnknownNameError(
+        f"there can be nothing of the kind in a store: {type(error).__name__}"
+    )
 
 
 class BaseLetters(ABC):

@@ -52,6 +52,27 @@ class LettersLaw:
         [large] = [one for one in seen if one.reason == "too_large"]
         assert (large.client_ref, large.is_kept) == ("order-3", True)
 
+    @pytest.mark.parametrize("text", ["caf\udcff", "\ud800"])
+    async def test_a_name_that_no_store_can_have_is_not_known(
+        self, harness: StoreHarness, text: str
+    ) -> None:
+        """No fault of the store, and none of its library's errors."""
+        await _ended(harness)
+        letters = harness.letters()
+        with pytest.raises(UnknownNameError):
+            await letters.resolve([text], None)
+        with pytest.raises(UnknownNameError):
+            await letters.heaps(Selection(reason=text), None)
+
+    async def test_a_number_that_no_store_can_have_is_not_known(
+        self, harness: StoreHarness
+    ) -> None:
+        for number in (1 << 63, -(1 << 63) - 1, 10**40):
+            with pytest.raises(UnknownNameError):
+                await harness.letters().orders(number)
+            with pytest.raises(UnknownNameError):
+                await harness.letters().event_of(number)
+
     async def test_what_was_sent_again_is_not_listed(
         self, harness: StoreHarness
     ) -> None:

@@ -14,6 +14,7 @@ from relay.core.errors import MisconfiguredError, RelayError
 from relay.core.identity import Outcome
 from relay.core.ports import Clock
 from relay.core.replay import (
+    NUMBER_MAX,
     RATE_DEFAULT,
     RATE_MAX,
     NewReplay,
@@ -163,9 +164,12 @@ class Replaying:
         """Call an order off; what it has made goes on its way.
 
         Raises:
+            BadOrderError: that is no number of an order.
             NotRunningError: it is not under way.
             RelayError: it cannot be written now.
         """
+        if not 1 <= replay <= NUMBER_MAX:
+            raise BadOrderError(f"no replay can have the number {replay}")
         if not await self._resending.cancel_replay(replay, by=by):
             raise NotRunningError(
                 f"replay {replay} is not running: it is over, or never was"
@@ -209,7 +213,10 @@ def selection_of(order: Order, *, now: int) -> Selection:
     """
     for wrong, words in (
         (not 1 <= order.rate <= RATE_MAX, f"--rate: from 1 to {RATE_MAX} a second"),
-        (order.limit is not None and order.limit < 1, "--limit: at least 1"),
+        (
+            order.limit is not None and not 1 <= order.limit <= NUMBER_MAX,
+            f"--limit: from 1 to {NUMBER_MAX}",
+        ),
         (
             len(order.wanted) > IDS_MAX,
             f"{len(order.wanted):,} ids: at most {IDS_MAX} in one order; or select by source, time or reason",

@@ -49,7 +49,7 @@ class Replays:
         """What is served."""
         return [
             web.post(PATH, self._order),
-            web.post(cancel_path(r"{number:\d{1,18}}"), self._cancel),
+            web.post(cancel_path(r"{number:-?[0-9]{1,40}}"), self._cancel),
         ]
 
     async def _order(self, request: web.Request) -> web.StreamResponse:

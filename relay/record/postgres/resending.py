@@ -220,7 +220,7 @@ async def _routed(
     router: Router,
 ) -> set[int] | None:
     """Of what the target never had, the events that routes take there; None where that is not asked."""
-    if replay.selection.what != "missing" or not router.looks:
+    if replay.selection.what != "missing":
         return None
     wanted = [one.event for one in bounded(found) if one.size is not None]
     rows = await connection.fetch(sql["read_letters"], wanted)

@@ -201,7 +201,7 @@ def _routed(
     router: Router,
 ) -> set[int] | None:
     """Of what the target never had, the events that routes take there; None where that is not asked."""
-    if replay.selection.what != "missing" or not router.looks:
+    if replay.selection.what != "missing":
         return None
     wanted = [(one.event,) for one in bounded(found) if one.size is not None]
     rows = ask_many(connection, sql["read_letters"], wanted)

@@ -978,16 +978,26 @@ SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.
 SELECT number, name FROM sources
 
 -- name: read_hold
-SELECT number, hold, hold_reason, hold_by, held_since FROM destinations WHERE name = $1 FOR NO KEY UPDATE
+SELECT number, hold, hold_reason, hold_by, held_since, kind,
+       (SELECT COALESCE(SUM(c.pending + c.held), 0) FROM destination_counters AS c
+           WHERE c.destination = destinations.number)
+FROM destinations WHERE name = $1 FOR NO KEY UPDATE
 
 -- name: write_hold
 -- Whoever resumes gives it all its time again.
 UPDATE destinations SET hold = $2::text, hold_reason = $3, hold_by = $4, held_since = $5,
-    failing_since = CASE WHEN $2::text IS NULL THEN NULL ELSE failing_since END
+    failing_since = CASE WHEN $2::text IS NULL THEN NULL ELSE failing_since END,
+    alarms = CASE WHEN $2::text IS NULL THEN 0 ELSE alarms END
 WHERE number = $1
 
 -- name: note_condition
-UPDATE destinations SET failing_since = $2, failed_at = $3, worked_at = greatest($4::bigint, worked_at) WHERE name = $1
+-- Who works again, or fails anew after a silence, is warned of anew.
+UPDATE destinations SET failing_since = $2, failed_at = $3, worked_at = greatest($4::bigint, worked_at),
+    alarms = CASE WHEN $2::bigint IS NULL OR $2 > failing_since THEN 0 ELSE alarms END
+WHERE name = $1
+
+-- name: raise_alarm
+UPDATE destinations SET alarms = $1 WHERE name = $2 AND alarms < $1 RETURNING number
 
 -- name: fall_behind
 -- From the next event on. Nobody else is between taking a number and committing what has it.

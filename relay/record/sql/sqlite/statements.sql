@@ -811,19 +811,30 @@ SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.
 SELECT number, name FROM sources
 
 -- name: read_hold
-SELECT number, hold, hold_reason, hold_by, held_since FROM destinations WHERE name = ?
+SELECT number, hold, hold_reason, hold_by, held_since, kind,
+       (SELECT COALESCE(SUM(c.pending + c.held), 0) FROM destination_counters AS c
+           WHERE c.destination = destinations.number)
+FROM destinations WHERE name = ?
 
 -- name: write_hold
 -- Whoever resumes gives it all its time again.
 UPDATE destinations SET hold = :hold, hold_reason = :reason, hold_by = :by, held_since = :since,
-    failing_since = CASE WHEN :hold IS NULL THEN NULL ELSE failing_since END
+    failing_since = CASE WHEN :hold IS NULL THEN NULL ELSE failing_since END,
+    alarms = CASE WHEN :hold IS NULL THEN 0 ELSE alarms END
 WHERE number = :number
 
 -- name: note_condition
-UPDATE destinations SET failing_since = ?, failed_at = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
+-- Who works again, or fails anew after a silence, is warned of anew.
+UPDATE destinations SET failing_since = :since, failed_at = :failed_at,
+    worked_at = COALESCE(:worked_at, worked_at),
+    alarms = CASE WHEN :since IS NULL OR :since > failing_since THEN 0 ELSE alarms END
+WHERE name = :name
+
+-- name: raise_alarm
+UPDATE destinations SET alarms = :step WHERE name = :name AND alarms < :step RETURNING number
 
 -- name: fall_behind
-UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL
+UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL RETURNING number
 
 -- name: read_behind
 SELECT number, behind_from, epoch FROM destinations WHERE name = ?
