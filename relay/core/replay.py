@@ -11,6 +11,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from relay.core.backlog import LIMIT
 from relay.core.errors import RelayError
 from relay.core.route import Router
 
@@ -193,10 +194,11 @@ class Resending(Protocol):
         """
         ...
 
-    async def resend(self, router: Router, /) -> Resent | None:
+    async def resend(self, router: Router, /, *, backlog: int = LIMIT) -> Resent | None:
         """Take a step of the order that has waited longest; None where none is due.
 
-        Orders to destinations that the configuration does not have wait until it has them.
+        Orders to destinations that the configuration does not have wait until it has them. ``backlog`` are the
+        deliveries that a destination may have open.
 
         Raises:
             StoreFullError: the store or its disk is at its limit.
@@ -204,7 +206,9 @@ class Resending(Protocol):
         """
         ...
 
-    async def postpone_replay(self, router: Router, /, *, until: int) -> None:
+    async def postpone_replay(
+        self, router: Router, /, *, until: int, backlog: int = LIMIT
+    ) -> None:
         """Let the order whose step is due wait, wall microseconds: its step failed, and others have their turn.
 
         Raises:
@@ -212,7 +216,9 @@ class Resending(Protocol):
         """
         ...
 
-    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
+    async def next_resend(
+        self, router: Router, /, *, backlog: int = LIMIT
+    ) -> tuple[int | None, bool]:
         """When the next step is due, wall microseconds, None when none is; and whether any order runs.
 
         Of orders to destinations of the configuration; one whose destination has no room is due when it has.
@@ -223,9 +229,9 @@ class Resending(Protocol):
         ...
 
 
-def is_full(untried: int) -> bool:
-    """Whether a destination has enough of replayed deliveries for now."""
-    return untried >= UNTRIED_MAX
+def is_full(untried: int, pending: int, backlog: int) -> bool:
+    """Whether a destination has enough for now: of replayed deliveries, or of any that it may have open."""
+    return untried >= UNTRIED_MAX or pending >= backlog
 
 
 def batch_of(replay: Replay) -> int:

@@ -28,7 +28,7 @@ from relay.core.health import (
     judge_health,
     note_of,
 )
-from relay.core.holding import Change, Condition, Hold, Posts
+from relay.core.holding import Alarm, Change, Condition, Hold, Posts
 from relay.core.ports import Clock, Metrics
 from relay.deliver.dispatch import Dispatch
 
@@ -74,6 +74,8 @@ class Warden:
         self._well: set[str] = set()
         #: Holds that the relay wants by itself, and that are not written yet.
         self._wanted: dict[str, Change] = {}
+        #: Alarms that are due, and that the store was not told of yet.
+        self._due: dict[str, Alarm] = {}
         self.conditions: Mapping[str, Condition] = {}
         self._orphans: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
@@ -129,14 +131,22 @@ class Warden:
             self._want(name, ruling)
 
     def _warn(self, name: str, ruling: Ruling) -> None:
-        since = ruling.health.failing_since or 0
+        now, since = self._clock.now_us(), ruling.health.failing_since or 0
         after = self._policies[name].disable_after or 0
         log.warning(
             "destination.failing",
             destination=name,
-            since_h=(self._clock.now_us() - since) // 3_600_000_000,
+            since_h=(now - since) // 3_600_000_000,
             disabled_after_h=after // 3_600_000_000,
         )
+        self._due[name] = Alarm(
+            destination=name,
+            since=since,
+            at=now,
+            disabled_at=since + after,
+            step=ruling.warning or 0,
+        )
+        self._wake.set()
 
     def _is_news(self, name: str, ruling: Ruling) -> bool:
         """Whether a hold would change anything: tries that were under way when it came say the same again."""
@@ -207,6 +217,11 @@ class Warden:
             await self._posts.change(change)
             # Only now: until it is in the store, what is read there says nothing of it.
             del self._wanted[name]
+        for name, alarm in list(self._due.items()):
+            await self._posts.alarm(alarm)
+            # A later one may be due meanwhile.
+            if self._due[name] is alarm:
+                del self._due[name]
 
     def _adopt(self, found: Mapping[str, Condition]) -> None:
         before, self.conditions = self.conditions, found

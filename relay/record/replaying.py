@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from relay.core.backlog import LIMIT
 from relay.core.errors import (
     InternalError,
     RelayError,
@@ -37,11 +38,17 @@ class Replayer:
     """Makes deliveries as orders say."""
 
     def __init__(
-        self, store: Resending, *, router: Callable[[], Router], clock: Clock
+        self,
+        store: Resending,
+        *,
+        router: Callable[[], Router],
+        clock: Clock,
+        backlog: int = LIMIT,
     ) -> None:
         self._store = store
         self._router = router
         self._clock = clock
+        self._backlog = backlog
         self._wake = asyncio.Event()
         self._stopping = False
         self._room_s = ROOM_S
@@ -73,7 +80,7 @@ class Replayer:
     async def _work(self) -> float:
         """Take a step if one is due; gives the seconds until it is worth looking again."""
         router = self._router()
-        due, runs = await self._store.next_resend(router)
+        due, runs = await self._store.next_resend(router, backlog=self._backlog)
         now = self._clock.now_us()
         if due is None and runs:
             return self._wait_for_room()
@@ -83,12 +90,14 @@ class Replayer:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            resent = await self._store.resend(router)
+            resent = await self._store.resend(router, backlog=self._backlog)
         except (InternalError, UnstorableError) as error:
             # A fault with this one order: the others have their turn.
             log.warning("replay.postponed", why=str(error))
             until = now + int(TROUBLE_S * 1e6)
-            await self._store.postpone_replay(router, until=until)
+            await self._store.postpone_replay(
+                router, until=until, backlog=self._backlog
+            )
             return 0.0
         if resent is not None and resent.state is not ReplayState.RUNNING:
             log.info("replay.made", replay=resent.replay)

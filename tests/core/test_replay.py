@@ -87,8 +87,12 @@ def test_a_batch_is_bounded_by_all_that_bounds_it(
 
 
 def test_a_destination_is_full_of_what_has_had_no_try() -> None:
-    assert not is_full(UNTRIED_MAX - 1)
-    assert is_full(UNTRIED_MAX)
+    assert not is_full(UNTRIED_MAX - 1, 99, 100)
+    assert is_full(UNTRIED_MAX, 99, 100)
+
+
+def test_a_destination_is_full_that_has_as_much_open_as_it_may() -> None:
+    assert is_full(0, 100, 100)
 
 
 def test_what_is_gone_on_its_way_or_unrouted_is_counted_and_left_out() -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 from structlog.testing import capture_logs
 
-from relay.core.delivery import Failed, Fault, Queue, State
+from relay.core.delivery import HOUR, Failed, Fault, Queue, State
 from relay.core.errors import StoreBusyError, StoreFullError
 from relay.core.health import HealthPolicy
 from relay.deliver.warden import Warden
@@ -25,6 +25,7 @@ from tests.deliver.couriers import (
 )
 from tests.record.holding_law import condition, hold, resume
 from tests.record.receipts import callback
+from tests.record.telling_law import heard, listening
 
 GONE = Failed(reason="status_410", fault=Fault.GONE, status=410)
 
@@ -87,6 +88,25 @@ async def test_what_waits_in_memory_is_given_back(bench: _Guarded) -> None:
     assert await bench.at(State.DELIVERED) == names(4)
     assert [d.leased for d in await bench.to_orders()] == [False] * 8
     assert len(bench.sender.sent) == 4
+
+
+async def test_an_alarm_is_told_to_who_listens_once_for_each_step(
+    bench: _Guarded,
+) -> None:
+    """Whoever fails for long is told of before it is disabled; of two relays, one tells."""
+    bench.router = listening("lake")
+    warden = bench.guard()
+    warden.appoint({NAME: HealthPolicy(disable_after=10 * HOUR)})
+    other = bench.guard()
+    other.appoint({NAME: HealthPolicy(disable_after=10 * HOUR)})
+    for _ in range(8):
+        for one in (warden, other):
+            one.ear(NAME)(Queue.AGAIN, [BUSY])
+            await one.look()
+        bench.clock.advance(seconds=3600)
+    told = await heard(bench, "lake")
+    assert [event["data"]["state"] for event in told] == ["failing"] * 2
+    assert told[0]["data"]["disabled_at"] == told[1]["data"]["disabled_at"]
 
 
 async def test_who_is_held_is_not_probed(bench: _Guarded) -> None:

@@ -26,6 +26,7 @@ from tests.record.resending_law import ResendingLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
 from tests.record.sweep_law import SweepLaw
+from tests.record.telling_law import TellingLaw
 from tests.record.truth_law import TruthLaw
 
 __all__ = ["StoreLaw"]
@@ -49,6 +50,7 @@ class StoreLaw(
     ResendingLaw,
     QuarantineLaw,
     LettersLaw,
+    TellingLaw,
 ):
     """Everything. Subclasses provide the fixture ``place``."""
 

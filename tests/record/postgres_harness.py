@@ -50,6 +50,7 @@ class PostgresHarness(StoreHarness):
                 refusals_kept=self.bounds.refusals_kept,
                 keeping=self.keeping,
             ),
+            router=lambda: self.router,
         )
 
     async def abandon(self) -> None:

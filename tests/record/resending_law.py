@@ -14,7 +14,7 @@ from relay.core.replay import (
 )
 from relay.core.route import Router
 from tests.record.harness import StoreHarness
-from tests.record.receipts import EVERYWHERE
+from tests.record.receipts import EVERYWHERE, callback
 from tests.record.replaying import (
     counts_of,
     die,
@@ -41,6 +41,19 @@ class ResendingLaw:
             seen += [(await step(harness)).replay, (await step(harness)).replay]
             harness.clock.advance(seconds=1)
         assert sorted(seen[:2]) == sorted(seen[2:]) == [first, second]
+
+    async def test_who_has_as_much_open_as_it_may_gets_no_more(
+        self, harness: StoreHarness
+    ) -> None:
+        """What was sent again and has failed counts, too: it is tried on."""
+        await die(harness, "run_1")
+        await order(harness)
+        await harness.store.record([callback("run_2"), callback("run_3")])
+        assert await harness.store.resend(EVERYWHERE, backlog=2) is None
+        assert await harness.store.next_resend(EVERYWHERE, backlog=2) == (None, True)
+        resent = await harness.store.resend(EVERYWHERE, backlog=3)
+        assert resent is not None
+        assert resent.made == 1
 
     async def test_who_cannot_be_worked_at_is_passed_by(
         self, harness: StoreHarness

@@ -51,6 +51,7 @@ class SqliteHarness(StoreHarness):
                 min_free_disk=self.min_free_disk,
                 store_bytes=self.store_bytes,
             ),
+            router=lambda: self.router,
         )
 
     # --- what only a file has ---------------------------------------------------------------------

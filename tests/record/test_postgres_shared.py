@@ -17,9 +17,11 @@ from relay.record.postgres.store import PostgresStore
 from tests.postgres.fixtures import Database
 from tests.postgres.local_postgres import LocalPostgres
 from tests.record.harness import Bounds
+from tests.record.holding_law import hold, resume
 from tests.record.postgres_harness import PostgresHarness
 from tests.record.receipts import EVERYWHERE, callback, odd
 from tests.record.replaying import die, order
+from tests.record.telling_law import alarm, heard, listening
 
 pytestmark = pytest.mark.postgres
 
@@ -340,3 +342,27 @@ async def test_a_wrong_password_is_a_mistake_and_is_not_repeated(
         await place.open()
     assert "whsec-wrong" not in str(told.value)
     await place.vanish()
+
+
+async def test_what_two_relays_do_at_once_is_told_once(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    """Whoever is second finds nothing to change; and of what is told, the order is that of the changes."""
+    one, two = pair
+    one.router = two.router = listening("orders")
+    for turn in range(6):
+        again = [hold(it) if turn % 2 == 0 else resume(it) for it in (one, two, one)]
+        found, *_ = await asyncio.gather(
+            asyncio.gather(*again),
+            one.store.record([callback(f"run_{turn}")]),
+            two.store.record([callback(f"run_{turn}"), callback(f"other_{turn}")]),
+        )
+        assert sum(change.is_news for change in found) == 1
+    assert sorted(await asyncio.gather(*(it.store.alarm(alarm()) for it in pair))) == [
+        False,
+        True,
+    ]
+    events = await heard(one)
+    states = [event["data"]["state"] for event in events]
+    assert states == ["paused", "resumed"] * 3 + ["failing"]
+    assert [event["revision"] for event in events] == [1, 2, 3, 4, 5, 6, 7]

@@ -13,11 +13,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from relay.core.errors import StoreFullError
+from relay.core.notice import tell_of_backlog
 from relay.core.ports import Checkpoints
 from relay.record.accounts import Accounts
-from relay.record.holding import count_filled, filled, is_missing
+from relay.record.holding import bystander, count_filled, filled, is_missing
+from relay.record.jobs import Telling, Told
 from relay.record.postgres.connection import Connection, begin
+from relay.record.postgres.holding import tell
 from relay.record.postgres.moving import columns
+from relay.record.postgres.numbers import PostgresNumbers
 
 __all__ = ["SHARE", "Backlog"]
 
@@ -47,12 +51,35 @@ class Backlog:
         #: Up to which event everything is known to be there, by destination.
         self._horizons: dict[int, int] = {}
 
-    async def fall_behind(self, connection: Connection, name: str) -> bool:
-        """Make no deliveries from the next event on; gives whether that is news."""
+    async def fall_behind(
+        self,
+        connection: Connection,
+        name: str,
+        *,
+        numbers: PostgresNumbers,
+        telling: Telling,
+        now: int,
+    ) -> Told:
+        """Make no deliveries from the next event on; the answer is whether that is news."""
         await _begin_alone(connection)
+        accounts = Accounts()
+        stored: tuple[str, ...] = ()
         found = await connection.fetchval(self._sql["fall_behind"], name)
+        if found is not None:
+            row = tuple(await connection.fetchrow(self._sql["read_hold"], name) or ())
+            notice = tell_of_backlog(name, bystander(row), at=now)
+            stored = await tell(
+                connection,
+                self._sql,
+                numbers,
+                telling,
+                notice,
+                accounts=accounts,
+                now=now,
+            )
+        await self._write(connection, accounts)
         await self._commit(connection)
-        return found is not None
+        return Told(answer=found is not None, stored_for=stored)
 
     async def fill(
         self,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from relay.record.accounts import Accounts
 from relay.record.jobs import (
     Abandon,
+    Alert,
     Alter,
     Amend,
     Cancel,
@@ -70,7 +71,7 @@ async def _obey(
 ) -> object:
     """Do what somebody has ordered."""
     match job:
-        case Alter() | Abandon() | Remember():
+        case Alter() | Alert() | Abandon() | Remember():
             return await hold(connection, sql, numbers, job, accounts=accounts, now=now)
         case Order(replays=replays):
             return await order(connection, sql, numbers, replays, now=now)

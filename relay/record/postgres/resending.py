@@ -23,7 +23,7 @@ from relay.core.replay import (
 )
 from relay.core.route import Router
 from relay.record.accounts import Accounts
-from relay.record.jobs import Cancel, Postpone
+from relay.record.jobs import Cancel, Postpone, Resend
 from relay.record.postgres.connection import Connection
 from relay.record.postgres.holding import write_entry
 from relay.record.postgres.numbers import PostgresNumbers
@@ -82,26 +82,26 @@ async def cancel(connection: Connection, sql: Sql, job: Cancel, *, now: int) -> 
 
 
 async def read_running(
-    connection: Connection, sql: Sql, router: Router
+    connection: Connection, sql: Sql, router: Router, backlog: int
 ) -> tuple[int | None, bool]:
     """When a step of an order is due, and whether there is any order under way."""
     rows = await connection.fetch(sql["list_running"], router.destinations)
-    return next_of(map(tuple, rows))
+    return next_of(map(tuple, rows), backlog)
 
 
 async def postpone(
     connection: Connection, sql: Sql, job: Postpone, *, now: int
 ) -> None:
     """Let the order wait whose step is due."""
-    due = await _due(connection, sql, job.router, now)
+    due = await _due(connection, sql, job, now)
     if due is not None:
         await connection.execute(sql["postpone_replay"], job.until, due[0])
 
 
 async def _due(
-    connection: Connection, sql: Sql, router: Router, now: int
+    connection: Connection, sql: Sql, job: Resend | Postpone, now: int
 ) -> tuple[Any, ...] | None:
-    values = (router.destinations, now, UNTRIED_MAX)
+    values = (job.router.destinations, now, UNTRIED_MAX, job.backlog)
     found = await connection.fetchrow(sql["due_replay"], *values)
     return None if found is None else tuple(found)
 
@@ -110,13 +110,13 @@ async def resend(
     connection: Connection,
     sql: Sql,
     numbers: PostgresNumbers,
-    router: Router,
+    job: Resend,
     *,
     accounts: Accounts,
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest, and that no other relay is at."""
-    due = await _due(connection, sql, router, now)
+    due = await _due(connection, sql, job, now)
     if due is None:
         return None
     replay = replay_of(due)
@@ -134,7 +134,9 @@ async def resend(
         reached=reached,
         ends=ends,
         held={row[0] for row in held},
-        routed=await _routed(connection, sql, numbers, replay, found, router=router),
+        routed=await _routed(
+            connection, sql, numbers, replay, found, router=job.router
+        ),
         now=now,
     )
     if ahead.made:
@@ -218,7 +220,7 @@ async def _routed(
     router: Router,
 ) -> set[int] | None:
     """Of what the target never had, the events that routes take there; None where that is not asked."""
-    if replay.selection.what != "missing" or not router.looks:
+    if replay.selection.what != "missing":
         return None
     wanted = [one.event for one in bounded(found) if one.size is not None]
     rows = await connection.fetch(sql["read_letters"], wanted)

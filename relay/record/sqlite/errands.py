@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from relay.record.accounts import Accounts
 from relay.record.jobs import (
     Abandon,
+    Alert,
     Alter,
     Amend,
     Cancel,
@@ -69,7 +70,7 @@ def _obey(
 ) -> object:
     """Do what somebody has ordered."""
     match job:
-        case Alter() | Abandon() | Remember():
+        case Alter() | Alert() | Abandon() | Remember():
             return hold(connection, sql, numbers, job, accounts=accounts, now=now)
         case Order(replays=replays):
             return order(connection, sql, numbers, replays, now=now)

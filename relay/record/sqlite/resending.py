@@ -25,7 +25,7 @@ from relay.core.replay import (
 )
 from relay.core.route import Router
 from relay.record.accounts import Accounts
-from relay.record.jobs import Cancel, Postpone
+from relay.record.jobs import Cancel, Postpone, Resend
 from relay.record.resending import (
     KEPT,
     account,
@@ -93,26 +93,26 @@ def cancel(connection: sqlite3.Connection, sql: Sql, job: Cancel, *, now: int) -
 
 
 def read_running(
-    connection: sqlite3.Connection, sql: Sql, router: Router
+    connection: sqlite3.Connection, sql: Sql, router: Router, backlog: int
 ) -> tuple[int | None, bool]:
     """When a step of an order is due, and whether there is any order under way."""
     rows = connection.execute(sql["list_running"], (_targets(router),))
-    return next_of(rows.fetchall())
+    return next_of(rows.fetchall(), backlog)
 
 
 def postpone(
     connection: sqlite3.Connection, sql: Sql, job: Postpone, *, now: int
 ) -> None:
     """Let the order wait whose step is due."""
-    due = _due(connection, sql, job.router, now)
+    due = _due(connection, sql, job, now)
     if due is not None:
         connection.execute(sql["postpone_replay"], (job.until, due[0]))
 
 
 def _due(
-    connection: sqlite3.Connection, sql: Sql, router: Router, now: int
+    connection: sqlite3.Connection, sql: Sql, job: Resend | Postpone, now: int
 ) -> tuple[Any, ...] | None:
-    values = (_targets(router), now, UNTRIED_MAX)
+    values = (_targets(job.router), now, UNTRIED_MAX, job.backlog)
     found: tuple[Any, ...] | None
     found = connection.execute(sql["due_replay"], values).fetchone()
     return found
@@ -126,13 +126,13 @@ def resend(
     connection: sqlite3.Connection,
     sql: Sql,
     numbers: SqliteNumbers,
-    router: Router,
+    job: Resend,
     *,
     accounts: Accounts,
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest."""
-    due = _due(connection, sql, router, now)
+    due = _due(connection, sql, job, now)
     if due is None:
         return None
     replay = replay_of(due)
@@ -144,7 +144,7 @@ def resend(
         ends=ends,
         # One writer alone changes anything.
         held={one.run for one in found},
-        routed=_routed(connection, sql, numbers, replay, found, router=router),
+        routed=_routed(connection, sql, numbers, replay, found, router=job.router),
         now=now,
     )
     connection.executemany(
@@ -201,7 +201,7 @@ def _routed(
     router: Router,
 ) -> set[int] | None:
     """Of what the target never had, the events that routes take there; None where that is not asked."""
-    if replay.selection.what != "missing" or not router.looks:
+    if replay.selection.what != "missing":
         return None
     wanted = [(one.event,) for one in bounded(found) if one.size is not None]
     rows = ask_many(connection, sql["read_letters"], wanted)

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from relay.core.errors import (
     InternalError,
@@ -33,6 +33,8 @@ from relay.record.jobs import (
     Learn,
     Record,
     Resend,
+    Telling,
+    Told,
     Watch,
     cursors_of,
     entries_of,
@@ -53,6 +55,8 @@ from relay.record.sqlite.outgoing import claim, next_due
 from relay.record.sqlite.resending import read_running, resend
 
 __all__ = ["Writer"]
+
+R = TypeVar("R")
 
 #: Rows changed since the last checkpoint that make the next one due (some 16 MiB of log).
 CHECKPOINT_ROWS: Final = 8_000
@@ -176,17 +180,25 @@ class Writer:
         """How far a source has been swept."""
         return self._due("read_sweep", self._numbers.sources.get(source))
 
-    def next_resend(self, router: Router) -> tuple[int | None, bool]:
+    def next_resend(self, router: Router, backlog: int) -> tuple[int | None, bool]:
         """When a step of an order to send again is due, and whether there is any order under way."""
         try:
-            return read_running(self._db, self._sql, router)
+            return read_running(self._db, self._sql, router, backlog)
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    def fall_behind(self, destination: str) -> bool:
+    def fall_behind(self, destination: str, telling: Telling, now: int) -> Told:
         """Make no deliveries for a destination from the next event on."""
         return self._apart(
-            lambda: fall_behind(self._db, self._sql, self._numbers, destination)
+            lambda: fall_behind(
+                self._db,
+                self._sql,
+                self._numbers,
+                destination,
+                telling=telling,
+                now=now,
+                write=self._write_counters,
+            )
         )
 
     def fill(self, destination: str, limit: int, now: int) -> bool:
@@ -205,7 +217,7 @@ class Writer:
             )
         )
 
-    def _apart(self, work: Callable[[], bool]) -> bool:
+    def _apart(self, work: Callable[[], R]) -> R:
         """Do something between two groups, in a transaction of its own."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -357,7 +369,7 @@ class Writer:
             self._db,
             self._sql,
             self._numbers,
-            job.router,
+            job,
             accounts=accounts,
             now=now,
         )

@@ -766,10 +766,12 @@ UPDATE replays SET state = 2, ended_at = $1::bigint WHERE number = $2::bigint AN
 UPDATE replays SET state = 2, ended_at = $1::bigint WHERE target = $2::int AND state = 0 RETURNING number
 
 -- name: list_running
--- When each to these destinations is due, and how many of its destination's replayed deliveries have not had a try.
+-- When each to these destinations is due, how many of its destination's replayed deliveries have not had a try, and
+-- how many wait for it in all.
 SELECT p.due_at, (
     SELECT COUNT(*) FROM deliveries AS d
-    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
+    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)), (
+    SELECT COALESCE(SUM(c.pending), 0)::bigint FROM destination_counters AS c WHERE c.destination = p.target)
 FROM replays AS p
 WHERE p.state = 0 AND p.target IN (SELECT number FROM destinations WHERE name = ANY($1::text[]))
 
@@ -782,6 +784,7 @@ CROSS JOIN LATERAL (
     WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)) AS u
 WHERE p.state = 0 AND p.target IN (SELECT number FROM destinations WHERE name = ANY($1::text[]))
   AND p.due_at <= $2::bigint AND u.untried < $3::bigint
+  AND (SELECT COALESCE(SUM(c.pending), 0) FROM destination_counters AS c WHERE c.destination = p.target) < $4::bigint
 ORDER BY p.due_at, p.number LIMIT 1
 FOR UPDATE OF p SKIP LOCKED
 
@@ -975,16 +978,26 @@ SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.
 SELECT number, name FROM sources
 
 -- name: read_hold
-SELECT number, hold, hold_reason, hold_by, held_since FROM destinations WHERE name = $1 FOR NO KEY UPDATE
+SELECT number, hold, hold_reason, hold_by, held_since, kind,
+       (SELECT COALESCE(SUM(c.pending + c.held), 0) FROM destination_counters AS c
+           WHERE c.destination = destinations.number)
+FROM destinations WHERE name = $1 FOR NO KEY UPDATE
 
 -- name: write_hold
 -- Whoever resumes gives it all its time again.
 UPDATE destinations SET hold = $2::text, hold_reason = $3, hold_by = $4, held_since = $5,
-    failing_since = CASE WHEN $2::text IS NULL THEN NULL ELSE failing_since END
+    failing_since = CASE WHEN $2::text IS NULL THEN NULL ELSE failing_since END,
+    alarms = CASE WHEN $2::text IS NULL THEN 0 ELSE alarms END
 WHERE number = $1
 
 -- name: note_condition
-UPDATE destinations SET failing_since = $2, failed_at = $3, worked_at = greatest($4::bigint, worked_at) WHERE name = $1
+-- Who works again, or fails anew after a silence, is warned of anew.
+UPDATE destinations SET failing_since = $2, failed_at = $3, worked_at = greatest($4::bigint, worked_at),
+    alarms = CASE WHEN $2::bigint IS NULL OR $2 > failing_since THEN 0 ELSE alarms END
+WHERE name = $1
+
+-- name: raise_alarm
+UPDATE destinations SET alarms = $1 WHERE name = $2 AND alarms < $1 RETURNING number
 
 -- name: fall_behind
 -- From the next event on. Nobody else is between taking a number and committing what has it.

@@ -600,10 +600,12 @@ UPDATE replays SET state = 2, ended_at = ? WHERE number = ? AND state = 0 RETURN
 UPDATE replays SET state = 2, ended_at = ? WHERE target = ? AND state = 0 RETURNING number
 
 -- name: list_running
--- When each to these destinations is due, and how many of its destination's replayed deliveries have not had a try.
+-- When each to these destinations is due, how many of its destination's replayed deliveries have not had a try, and
+-- how many wait for it in all.
 SELECT p.due_at, (
     SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
-    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
+    WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)), (
+    SELECT COALESCE(SUM(c.pending), 0) FROM destination_counters AS c WHERE c.destination = p.target)
 FROM replays AS p
 WHERE p.state = 0 AND p.target IN (
     SELECT number FROM destinations WHERE name IN (SELECT value FROM json_each(?)))
@@ -614,11 +616,13 @@ SELECT number, origin, target, selection, rate, most, cursor, upto, created, unt
     SELECT p.*, (
         SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
         WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)
-    ) AS untried
+    ) AS untried, (
+        SELECT COALESCE(SUM(c.pending), 0) FROM destination_counters AS c WHERE c.destination = p.target
+    ) AS pending
     FROM replays AS p
     WHERE p.state = 0 AND p.target IN (
         SELECT number FROM destinations WHERE name IN (SELECT value FROM json_each(?))) AND p.due_at <= ?)
-WHERE untried < ? ORDER BY due_at, number LIMIT 1
+WHERE untried < ? AND pending < ? ORDER BY due_at, number LIMIT 1
 
 -- name: look_at_dead
 -- How far so many rows reach. No step looks at more of them, whatever it looks for.
@@ -807,19 +811,30 @@ SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.
 SELECT number, name FROM sources
 
 -- name: read_hold
-SELECT number, hold, hold_reason, hold_by, held_since FROM destinations WHERE name = ?
+SELECT number, hold, hold_reason, hold_by, held_since, kind,
+       (SELECT COALESCE(SUM(c.pending + c.held), 0) FROM destination_counters AS c
+           WHERE c.destination = destinations.number)
+FROM destinations WHERE name = ?
 
 -- name: write_hold
 -- Whoever resumes gives it all its time again.
 UPDATE destinations SET hold = :hold, hold_reason = :reason, hold_by = :by, held_since = :since,
-    failing_since = CASE WHEN :hold IS NULL THEN NULL ELSE failing_since END
+    failing_since = CASE WHEN :hold IS NULL THEN NULL ELSE failing_since END,
+    alarms = CASE WHEN :hold IS NULL THEN 0 ELSE alarms END
 WHERE number = :number
 
 -- name: note_condition
-UPDATE destinations SET failing_since = ?, failed_at = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
+-- Who works again, or fails anew after a silence, is warned of anew.
+UPDATE destinations SET failing_since = :since, failed_at = :failed_at,
+    worked_at = COALESCE(:worked_at, worked_at),
+    alarms = CASE WHEN :since IS NULL OR :since > failing_since THEN 0 ELSE alarms END
+WHERE name = :name
+
+-- name: raise_alarm
+UPDATE destinations SET alarms = :step WHERE name = :name AND alarms < :step RETURNING number
 
 -- name: fall_behind
-UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL
+UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL RETURNING number
 
 -- name: read_behind
 SELECT number, behind_from, epoch FROM destinations WHERE name = ?
