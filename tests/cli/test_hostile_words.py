@@ -88,7 +88,7 @@ def test_what_is_no_text_is_refused(words: Sequence[str], ground: Ground) -> Non
 
 
 def test_bytes_on_a_real_command_line_are_refused(tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603 - our own command
+    done = subprocess.run(
         [sys.executable, "-m", "relay", "dead", "show", b"\xff"],
         capture_output=True,
         cwd=tmp_path,
