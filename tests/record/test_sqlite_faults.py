@@ -285,7 +285,7 @@ async def test_a_store_without_room_to_be_opened_is_no_mistake_of_the_configurat
     monkeypatch.setattr(_Full, "statement", statement)
     monkeypatch.setattr(_Full, "code", code)
     monkeypatch.setattr("relay.record.sqlite.connection.sqlite3.connect", connect)
-    with pytest.raises(StoreFullError, match="no room to open the store .*relay.db"):
+    with pytest.raises(StoreFullError, match=r"no room to open the store .*relay\.db"):
         await place.open()
     monkeypatch.undo()
     await place.open()

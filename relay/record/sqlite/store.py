@@ -32,8 +32,8 @@ from relay.record.sqlite.connection import (
     LockFile,
     connect,
     inodes,
-    is_without_room,
     installation,
+    is_without_room,
     log_size,
     migrate,
 )
