@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from relay.core.backlog import LIMIT
 from relay.core.catalog import Catalog, Current
 from relay.core.deadletter import Ended, Letters, UnknownNameError
 from relay.core.ports import Clock
@@ -71,10 +72,23 @@ async def find_history(place: Place, one: Ended) -> History:
 
 
 def employ_replayer(
-    store: Resending, current: Current, supervisor: Supervisor, *, clock: Clock
+    store: Resending,
+    current: Current,
+    supervisor: Supervisor,
+    *,
+    clock: Clock,
+    backlog: int = LIMIT,
 ) -> Replayer:
-    """Have somebody work at orders from now on; the worker is called ``replays``."""
-    replayer = Replayer(store, router=lambda: current.catalog.router, clock=clock)
+    """Have somebody work at orders from now on; the worker is called ``replays``.
+
+    ``backlog`` are the deliveries that a destination may have open.
+    """
+    replayer = Replayer(
+        store,
+        router=lambda: current.catalog.router,
+        clock=clock,
+        backlog=backlog,
+    )
     supervisor.start(Worker("replays", replayer.run, replayer.stop))
     return replayer
 

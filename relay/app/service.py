@@ -184,6 +184,7 @@ class Service:
             handover=self._handovers,
             executor=self._thread,
             synchronous=self._options.synchronous,
+            router=lambda: self.current.catalog.router,
         )
         await wait_for_store(
             self.store,
@@ -207,8 +208,9 @@ class Service:
             "retention", lambda: ["retention"], within_s=stopping.RETENTION_S
         )
 
+        clock, backlog = self._system.clock, self._settings.limits.backlog
         self.replayer = employ_replayer(
-            self.store, self.current, self.supervisor, clock=self._system.clock
+            self.store, self.current, self.supervisor, clock=clock, backlog=backlog
         )
         self._at_stop_end("replays", lambda: ["replays"], within_s=stopping.REPLAYS_S)
 

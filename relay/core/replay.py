@@ -11,6 +11,8 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from relay.core.backlog import LIMIT
+from relay.core.errors import RelayError
 from relay.core.route import Router
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "NUMBER_MAX",
     "RATE_DEFAULT",
     "RATE_MAX",
+    "RUNNING_MAX",
     "STEPS",
     "UNTRIED_MAX",
     "Candidate",
@@ -30,6 +33,7 @@ __all__ = [
     "Resent",
     "Selection",
     "Stretch",
+    "TooManyRunningError",
     "What",
     "batch_of",
     "bounded",
@@ -39,10 +43,11 @@ __all__ = [
 
 SECOND: Final = 1_000_000
 
-#: Deliveries that one step makes at the most, rows that it looks at, and bytes of bodies that routes look into.
+#: Deliveries that one step makes at the most, rows that it looks at, and bytes of bodies that routes look into:
+#: callbacks wait meanwhile.
 BATCH_MAX: Final = 64
 LOOK_ROWS: Final = 1000
-BYTES_MAX: Final = 8 * 1024 * 1024
+BYTES_MAX: Final = 512 * 1024
 #: Steps in a second, where the rate is high enough for as many: what comes in meanwhile waits behind one of
 #: them at the most, and a large one takes long to be sent.
 STEPS: Final = 50
@@ -55,10 +60,23 @@ NUMBER_MAX: Final = (1 << 63) - 1
 #: comes in meanwhile waits behind these at the most. Those that have failed stand in nobody's way.
 UNTRIED_MAX: Final = 64
 
+#: Orders under way: each is looked at again and again.
+RUNNING_MAX: Final = 100
+
 #: Dead letters; events that arrived; events that a destination never had.
 What = Literal["dead", "delivered", "missing"]
 
 _LAST: Final = 1 << 62
+
+
+class TooManyRunningError(RelayError):
+    """There are as many orders under way as there may be: some have to end first."""
+
+    def __init__(self, running: int) -> None:
+        super().__init__(
+            f"{running} replays are under way, and no more than {RUNNING_MAX} may be: wait until some are over,"
+            " or call one off (relay replay --status, relay replay --cancel N)"
+        )
 
 
 class ReplayState(IntEnum):
@@ -127,7 +145,8 @@ class Candidate(msgspec.Struct, frozen=True):
     run: int
     #: Bytes of the callback that the event is built from; None where that is gone.
     size: int | None
-    #: Whether it is on its way to the target already, or this order has sent it.
+    #: Whether it is on its way to the target already, or this order has sent it, or the target is behind from
+    #: there on: earlier events are to come first.
     stands: bool
 
 
@@ -161,6 +180,7 @@ class Resending(Protocol):
         """Write orders down, all or none; their numbers.
 
         Raises:
+            TooManyRunningError: with these there would be more than `RUNNING_MAX` under way.
             StoreFullError: the store or its disk is at its limit.
             StoreBusyError: no commit in time.
         """
@@ -174,8 +194,11 @@ class Resending(Protocol):
         """
         ...
 
-    async def resend(self, router: Router, /) -> Resent | None:
+    async def resend(self, router: Router, /, *, backlog: int = LIMIT) -> Resent | None:
         """Take a step of the order that has waited longest; None where none is due.
+
+        Orders to destinations that the configuration does not have wait until it has them. ``backlog`` are the
+        deliveries that a destination may have open.
 
         Raises:
             StoreFullError: the store or its disk is at its limit.
@@ -183,10 +206,22 @@ class Resending(Protocol):
         """
         ...
 
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def postpone_replay(
+        self, router: Router, /, *, until: int, backlog: int = LIMIT
+    ) -> None:
+        """Let the order whose step is due wait, wall microseconds: its step failed, and others have their turn.
+
+        Raises:
+            StoreBusyError: no commit in time.
+        """
+        ...
+
+    async def next_resend(
+        self, router: Router, /, *, backlog: int = LIMIT
+    ) -> tuple[int | None, bool]:
         """When the next step is due, wall microseconds, None when none is; and whether any order runs.
 
-        An order whose destination has no room is due when it has.
+        Of orders to destinations of the configuration; one whose destination has no room is due when it has.
 
         Raises:
             StoreBusyError: the store does not answer.
@@ -194,9 +229,9 @@ class Resending(Protocol):
         ...
 
 
-def is_full(untried: int) -> bool:
-    """Whether a destination has enough of replayed deliveries for now."""
-    return untried >= UNTRIED_MAX
+def is_full(untried: int, pending: int, backlog: int) -> bool:
+    """Whether a destination has enough for now: of replayed deliveries, or of any that it may have open."""
+    return untried >= UNTRIED_MAX or pending >= backlog
 
 
 def batch_of(replay: Replay) -> int:

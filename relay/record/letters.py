@@ -65,9 +65,16 @@ class BaseLetters(ABC):
                 )
         return sorted(found)
 
-    async def heaps(self, selection: Selection, origin: str | None) -> list[Heap]:
+    async def heaps(
+        self, selection: Selection, origin: str | None, *, target: str | None = None
+    ) -> list[Heap]:
         """See :class:`relay.core.deadletter.Letters`."""
         values = await self._values(selection, origin)
+        values["target"] = None
+        if target is not None:
+            # Who is new in the configuration has no number yet, and is behind with nothing.
+            known = await self._names("read_destinations")
+            values["target"] = known.get(target, 0)
         if selection.what == "dead":
             rows = await self.ask("sum_dead", values)
         else:
@@ -173,7 +180,7 @@ def _ended(row: Row) -> Ended:
 
 
 def _heap(row: Row) -> Heap:
-    destination, reason, count, expired, oldest, newest, first, last = row
+    destination, reason, count, expired, oldest, newest, first, last, behind = row
     return Heap(
         destination=destination,
         reason=reason,
@@ -183,6 +190,7 @@ def _heap(row: Row) -> Heap:
         newest=newest,
         first=first,
         last=last,
+        behind=behind,
     )
 
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import cast
 
 from relay.core.audit import Entry
+from relay.core.backlog import LIMIT
 from relay.core.ports import Handover, Recorded
 from relay.core.receipt import Receipt
 from relay.core.replay import NewReplay, Resent
 from relay.core.route import Router
 from relay.record.grouping import Grouper
-from relay.record.jobs import Cancel, Job, Order, Record, Resend
+from relay.record.jobs import Cancel, Job, Order, Postpone, Record, Resend
 
 __all__ = ["OrderedStore"]
 
@@ -29,7 +30,9 @@ class OrderedStore(ABC):
         """Let other users of the store know that deliveries wait for these."""
 
     @abstractmethod
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(
+        self, router: Router, /, *, backlog: int = LIMIT
+    ) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
 
     async def order_replays(self, orders: Sequence[NewReplay], /) -> Sequence[int]:
@@ -40,9 +43,15 @@ class OrderedStore(ABC):
         """See :class:`relay.core.replay.Resending`."""
         return bool(await self._grouper.submit(Cancel(number, by)))
 
-    async def resend(self, router: Router, /) -> Resent | None:
+    async def postpone_replay(
+        self, router: Router, /, *, until: int, backlog: int = LIMIT
+    ) -> None:
         """See :class:`relay.core.replay.Resending`."""
-        answer = await self._grouper.submit(Resend(router))
+        await self._grouper.submit(Postpone(router, until, backlog))
+
+    async def resend(self, router: Router, /, *, backlog: int = LIMIT) -> Resent | None:
+        """See :class:`relay.core.replay.Resending`."""
+        answer = await self._grouper.submit(Resend(router, backlog))
         resent = cast("Resent | None", answer)
         if resent is not None and resent.made:
             self._handover.hint({resent.destination})

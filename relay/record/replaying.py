@@ -10,7 +10,13 @@ from typing import Final
 
 import structlog
 
-from relay.core.errors import RelayError, StoreFailedError
+from relay.core.backlog import LIMIT
+from relay.core.errors import (
+    InternalError,
+    RelayError,
+    StoreFailedError,
+    UnstorableError,
+)
 from relay.core.ports import Clock
 from relay.core.replay import ReplayState, Resending
 from relay.core.retention import rest_s
@@ -22,9 +28,9 @@ log: Final = structlog.stdlib.get_logger(__name__)
 
 #: How often it is looked whether another relay, or a command, has ordered something.
 POLL_S: Final = 1.0
-#: How often whether a destination has room again; also the shortest time between steps.
+#: How soon whether a destination has room again; each time in vain it is twice as long, up to the above.
 ROOM_S: Final = 0.05
-#: After a step that failed, in seconds.
+#: After a step that failed: for the order, where it is its own fault, else for all.
 TROUBLE_S: Final = 5.0
 
 
@@ -32,13 +38,20 @@ class Replayer:
     """Makes deliveries as orders say."""
 
     def __init__(
-        self, store: Resending, *, router: Callable[[], Router], clock: Clock
+        self,
+        store: Resending,
+        *,
+        router: Callable[[], Router],
+        clock: Clock,
+        backlog: int = LIMIT,
     ) -> None:
         self._store = store
         self._router = router
         self._clock = clock
+        self._backlog = backlog
         self._wake = asyncio.Event()
         self._stopping = False
+        self._room_s = ROOM_S
 
     async def run(self) -> None:
         """Take step after step until :meth:`stop`."""
@@ -50,7 +63,7 @@ class Replayer:
             except StoreFailedError:
                 raise
             except RelayError as error:
-                # Full, away, or a fault of our own with one order: callbacks come all the same.
+                # Full, or away: callbacks come all the same.
                 log.warning("replay.postponed", why=str(error))
                 wait_s = TROUBLE_S
             await self._pause(wait_s)
@@ -66,20 +79,38 @@ class Replayer:
 
     async def _work(self) -> float:
         """Take a step if one is due; gives the seconds until it is worth looking again."""
-        due, runs = await self._store.next_resend()
+        router = self._router()
+        due, runs = await self._store.next_resend(router, backlog=self._backlog)
         now = self._clock.now_us()
+        if due is None and runs:
+            return self._wait_for_room()
+        self._room_s = ROOM_S
         if due is None or due > now:
-            wait_s = POLL_S if due is None else (due - now) / 1e6
-            return min(wait_s, POLL_S if due or not runs else ROOM_S)
+            return POLL_S if due is None else min(POLL_S, (due - now) / 1e6)
         loop = asyncio.get_running_loop()
         started = loop.time()
-        resent = await self._store.resend(self._router())
+        try:
+            resent = await self._store.resend(router, backlog=self._backlog)
+        except (InternalError, UnstorableError) as error:
+            # A fault with this one order: the others have their turn.
+            log.warning("replay.postponed", why=str(error))
+            until = now + int(TROUBLE_S * 1e6)
+            await self._store.postpone_replay(
+                router, until=until, backlog=self._backlog
+            )
+            return 0.0
         if resent is not None and resent.state is not ReplayState.RUNNING:
             log.info("replay.made", replay=resent.replay)
         if resent is not None and resent.made:
             return 0.0
         # Nothing was made of what was looked at: whoever commits meanwhile has the most of the time.
         return rest_s(loop.time() - started)
+
+    def _wait_for_room(self) -> float:
+        """Who takes a moment is looked at soon, who is held or away more and more seldom."""
+        wait_s = self._room_s
+        self._room_s = min(POLL_S, 2 * wait_s)
+        return wait_s
 
     async def _pause(self, seconds: float) -> None:
         if seconds <= 0 or self._stopping:

@@ -131,7 +131,7 @@ def routed(rows: Iterable[Row], router: Router, target: str) -> set[int]:
 
 def _is_routed(found: Letter, router: Router, target: str) -> bool:
     try:
-        return target in router.route(lambda: found.event)
+        return target in router.route(lambda: found.event, about=found.facts.about)
     except UnbuildableError:
         # It dies with a reason, where it is tried.
         return True
@@ -174,8 +174,10 @@ def name_of(number: int, names: Mapping[str, int]) -> str:
     return next((name for name, known in names.items() if known == number), "")
 
 
-def next_of(rows: Iterable[Row]) -> tuple[int | None, bool]:
-    """When a step is due, of orders under way (due_at, untried); and whether there is any."""
+def next_of(rows: Iterable[Row], backlog: int) -> tuple[int | None, bool]:
+    """When a step is due, of orders under way (due_at, untried, pending); and whether there is any."""
     found = list(rows)
-    due = [due_at for due_at, untried in found if not is_full(untried)]
+    due = [
+        at for at, untried, pending in found if not is_full(untried, pending, backlog)
+    ]
     return min(due, default=None), bool(found)

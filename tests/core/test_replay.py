@@ -87,8 +87,12 @@ def test_a_batch_is_bounded_by_all_that_bounds_it(
 
 
 def test_a_destination_is_full_of_what_has_had_no_try() -> None:
-    assert not is_full(UNTRIED_MAX - 1)
-    assert is_full(UNTRIED_MAX)
+    assert not is_full(UNTRIED_MAX - 1, 99, 100)
+    assert is_full(UNTRIED_MAX, 99, 100)
+
+
+def test_a_destination_is_full_that_has_as_much_open_as_it_may() -> None:
+    assert is_full(0, 100, 100)
 
 
 def test_what_is_gone_on_its_way_or_unrouted_is_counted_and_left_out() -> None:
@@ -140,6 +144,11 @@ def test_no_step_looks_into_more_bytes_than_it_may() -> None:
     assert len(bounded([letter(1, size=2 * BYTES_MAX)])) == 1
     ahead = walk(replay(), found, reached=9, routed={1, 2})
     assert (len(ahead.made), ahead.cursor) == (2, 2)
+
+
+def test_callbacks_do_not_wait_until_megabytes_have_been_looked_into() -> None:
+    large = [letter(number, size=300 * 1024) for number in (1, 2, 3)]
+    assert len(bounded(large)) == 1
 
 
 def test_a_name_that_nobody_has_is_said_with_those_that_there_are() -> None:

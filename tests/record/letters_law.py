@@ -144,6 +144,29 @@ class LettersLaw:
         page = await letters.page(Selection(what="missing"), "orders", limit=5)
         assert [(one.key.id, one.generation) for one in page.items] == [("run_1", 0)]
 
+    async def test_what_waits_behind_a_target_is_told_before_it_is_ordered(
+        self, harness: StoreHarness
+    ) -> None:
+        """By where it would be sent, and not by where it died."""
+        only = routed("lake", known=["orders"])
+        for run in ("run_1", "run_2"):
+            await harness.one(callback(run, router=only))
+            if run == "run_1":
+                await harness.store.fall_behind("orders")
+        await harness.deliver_all("lake")
+        letters = harness.letters()
+        for target, behind in (("orders", 1), (None, 0), ("new", 0)):
+            [heap] = await letters.heaps(
+                Selection(what="delivered"), "lake", target=target
+            )
+            assert (heap.count, heap.behind) == (2, behind)
+        await order(harness, Selection(what="delivered"))
+        await work(harness)
+        await harness.settle(*await harness.claim(), outcome=GONE)
+        for target, behind in (("orders", 1), (None, 0), ("new", 0)):
+            [heap] = await letters.heaps(Selection(), None, target=target)
+            assert (heap.count, heap.behind) == (2, behind)
+
 
 async def _ended(harness: StoreHarness) -> None:
     """Three dead letters at the lake, one of its own kind, and one at orders; a second apart."""

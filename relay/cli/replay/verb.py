@@ -200,14 +200,13 @@ def _is_meant(
     order: Order, seen: Preview, *, dry_run: bool, yes: bool, json: bool
 ) -> bool:
     """Show what would be sent, and ask; whether it is to be ordered."""
-    sendable = seen.found - seen.expired
     if json:
-        if dry_run or not sendable:
+        if dry_run or not seen.sendable:
             print_json(preview_document(order, seen))
             return False
     else:
         show_preview(Console(markup=False, highlight=False, emoji=False), order, seen)
-        if dry_run or not sendable:
+        if dry_run or not seen.sendable:
             return False
     if yes:
         return True

@@ -34,10 +34,10 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
         "events", "limit",
     ),
     "sum_dead": (
-        "origin", "source", "outcome", "reason", "since", "until", "events",
+        "origin", "source", "outcome", "reason", "since", "until", "events", "target",
     ),
     "list_told": (*_TOLD, "limit"),
-    "sum_told": _TOLD,
+    "sum_told": (*_TOLD, "target"),
     "list_replays": ("number", "limit"),
     "count_replayed": ("number",),
     "find_event": ("id",),

@@ -31,6 +31,8 @@ from relay.record.jobs import (
     Learn,
     Record,
     Resend,
+    Telling,
+    Told,
     Watch,
     cursors_of,
     entries_of,
@@ -124,6 +126,21 @@ class Writer:
                 failure = await self._failed(error)
                 await self._undo()
                 raise failure from error
+
+    async def fall_behind(self, destination: str, telling: Telling, now: int) -> Told:
+        """Make no deliveries for a destination from the next event on."""
+
+        async def work(connection: Connection) -> Told:
+            await self._partitions.ensure(connection, now)
+            return await self.backlog.fall_behind(
+                connection,
+                destination,
+                numbers=self._numbers,
+                telling=telling,
+                now=now,
+            )
+
+        return await self.apart(work)
 
     async def _look_at(self, statement: str, source: str) -> int | None:
         sql, numbers = self._sql[statement], self._numbers
@@ -336,7 +353,7 @@ class Writer:
                     connection,
                     self._sql,
                     self._numbers,
-                    job.router,
+                    job,
                     accounts=accounts,
                     now=now,
                 )
