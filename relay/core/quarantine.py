@@ -14,10 +14,12 @@ from relay.core.audit import Entry
 from relay.core.ports import Recorded
 from relay.core.receipt import Receipt
 
-__all__ = ["DIGEST_HEX", "Group", "Kept", "Quarantine", "Readmitting"]
+__all__ = ["DIGEST_HEX", "GONE", "Group", "Kept", "Quarantine", "Readmitting"]
 
 #: Digits of a whole digest.
 DIGEST_HEX: Final = 32
+#: Why nothing was read once more: it is not in quarantine any more.
+GONE: Final = "gone"
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +90,8 @@ class Readmitting(Protocol):
         self, receipts: Sequence[Receipt], /, *, entry: Entry
     ) -> Sequence[Recorded]:
         """Judge receipts that lie there (``quarantined_at``); ``entry`` is written in the same commit.
+
+        Of one that does not lie there any more the only reason is :data:`GONE`.
 
         Raises:
             UnstorableError: one of them can never be stored as a run's; nothing has changed.

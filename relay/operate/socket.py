@@ -9,6 +9,7 @@ descriptor, as proc_pid_fd(5) shows it.
 """
 
 import asyncio
+import logging
 import os
 import socket
 import stat
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from aiohttp.client_exceptions import ClientPayloadError
+from aiohttp.http_exceptions import HttpProcessingError
 
 __all__ = ["Socket", "reachable", "socket_of"]
 
@@ -25,6 +28,17 @@ PATH_BYTES_MAX: Final = 107
 #: Who may not read the store may not change it either.
 MODE: Final = 0o600
 SHUTDOWN_S: Final = 1.0
+#: What whoever speaks to it has done, and is told.
+_THEIRS: Final = (HttpProcessingError, ClientPayloadError, web.RequestPayloadError)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line is about a fault of our own."""
+    return not (record.exc_info and isinstance(record.exc_info[1], _THEIRS))
+
+
+_log: Final = logging.getLogger(__name__)
+_log.addFilter(_is_ours)
 
 
 def socket_of(store: Path) -> Path:
@@ -73,6 +87,9 @@ class Socket:
         self._runner = web.AppRunner(
             self._app,
             access_log=None,
+            logger=_log,
+            # Nothing small inflates into something large.
+            auto_decompress=False,
             shutdown_timeout=SHUTDOWN_S,
             handler_cancellation=True,
         )

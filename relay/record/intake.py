@@ -11,6 +11,7 @@ from typing import Any, Final
 from relay.core.callback import Reading, Unreadable
 from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Recorded
+from relay.core.quarantine import GONE
 from relay.core.receipt import Opened
 from relay.core.run import Known, Ruling, Verdict, judge
 from relay.record.accounts import Accounts, count_waiting
@@ -22,12 +23,10 @@ from relay.record.numbers import Numbers
 from relay.record.publishing import Edition, Publisher
 from relay.record.runs import Identity, RunRow, RunRows
 
-__all__ = ["GONE", "Intake"]
+__all__ = ["Intake"]
 
 Columns = tuple[object, ...]
 
-#: Why nothing was read once more: it is not in quarantine any more.
-GONE: Final = "gone"
 _FIRST: Final = VERDICT_CODES[Verdict.FIRST]
 _DUPLICATE: Final = VERDICT_CODES[Verdict.DUPLICATE]
 

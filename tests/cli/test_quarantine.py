@@ -3,7 +3,8 @@
 import base64
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import aiohttp
@@ -11,6 +12,10 @@ import pytest
 import structlog
 
 from relay.app import Service
+from relay.core.audit import Entry
+from relay.core.ports import Recorded
+from relay.core.receipt import Receipt
+from relay.record.grouped import GroupedStore
 from tests.acceptance.relays import callback, run_id, sign
 from tests.cli.replaying import Ground
 
@@ -98,6 +103,34 @@ def test_what_can_be_read_by_now_becomes_its_event(
     [request] = ground.endpoint.requests
     assert json.loads(request.body)["subject"] == run_id(1)
     assert ground.balances()
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_what_somebody_else_has_had_read_meanwhile_did_not_stay(
+    running: bool, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at once: what the other one is told of leaves only once, and nobody is told that it is there yet."""
+    ground.more = ""
+    readmit = GroupedStore.readmit
+
+    async def second(
+        self: GroupedStore, receipts: Sequence[Receipt], /, *, entry: Entry
+    ) -> Sequence[Recorded]:
+        await readmit(self, receipts, entry=entry)
+        return await readmit(self, receipts, entry=entry)
+
+    monkeypatch.setattr(GroupedStore, "readmit", second)
+    ground.settings()
+    with ground.served() if running else nullcontext():
+        said = ground.type("quarantine", "replay", "--reason", "too_old")
+    words = (
+        "1 was gone by then: had been read by somebody else meanwhile, or forgotten.\n"
+    )
+    assert (said.code, said.out) == (0, words)
+    monkeypatch.undo()
+    again = ground.document("quarantine", "replay", "--all")
+    assert again["left"] == {"unknown_family": 1}
+    assert (again["gone"], again["looked_at"]) == (0, 1)
 
 
 def test_a_replay_of_nothing_in_particular_is_asked_about(ground: Ground) -> None:

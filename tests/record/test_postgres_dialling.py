@@ -62,6 +62,11 @@ from relay.record.postgres.dialling import not_connected
             MisconfiguredError,
             'cannot use the database: database "x" does not exist',
         ),
+        (
+            asyncpg.DiskFullError("could not extend file: No space left on device"),
+            StoreBusyError,
+            "the database takes nobody now: could not extend file: No space left on device",
+        ),
     ],
 )
 def test_the_words_say_what_to_mend(

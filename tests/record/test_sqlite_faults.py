@@ -1,11 +1,14 @@
 """The embedded store without room, and with a file that fails: who is told what, and what stays."""
 
+import errno
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -18,6 +21,7 @@ from relay.core.errors import (
 )
 from relay.core.ports import Refusal
 from relay.core.run import Verdict
+from relay.record.sqlite.connection import LockFile
 from relay.record.sqlite.ledger import recount_of
 from tests.builders import any_callback
 from tests.record.receipts import callback
@@ -246,6 +250,57 @@ async def test_a_failed_look_at_what_is_due_is_translated(
     opened.obstruct("-- Of which sources", sqlite3.SQLITE_IOERR_READ)
     with pytest.raises(StoreFailedError):
         await opened.store.next_due("lake")
+
+
+class _Full(sqlite3.Connection):
+    """Has no room for one of the things that opening writes."""
+
+    statement, code = "", 0
+
+    def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+        self._look(sql)
+        return super().execute(sql, *given)
+
+    def executescript(self, sql: str) -> sqlite3.Cursor:
+        self._look(sql)
+        return super().executescript(sql)
+
+    def _look(self, sql: str) -> None:
+        if self.statement in sql:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = self.code
+            raise error
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["PRAGMA application_id", "PRAGMA journal_mode", "COMMIT", "INTO meta"],
+)
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE])
+async def test_a_store_without_room_to_be_opened_is_no_mistake_of_the_configuration(
+    place: SqliteHarness, monkeypatch: pytest.MonkeyPatch, statement: str, code: int
+) -> None:
+    """Whoever starts it again may succeed, once there is room."""
+    connect = partial(sqlite3.connect, factory=_Full)
+    monkeypatch.setattr(_Full, "statement", statement)
+    monkeypatch.setattr(_Full, "code", code)
+    monkeypatch.setattr("relay.record.sqlite.connection.sqlite3.connect", connect)
+    with pytest.raises(StoreFullError, match=r"no room to open the store .*relay\.db"):
+        await place.open()
+    monkeypatch.undo()
+    await place.open()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+async def test_no_room_for_a_file_of_its_own_is_none_either(
+    place: SqliteHarness, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(LockFile, "acquire", refuse)
+    with pytest.raises(StoreFullError):
+        await place.open()
 
 
 LIMITED = """

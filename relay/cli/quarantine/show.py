@@ -169,6 +169,12 @@ def show_report(console: Console, report: Report) -> None:
             f"{admitted:,} left quarantine ({words}); {report.events:,} made an event at once.",
             soft_wrap=True,
         )
+    if report.gone:
+        were = "was" if report.gone == 1 else "were"
+        console.print(
+            f"{report.gone:,} {were} gone by then: had been read by somebody else meanwhile, or forgotten.",
+            soft_wrap=True,
+        )
     for reason, count in report.left.items():
         why = QUARANTINE.get(reason)
         console.print(

@@ -13,7 +13,7 @@ import msgspec
 from relay.core.audit import Entry
 from relay.core.errors import MisconfiguredError, UnstorableError
 from relay.core.ports import Clock, Recorded
-from relay.core.quarantine import DIGEST_HEX, Kept, Quarantine, Readmitting
+from relay.core.quarantine import DIGEST_HEX, GONE, Kept, Quarantine, Readmitting
 from relay.core.receipt import Receipt
 from relay.core.run import Verdict
 
@@ -54,6 +54,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     #: Still in quarantine, by reason.
     left: dict[str, int]
+    #: Not in quarantine any more when it was their turn: somebody else had them read meanwhile, or they were
+    #: forgotten.
+    gone: int = 0
 
 
 class Readmission:
@@ -106,7 +109,7 @@ class Readmission:
         for one in page:
             contents = await self._quarantine.contents(one.number)
             if contents is None:
-                # Somebody else has read it, or it has been forgotten.
+                tally.vanished()
                 continue
             receipt = self._receive(one, contents, self._clock.now_us())
             if receipt is None:
@@ -146,11 +149,19 @@ class _Tally:
         self._admitted: Counter[str] = Counter()
         self._left: Counter[str] = Counter()
         self._events = 0
+        self._gone = 0
+
+    def vanished(self) -> None:
+        """One is not there any more: somebody else has read it, or it has been forgotten."""
+        self._gone += 1
 
     def stays(self, reason: str) -> None:
         self._left[reason] += 1
 
     def add(self, recorded: Recorded) -> None:
+        if recorded.reasons == (GONE,):
+            self.vanished()
+            return
         if recorded.verdict is Verdict.QUARANTINED:
             self.stays(", ".join(recorded.reasons))
             return
@@ -159,10 +170,11 @@ class _Tally:
 
     def report(self) -> Report:
         return Report(
-            looked_at=self._admitted.total() + self._left.total(),
+            looked_at=self._admitted.total() + self._left.total() + self._gone,
             admitted=dict(self._admitted),
             events=self._events,
             left=dict(self._left),
+            gone=self._gone,
         )
 
 

@@ -8,7 +8,9 @@ from http import HTTPStatus
 from typing import Final, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.client_exceptions import ClientPayloadError
+from aiohttp.http_exceptions import HttpProcessingError
 
 from relay.operate.api.problems import problem
 
@@ -25,6 +27,12 @@ async def read_order(
     request: web.Request, kind: type[Order], *, most: int = BODY_BYTES_MAX
 ) -> Order | web.Response:
     """The order, of at most so many bytes, or what to answer to something else."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        return problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "encoded-body",
+            "the body is read as it comes: leave out Content-Encoding",
+        )
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             body = await request.content.read(most + 1)
@@ -33,6 +41,10 @@ async def read_order(
     except TimeoutError:
         return problem(
             HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the body did not come in time"
+        )
+    except (HttpProcessingError, ClientPayloadError, web.RequestPayloadError):
+        return problem(
+            HTTPStatus.BAD_REQUEST, "malformed-body", "the body breaks off, or is none"
         )
     if len(body) > most:
         return problem(

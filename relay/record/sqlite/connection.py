@@ -4,6 +4,7 @@ Owns pragmas, the lock file and migrations. ``synchronous=FULL`` with WAL means 
 after the log was synced (sqlite.org/pragma.html#pragma_synchronous); that is promise P1.
 """
 
+import errno
 import fcntl
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from relay.core.errors import MisconfiguredError, StoreTakenError
+from relay.core.errors import MisconfiguredError, StoreFullError, StoreTakenError
 from relay.record.statements import check_current, migrations
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "connect",
     "connect_read_only",
     "inodes",
+    "is_without_room",
     "log_size",
     "migrate",
     "reading",
@@ -33,6 +35,8 @@ __all__ = [
 #: ``Rflw`` in the file's header, so that `file` and we can tell whose database this is.
 APPLICATION_ID: Final = 0x52666C77
 SQLITE_OLDEST: Final = (3, 37)
+#: No room in the file's folder for a page, or for the memory that its readers share.
+_NO_ROOM: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 #: How long a statement waits for another process that holds the file, in milliseconds.
 BUSY_MS: Final = 1000
 
@@ -75,6 +79,7 @@ def connect(path: Path, *, synchronous: str = "FULL") -> sqlite3.Connection:
 
     Raises:
         MisconfiguredError: the file is not a store of ours, or the library is too old.
+        StoreFullError: the disk has no room for what opening writes.
         OSError: there is no file, and none can be made.
     """
     if sqlite3.sqlite_version_info < SQLITE_OLDEST:
@@ -166,11 +171,22 @@ def _opened(address: str, path: Path) -> Iterator[sqlite3.Connection]:
     except BaseException as error:
         if connection is not None:
             connection.close()
+        if is_without_room(error):
+            raise StoreFullError(
+                f"no room to open the store {path.absolute()}: the disk is full"
+            ) from error
         if isinstance(error, sqlite3.Error):
             raise MisconfiguredError(
                 f"cannot open the store {path.absolute()}: {error}"
             ) from error
         raise
+
+
+def is_without_room(error: BaseException) -> bool:
+    """Whether it went wrong for a full disk, or a used up quota: nothing to be configured otherwise."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", None) in _NO_ROOM
 
 
 def inodes(path: Path) -> tuple[int | None, int | None]:

@@ -35,6 +35,7 @@ from relay.record.sqlite.connection import (
     connect,
     inodes,
     installation,
+    is_without_room,
     log_size,
     migrate,
 )
@@ -84,6 +85,7 @@ class SqliteStore(GroupedStore):
 
         Raises:
             MisconfiguredError: locked by another process, of another program, or newer than this one.
+            StoreFullError: the disk has no room for what opening writes.
         """
         await self._executor.run(partial(self._open, destinations))
 
@@ -163,9 +165,9 @@ class SqliteStore(GroupedStore):
             self._prepare(destinations)
         except (OSError, sqlite3.Error) as error:
             self._close()
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            if is_without_room(error):
                 raise StoreFullError(
-                    f"no room to open the store {self._path}"
+                    f"no room to open the store {self._path.absolute()}: the disk is full"
                 ) from error
             why = (isinstance(error, OSError) and error.strerror) or error
             raise MisconfiguredError(
