@@ -43,6 +43,7 @@ STATUSES: Final[Mapping[str, tuple[int, ...]]] = {
 ELSEWHERE: Final = {
     "a defect of the sender": "test_worker",
     "the event is larger than it takes": "test_kafka",
+    "it is about the relay itself, and its format is Runflow's": "test_notice",
 }
 
 
