@@ -17,6 +17,7 @@ __all__ = [
     "BATCH_MAX",
     "BYTES_MAX",
     "LOOK_ROWS",
+    "PAUSE_MAX",
     "RATE_DEFAULT",
     "RATE_MAX",
     "STEPS",
@@ -45,6 +46,8 @@ BYTES_MAX: Final = 8 * 1024 * 1024
 #: Steps in a second, where the rate is high enough for as many: what comes in meanwhile waits behind one of
 #: them at the most, and a large one takes long to be sent.
 STEPS: Final = 50
+#: Microseconds; no step is due later after the last one, whatever the rate.
+PAUSE_MAX: Final = SECOND
 #: Deliveries a second, unless told otherwise, and at the most.
 RATE_DEFAULT: Final = 100
 RATE_MAX: Final = 1000
@@ -171,8 +174,13 @@ class Resending(Protocol):
         """
         ...
 
-    async def resend(self, router: Router, /) -> Resent | None:
+    async def resend(
+        self, router: Router, /, *, righted: bool = False
+    ) -> Resent | None:
         """Take a step of the order that has waited longest; None where none is due.
+
+        Before that, where the wall clock may have been set (``righted``), what is due later than
+        :data:`PAUSE_MAX` from now is made due.
 
         Raises:
             StoreFullError: the store or its disk is at its limit.

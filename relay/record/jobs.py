@@ -131,6 +131,8 @@ class Resend(msgspec.Struct, frozen=True):
     """Take a step of an order to send again, if one is due."""
 
     router: Router
+    #: Whether what a clock that was ahead has put off is made due before that.
+    righted: bool = False
 
 
 class Alter(msgspec.Struct, frozen=True):

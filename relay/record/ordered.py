@@ -40,9 +40,11 @@ class OrderedStore(ABC):
         """See :class:`relay.core.replay.Resending`."""
         return bool(await self._grouper.submit(Cancel(number, by)))
 
-    async def resend(self, router: Router, /) -> Resent | None:
+    async def resend(
+        self, router: Router, /, *, righted: bool = False
+    ) -> Resent | None:
         """See :class:`relay.core.replay.Resending`."""
-        answer = await self._grouper.submit(Resend(router))
+        answer = await self._grouper.submit(Resend(router, righted))
         resent = cast("Resent | None", answer)
         if resent is not None and resent.made:
             self._handover.hint({resent.destination})

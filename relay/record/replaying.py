@@ -15,6 +15,7 @@ from relay.core.ports import Clock
 from relay.core.replay import ReplayState, Resending
 from relay.core.retention import rest_s
 from relay.core.route import Router
+from relay.core.steady import Watch
 
 __all__ = ["Replayer"]
 
@@ -39,6 +40,9 @@ class Replayer:
         self._clock = clock
         self._wake = asyncio.Event()
         self._stopping = False
+        self._watch = Watch()
+        #: Whether orders are under way, and the clock may have been set since the last step.
+        self._is_set = False
 
     async def run(self) -> None:
         """Take step after step until :meth:`stop`."""
@@ -68,12 +72,15 @@ class Replayer:
         """Take a step if one is due; gives the seconds until it is worth looking again."""
         due, runs = await self._store.next_resend()
         now = self._clock.now_us()
-        if due is None or due > now:
+        jumped = self._watch.jumped(now, asyncio.get_running_loop().time())
+        self._is_set = runs and (self._is_set or jumped)
+        if (due is None or due > now) and not self._is_set:
             wait_s = POLL_S if due is None else (due - now) / 1e6
             return min(wait_s, POLL_S if due or not runs else ROOM_S)
         loop = asyncio.get_running_loop()
         started = loop.time()
-        resent = await self._store.resend(self._router())
+        resent = await self._store.resend(self._router(), righted=self._is_set)
+        self._is_set = False
         if resent is not None and resent.state is not ReplayState.RUNNING:
             log.info("replay.made", replay=resent.replay)
         if resent is not None and resent.made:

@@ -24,6 +24,7 @@ from tests.record.release_law import ReleaseLaw
 from tests.record.replay_law import ReplayLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
+from tests.record.steady_law import SteadyLaw
 from tests.record.sweep_law import SweepLaw
 from tests.record.truth_law import TruthLaw
 
@@ -38,6 +39,7 @@ class StoreLaw(
     QueuesLaw,
     TruthLaw,
     RevisionLaw,
+    SteadyLaw,
     SweepLaw,
     CollapseLaw,
     ReleaseLaw,

@@ -10,6 +10,7 @@ from typing import Any
 
 from relay.core.replay import (
     LOOK_ROWS,
+    PAUSE_MAX,
     UNTRIED_MAX,
     Candidate,
     NewReplay,
@@ -21,7 +22,7 @@ from relay.core.replay import (
 )
 from relay.core.route import Router
 from relay.record.accounts import Accounts
-from relay.record.jobs import Cancel
+from relay.record.jobs import Cancel, Resend
 from relay.record.postgres.connection import Connection
 from relay.record.postgres.holding import write_entry
 from relay.record.postgres.numbers import PostgresNumbers
@@ -84,12 +85,14 @@ async def resend(
     connection: Connection,
     sql: Sql,
     numbers: PostgresNumbers,
-    router: Router,
+    job: Resend,
     *,
     accounts: Accounts,
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest, and that no other relay is at."""
+    if job.righted:
+        await connection.execute(sql["right_replays"], now, now + PAUSE_MAX)
     due = await connection.fetchrow(sql["due_replay"], now, UNTRIED_MAX)
     if due is None:
         return None
@@ -105,7 +108,9 @@ async def resend(
         reached=reached,
         ends=ends,
         held={row[0] for row in held},
-        routed=await _routed(connection, sql, numbers, replay, found, router=router),
+        routed=await _routed(
+            connection, sql, numbers, replay, found, router=job.router
+        ),
         now=now,
     )
     if ahead.made:

@@ -11,6 +11,7 @@ from typing import Any
 
 from relay.core.replay import (
     LOOK_ROWS,
+    PAUSE_MAX,
     UNTRIED_MAX,
     Candidate,
     NewReplay,
@@ -23,7 +24,7 @@ from relay.core.replay import (
 )
 from relay.core.route import Router
 from relay.record.accounts import Accounts
-from relay.record.jobs import Cancel
+from relay.record.jobs import Cancel, Resend
 from relay.record.resending import (
     KEPT,
     account,
@@ -89,12 +90,14 @@ def resend(
     connection: sqlite3.Connection,
     sql: Sql,
     numbers: SqliteNumbers,
-    router: Router,
+    job: Resend,
     *,
     accounts: Accounts,
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest."""
+    if job.righted:
+        connection.execute(sql["right_replays"], (now, now + PAUSE_MAX))
     due = connection.execute(sql["due_replay"], (now, UNTRIED_MAX)).fetchone()
     if due is None:
         return None
@@ -107,7 +110,7 @@ def resend(
         ends=ends,
         # One writer alone changes anything.
         held={one.run for one in found},
-        routed=_routed(connection, sql, numbers, replay, found, router=router),
+        routed=_routed(connection, sql, numbers, replay, found, router=job.router),
         now=now,
     )
     connection.executemany(

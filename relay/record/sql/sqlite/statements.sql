@@ -242,6 +242,15 @@ RETURNING number
 UPDATE deliveries SET attempts = ?, due_at = ?
 WHERE number = ? AND state = 0 AND lease IS NULL AND attempts = ? AND due_at = ?
 
+-- name: look_ahead
+-- What waits in a queue and is not due yet, and whether it was tried at a time that has not come yet.
+SELECT d.queue, d.source, d.due_at, d.number, d.attempts, d.status,
+       (SELECT MAX(a.tried_at) FROM attempts AS a WHERE a.delivery = d.number AND a.tried_at > :now)
+FROM deliveries AS d
+WHERE d.destination = :destination AND d.queue = :queue AND d.source = :source
+  AND d.state = 0 AND d.lease IS NULL AND (d.due_at, d.number) > (:due_at, :number)
+ORDER BY d.due_at, d.number LIMIT :limit
+
 -- name: insert_attempt
 INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
 VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -595,6 +604,9 @@ SELECT p.due_at, (
     SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
     WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
 FROM replays AS p WHERE p.state = 0
+
+-- name: right_replays
+UPDATE replays SET due_at = ? WHERE state = 0 AND due_at > ?
 
 -- name: due_replay
 -- The one that has waited longest, of those whose destination has room.
