@@ -101,6 +101,7 @@ CASES: Final = (
     _never("the event is larger than it takes", "too_large"),
     _unbuilt("the stored callback is damaged", "damaged_receipt"),
     _unbuilt("the event was made by a newer relay", "unknown_builder"),
+    _unbuilt("it is about the relay itself, and its format is Runflow's", "not_a_run"),
 )
 
 

@@ -1,16 +1,25 @@
 """What consumers import: the events that the relay publishes, as pydantic models.
 
 Loads neither aiohttp nor aiokafka. Fields are those of schema version 1 (``dataschema``
-``urn:runflow-relay:schema:{run|batch}:1``); additions are possible, so unknown fields are kept. For the
+``urn:runflow-relay:schema:{run|batch|relay.destination}:1``); additions are possible, so unknown fields are kept. For the
 exact bytes of ``output`` read the event's own text: a parsed ``1.10`` is a number.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
-__all__ = ["Data", "Event", "Failure", "Nodes", "Target", "json_schema"]
+__all__ = [
+    "Data",
+    "DestinationData",
+    "DestinationEvent",
+    "Event",
+    "Failure",
+    "Nodes",
+    "Target",
+    "json_schema",
+]
 
 Status = Literal["succeeded", "failed", "cancelled", "partial_succeeded", "other"]
 
@@ -89,10 +98,56 @@ class Event(_Open):
     data: Data
 
 
-def json_schema(kind: Literal["run", "batch"]) -> dict[str, JsonValue]:
+class DestinationData(_Open):
+    """What has happened to a destination of the relay. Every key is always present."""
+
+    destination: str
+    kind: str = Field(description="`http`, `kafka` or `file`.")
+    state: Literal["disabled", "paused", "resumed", "failing", "behind"]
+    reason: str = Field(
+        description="A person's words, or of the relay `gone`, `failing`, `brake`, `backlog`."
+    )
+    by: str = Field(description="A login, or `relay`.")
+    since: AwareDatetime = Field(description="Since when it is so.")
+    at: AwareDatetime = Field(description="When it was done, or found.")
+    open: int = Field(description="Deliveries that were not settled then.")
+    disabled_at: AwareDatetime | None = Field(
+        description="Of `failing`: when it will be disabled, if nothing works until then."
+    )
+    text: str = Field(description="A sentence for a person, with the next command.")
+    omitted: list[str] = Field(description="Fields left out for this destination.")
+
+
+class DestinationEvent(_Open):
+    """A CloudEvent 1.0 about the relay itself, in structured JSON."""
+
+    specversion: Literal["1.0"]
+    id: str = Field(description="Stable: the same event always has the same id.")
+    source: str = Field(description="`/relay/{installation}`: one store.")
+    type: str = Field(description="`io.runflow.relay.destination.{state}`.")
+    subject: str = Field(description="The name of the destination.")
+    time: datetime
+    datacontenttype: Literal["application/json"]
+    dataschema: str
+    revision: int = Field(description="Counts per destination, in order.")
+    partitionkey: str
+    data: DestinationData
+
+
+_TITLES: Final = {
+    "run": "A finished Runflow run",
+    "batch": "A finished Runflow batch",
+    "relay.destination": "What has happened to a destination of the relay",
+}
+
+
+def json_schema(
+    kind: Literal["run", "batch", "relay.destination"],
+) -> dict[str, JsonValue]:
     """The JSON Schema of ``data``, as ``dataschema`` names it."""
-    schema: dict[str, JsonValue] = Data.model_json_schema()
+    model = DestinationData if kind == "relay.destination" else Data
+    schema: dict[str, JsonValue] = model.model_json_schema()
     schema["$id"] = f"urn:runflow-relay:schema:{kind}:1"
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = f"A finished Runflow {kind}"
+    schema["title"] = _TITLES[kind]
     return schema

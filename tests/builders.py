@@ -5,9 +5,19 @@ Owns callbacks in Runflow's words and what the core makes of them. Decides nothi
 
 import msgspec
 
+from relay.core.audit import Entry
 from relay.core.callback import DEFAULT_REQUIRE, Field, Reading, read
-from relay.core.event import BUILDER, Facts, Origin
+from relay.core.event import BUILDER, NOTICE_BUILDER, Facts, Origin
+from relay.core.holding import Alarm, Change, Changed, Hold
 from relay.core.identity import Outcome
+from relay.core.notice import (
+    ORIGIN,
+    Bystander,
+    Notice,
+    tell_of_alarm,
+    tell_of_backlog,
+    tell_of_change,
+)
 from relay.core.ports import Letter, Parcel
 
 __all__ = [
@@ -18,6 +28,8 @@ __all__ = [
     "any_batch_callback",
     "any_callback",
     "any_facts",
+    "any_notice_facts",
+    "any_notices",
     "any_parcel",
     "any_reading",
     "reading_of",
@@ -101,6 +113,51 @@ def any_facts(
         received_at=received_at,
         reading=known,
         builder=builder,
+    )
+
+
+def any_notices() -> list[Notice]:
+    """One of everything that the relay can tell of a destination."""
+    known = Bystander(kind="http", open=12)
+    pause = Hold(kind="paused", reason="they move", by="ada", since=NOW_US)
+    gone = Hold(kind="disabled", reason="gone", by="relay", since=NOW_US)
+    entry = Entry(at=NOW_US, actor="ada", verb="", subject="orders", detail="mended")
+    changes = [(None, pause), (pause, gone), (gone, None)]
+    told = [
+        tell_of_change(
+            Change(destination="orders", hold=after, entry=entry),
+            Changed(before=before, after=after),
+            known,
+        )
+        for before, after in changes
+    ]
+    alarm = Alarm(
+        destination="orders",
+        since=NOW_US - 1,
+        at=NOW_US,
+        disabled_at=NOW_US + 1,
+        step=1,
+    )
+    told += [
+        tell_of_alarm(alarm, known),
+        tell_of_backlog("orders", known, at=NOW_US),
+    ]
+    return [notice for notice in told if notice is not None]
+
+
+def any_notice_facts(notice: Notice | None = None, *, revision: int = 1) -> Facts:
+    """The facts of an operational event."""
+    told = notice or any_notices()[0]
+    return Facts(
+        key=told.key("0" * 32),
+        outcome=told.outcome,
+        revision=revision,
+        origin=ORIGIN,
+        confirmed=True,
+        client_ref=None,
+        received_at=NOW_US,
+        reading=told,
+        builder=NOTICE_BUILDER,
     )
 
 

@@ -66,7 +66,7 @@ class NullMetrics:
     def observe(self, name: MetricName, value: float, /, **labels: str) -> None:
         pass
 
-    def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
+    def gauge(self, name: MetricName, value: float | None, /, **labels: str) -> None:
         pass
 
 
@@ -86,8 +86,12 @@ class RecordingMetrics:
         del labels  # only counters and gauges are told apart
         self.observations[name].append(value)
 
-    def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
-        self.gauges[name, *labels.values()] = value
+    def gauge(self, name: MetricName, value: float | None, /, **labels: str) -> None:
+        key = (name, *labels.values())
+        if value is None:
+            self.gauges.pop(key, None)
+        else:
+            self.gauges[key] = value
 
 
 class ScriptedCheckpoints:

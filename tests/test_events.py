@@ -10,12 +10,15 @@ import pytest
 from pydantic import ValidationError
 
 from relay.core.event import build
-from relay.events import Data, Event, json_schema
+from relay.core.notice import Notice
+from relay.events import Data, DestinationEvent, Event, json_schema
 from tests.builders import (
     ABSENT,
     any_batch_callback,
     any_callback,
     any_facts,
+    any_notice_facts,
+    any_notices,
     any_reading,
     reading_of,
 )
@@ -100,3 +103,17 @@ def test_a_consumer_loads_no_server_and_no_broker_client() -> None:
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("notice", any_notices(), ids=lambda notice: notice.state)
+def test_what_the_relay_tells_of_itself_fits_its_model_and_schema(
+    notice: Notice,
+) -> None:
+    event = build(any_notice_facts(notice))
+    told = DestinationEvent.model_validate_json(event.structured)
+    assert told.type == f"io.runflow.relay.destination.{told.data.state}"
+    assert (told.subject, told.data.omitted) == (told.data.destination, [])
+    schema = json_schema("relay.destination")
+    assert schema["$id"] == event.attributes["dataschema"]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(json.loads(event.data))

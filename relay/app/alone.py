@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
+from relay.app.catalogs import build_catalog
 from relay.app.handovers import Handovers
 from relay.app.stores import build_store
 from relay.app.system import System, ThreadExecutor
@@ -35,6 +36,7 @@ async def store_alone(
     """
     metrics = PrometheusMetrics()
     thread = ThreadExecutor("store")
+    router = build_catalog(settings).router
     async with AsyncExitStack() as stack:
         stack.callback(thread.close)
         store = build_store(
@@ -44,8 +46,10 @@ async def store_alone(
             handover=Handovers(Dispatch()),
             executor=lambda _: thread,
             synchronous="FULL",
+            router=lambda: router,
         )
-        await store.open(())
+        # Known to the store, so that they can be told of what is done here.
+        await store.open([(one.name, one.kind) for one in settings.destinations])
         stack.push_async_callback(store.close)
         supervisor = Supervisor(metrics=metrics)
         supervisor.start(Worker("store", store.run, store.stop))

@@ -37,7 +37,12 @@ def build_catalog(settings: Settings) -> Catalog:
         sources={source.name: _source(source) for source in settings.sources},
         router=Router(
             routes=[
-                Route(name=route.name, match=compile_match(route.match), to=route.to)
+                Route(
+                    name=route.name,
+                    match=compile_match(route.match),
+                    to=route.to,
+                    operational=route.operational,
+                )
                 for route in settings.routes
             ],
             destinations=[destination.name for destination in settings.destinations],

@@ -13,6 +13,7 @@ import msgspec
 from relay.app.presence import look
 from relay.app.sweeps import build_client
 from relay.core.identity import Kind, RunKey, UnusableIdError
+from relay.core.notice import RELAY_SOURCE
 from relay.core.ports import Clock
 from relay.core.timeline import (
     Account,
@@ -157,6 +158,11 @@ class Explainer:
 
     async def _account(self, name: str, key: RunKey) -> Account:
         now = self.clock.now_us()
+        if name == RELAY_SOURCE:
+            return unasked(name, "own", now=now)
+        return await self._asked(name, key, now=now)
+
+    async def _asked(self, name: str, key: RunKey, *, now: int) -> Account:
         if self.offline:
             return unasked(name, "offline", now=now)
         if self.settings is None:

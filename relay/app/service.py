@@ -184,6 +184,7 @@ class Service:
             handover=self._handovers,
             executor=self._thread,
             synchronous=self._options.synchronous,
+            router=lambda: self.current.catalog.router,
         )
         await wait_for_store(
             self.store,

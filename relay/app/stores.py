@@ -16,6 +16,7 @@ from relay.core.holding import Condition
 from relay.core.ledger import Ledger
 from relay.core.ports import Executor, Handover, Metrics
 from relay.core.retention import Keeping
+from relay.core.route import Router, nowhere
 from relay.record.grouped import GroupedStore, Limits
 from relay.record.postgres import PostgresStore
 from relay.record.postgres import ledger as postgres
@@ -49,8 +50,12 @@ def build_store(
     handover: Handover,
     executor: Callable[[str], Executor],
     synchronous: str,
+    router: Callable[[], Router] = nowhere,
 ) -> GroupedStore:
-    """The store that the settings name, not opened yet. ``synchronous`` is SQLite's."""
+    """The store that the settings name, not opened yet.
+
+    ``synchronous`` is SQLite's. ``router`` gives the routes in force.
+    """
     limits = Limits(
         group_size=settings.limits.group_size,
         waiting=settings.limits.waiting,
@@ -68,6 +73,7 @@ def build_store(
             metrics=metrics,
             handover=handover,
             limits=limits,
+            router=router,
         )
     return SqliteStore(
         settings.store_path,
@@ -78,6 +84,7 @@ def build_store(
         handover=handover,
         limits=limits,
         synchronous=synchronous,
+        router=router,
     )
 
 

@@ -17,11 +17,13 @@ from relay.cli import (
     serve,
     sweep,
 )
+from relay.cli.words import Verbs
 
 __all__ = ["main"]
 
 app = typer.Typer(
     name="relay",
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -13,6 +13,7 @@ from relay.core.identity import Outcome, RunKey
 from relay.core.replay import ReplayState, Selection
 
 __all__ = [
+    "IDS_MAX",
     "LISTED_MAX",
     "WANTED_MAX",
     "Ended",
@@ -24,8 +25,9 @@ __all__ = [
     "named",
 ]
 
-#: What one page may list, and how many events one order may name.
+#: What one page may list, how many ids one order may name, and how many events these may stand for.
 LISTED_MAX: Final = 1000
+IDS_MAX: Final = 200
 WANTED_MAX: Final = 10_000
 
 
@@ -76,6 +78,8 @@ class Heap(msgspec.Struct, frozen=True, kw_only=True):
     newest: int
     first: int
     last: int
+    #: Those that the destination which they would be sent to has not come to yet: it is behind.
+    behind: int = 0
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,10 +133,13 @@ class Letters(Protocol):
         """
         ...
 
-    async def heaps(self, selection: Selection, origin: str | None) -> list[Heap]:
+    async def heaps(
+        self, selection: Selection, origin: str | None, *, target: str | None = None
+    ) -> list[Heap]:
         """What a selection finds, by destination and reason.
 
-        ``origin`` is whose deliveries are looked at; only dead ones are looked for everywhere.
+        ``origin`` is whose deliveries are looked at; only dead ones are looked for everywhere. ``target`` is
+        where they would be sent, if not where they were for.
 
         Raises:
             UnknownNameError: there is no such source or destination.

@@ -21,11 +21,14 @@ from relay.core.errors import UnbuildableError
 from relay.core.expiry import earliest_expiry
 from relay.core.identity import Kind, Outcome, RunKey, event_id_text
 from relay.core.moment import text_of
+from relay.core.notice import HAPPENINGS, Notice
 
 __all__ = [
     "ATTRIBUTES",
     "BUILDER",
     "CONTENT_TYPE",
+    "NOTICE_BUILDER",
+    "NOTICE_TYPES",
     "TYPES",
     "Attribute",
     "Event",
@@ -36,6 +39,8 @@ __all__ = [
 
 #: The builder that new events are made with.
 BUILDER: Final = 1
+#: The builder of what the relay tells of itself.
+NOTICE_BUILDER: Final = 2
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 
 #: Every attribute that an event can have, in wire order.
@@ -47,9 +52,15 @@ ATTRIBUTES: Final = (
 Attribute = str | bool | int
 Origin = str
 
-#: Every type that an event can have.
+#: Every type that an event of a run or batch can have, and those of the relay itself.
 TYPES: Final = tuple(
-    f"io.runflow.{kind.value}.{outcome.value}" for kind in Kind for outcome in Outcome
+    f"io.runflow.{kind.value}.{outcome.value}"
+    for kind in (Kind.RUN, Kind.BATCH)
+    for outcome in Outcome
+    if outcome not in HAPPENINGS
+)
+NOTICE_TYPES: Final = tuple(
+    f"io.runflow.{Kind.DESTINATION.value}.{one.value}" for one in HAPPENINGS
 )
 
 _encode: Final[Callable[[object], bytes]] = msgspec.json.encode
@@ -69,8 +80,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     #: The run's ``client_ref`` as known at publication; this callback need not be the one that told it.
     client_ref: str | None
     #: What the callback that it is built from says; unreadable when that is not what it was.
-    reading: Reading | Unreadable
+    reading: Reading | Notice | Unreadable
     builder: int = BUILDER
+
+    @property
+    def about(self) -> str | None:
+        """The destination that it is about; None where it is about a run."""
+        reading = self.reading
+        return reading.destination if isinstance(reading, Notice) else None
 
 
 class Event:
@@ -106,12 +123,17 @@ def build(facts: Facts) -> Event:
         UnbuildableError: no such builder, as the store was written by a newer program; or the
             callback is no longer what it was.
     """
-    builder = _BUILDERS.get(facts.builder)
-    if builder is None:
+    reading = facts.reading
+    builder, ours = _BUILDERS.get(facts.builder), _NOTICE_BUILDERS.get(facts.builder)
+    if builder is None and ours is None:
         raise UnbuildableError("unknown_builder")
-    if isinstance(facts.reading, Unreadable):
+    if isinstance(reading, Unreadable):
         raise UnbuildableError("damaged_receipt")
-    return builder(facts, facts.reading)
+    if ours is not None and isinstance(reading, Notice):
+        return ours(facts, reading)
+    if builder is not None and not isinstance(reading, Notice):
+        return builder(facts, reading)
+    raise UnbuildableError("unknown_builder")
 
 
 def _build_1(facts: Facts, reading: Reading) -> Event:
@@ -188,4 +210,24 @@ def _data_1(facts: Facts, reading: Reading) -> bytes:
     )
 
 
+def _build_2(facts: Facts, notice: Notice) -> Event:
+    key = facts.key
+    installation = key.id.removesuffix(f"/{notice.destination}")
+    return Event(
+        attributes={
+            "specversion": "1.0",
+            "id": event_id_text(key, facts.outcome, facts.revision),
+            "source": f"/relay/{installation}",
+            "type": f"io.runflow.{key.kind.value}.{facts.outcome.value}",
+            "subject": notice.destination,
+            "time": notice.at,
+            "dataschema": f"urn:runflow-relay:schema:{key.kind.value}:1",
+            "revision": facts.revision,
+            "partitionkey": notice.destination,
+        },
+        data=notice.body,
+    )
+
+
 _BUILDERS: Final[Mapping[int, Callable[[Facts, Reading], Event]]] = {1: _build_1}
+_NOTICE_BUILDERS: Final[Mapping[int, Callable[[Facts, Notice], Event]]] = {2: _build_2}

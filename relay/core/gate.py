@@ -13,6 +13,9 @@ __all__ = ["Gate", "GatePolicy"]
 
 PROBE_FIRST: Final = 1.0
 PROBE_LAST: Final = 30.0
+#: No wish for peace keeps probes away for longer, in seconds. It is one delivery's word: that one keeps it
+#: for as long as it says, but others might get through.
+PEACE_MAX: Final = 300.0
 #: Doublings after which every wait is the longest.
 _DOUBLINGS_MAX: Final = 16
 
@@ -89,6 +92,12 @@ class Gate:
         since = self.since if self.faults else now
         return self._put_off(now, self.faults + 1, since, Queue.FIRST, 0.0)
 
+    def knocked(self, now: float) -> "Gate":
+        """Somebody says that it works again: one probe may find out at once, whatever was waited for."""
+        if not self.open:
+            return self
+        return replace(self, probe_at=now, repeat_at=now)
+
     def wait_s(self, now: float, queue: Queue) -> float:
         """How long it is until a probe out of ``queue`` may go; 0 where it may now, or need not ask."""
         at = self.probe_at if queue is Queue.FIRST else self.repeat_at
@@ -108,7 +117,7 @@ class Gate:
             probe_at = now + self._wait(probes)
         repeats = self.repeats + 1
         # Asked for by the destination itself, peace is kept by everyone.
-        peace_at = now + peace_s
+        peace_at = now + min(peace_s, PEACE_MAX)
         return replace(
             self,
             faults=faults,

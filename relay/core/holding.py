@@ -15,6 +15,7 @@ from relay.core.ledger import DestinationCounts
 
 __all__ = [
     "FORGOTTEN",
+    "Alarm",
     "Change",
     "Changed",
     "Condition",
@@ -79,6 +80,18 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     worked_at: int | None = None
 
 
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """A destination is on its way to be disabled. Times are wall microseconds."""
+
+    destination: str
+    #: Since when nothing but failures.
+    since: int
+    at: int
+    disabled_at: int
+    #: Which of the alarms it is, from 1. Each is given once, until something works.
+    step: int
+
+
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """How a destination stands in the store."""
 
@@ -132,6 +145,14 @@ class Posts(Protocol):
         """
         ...
 
+    async def alarm(self, alarm: Alarm, /) -> bool:
+        """Tell that a destination is on its way to be disabled; gives whether that is news.
+
+        Raises:
+            StoreBusyError: not now.
+        """
+        ...
+
     async def fall_behind(self, destination: str, /) -> bool:
         """Make no deliveries for it from the next event on; gives whether that is news.
 
@@ -146,6 +167,7 @@ class Posts(Protocol):
         Gives whether there may be more of them. When there are none it is not behind any more.
 
         Raises:
+            StoreFullError: some are to be made, and the store or its disk is at its limit.
             StoreBusyError: not now.
         """
         ...

@@ -41,10 +41,11 @@ class UnusableIdError(ValueError):
 
 
 class Kind(Enum):
-    """What ended: a single run, or a batch of them."""
+    """What ended: a single run, or a batch of them. Or a destination, to which something has happened."""
 
     RUN = "run"
     BATCH = "batch"
+    DESTINATION = "relay.destination"
 
 
 class Outcome(Enum):
@@ -56,6 +57,13 @@ class Outcome(Enum):
     PARTIAL_SUCCEEDED = "partial_succeeded"
     OTHER = "other"
 
+    # What happens to a destination; no run ends so.
+    DISABLED = "disabled"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    FAILING = "failing"
+    BEHIND = "behind"
+
 
 class Namespace(IntEnum):
     """The kind and the form of an id, as stores keep them beside its bytes."""
@@ -64,6 +72,8 @@ class Namespace(IntEnum):
     RUN_TEXT = 2
     BATCH_UUID = 3
     BATCH_TEXT = 4
+    #: Of the relay itself; never a UUID.
+    DESTINATION = 5
 
 
 class RunKey(msgspec.Struct, frozen=True):
@@ -100,6 +110,8 @@ class RunKey(msgspec.Struct, frozen=True):
     def restore(cls, source: str, namespace: int, stored: bytes) -> "RunKey":
         """Build the key from what :attr:`namespace` and :attr:`stored` gave."""
         space = Namespace(namespace)
+        if space is Namespace.DESTINATION:
+            return cls(source, Kind.DESTINATION, stored.decode())
         kind = (
             Kind.RUN
             if space in (Namespace.RUN_UUID, Namespace.RUN_TEXT)
@@ -112,6 +124,8 @@ class RunKey(msgspec.Struct, frozen=True):
     @property
     def namespace(self) -> Namespace:
         """The kind and form of the id."""
+        if self.kind is Kind.DESTINATION:
+            return Namespace.DESTINATION
         is_uuid = len(self.id) == 36 and _UUID.fullmatch(self.id) is not None
         if self.kind is Kind.RUN:
             return Namespace.RUN_UUID if is_uuid else Namespace.RUN_TEXT
@@ -120,7 +134,8 @@ class RunKey(msgspec.Struct, frozen=True):
     @property
     def stored(self) -> bytes:
         """The id as stores keep it: 16 bytes for a UUID, else its UTF-8."""
-        if len(self.id) == 36 and _UUID.fullmatch(self.id):
+        is_ours = self.kind is Kind.DESTINATION
+        if len(self.id) == 36 and not is_ours and _UUID.fullmatch(self.id):
             return bytes.fromhex(self.id.replace("-", ""))
         return self.id.encode()
 

@@ -18,6 +18,7 @@ from relay.core.callback import Reading, Unreadable
 from relay.core.errors import UnbuildableError
 from relay.core.event import Facts
 from relay.core.identity import Kind, Outcome
+from relay.core.notice import Notice
 
 __all__ = ["runflow_body"]
 
@@ -33,10 +34,13 @@ def runflow_body(facts: Facts) -> bytes:
     Raises:
         UnbuildableError: see :func:`relay.core.event.build`.
     """
+    reading = facts.reading
+    if isinstance(reading, Notice):
+        # Runflow says nothing of the kind: a handler that was written for it would take it for a run.
+        raise UnbuildableError("not_a_run")
     builder = _BUILDERS.get(facts.builder)
     if builder is None:
         raise UnbuildableError("unknown_builder")
-    reading = facts.reading
     if isinstance(reading, Unreadable):
         raise UnbuildableError("damaged_receipt")
     return reading.body if _is_all(facts, reading) else builder(facts, reading)

@@ -260,8 +260,8 @@ class Metrics(Protocol):
         """Add one observation to a histogram."""
         ...
 
-    def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
-        """Set a gauge."""
+    def gauge(self, name: MetricName, value: float | None, /, **labels: str) -> None:
+        """Set a gauge; None takes it away, because what it spoke of is gone."""
         ...
 
 

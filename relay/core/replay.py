@@ -11,15 +11,18 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from relay.core.errors import RelayError
 from relay.core.route import Router
 
 __all__ = [
     "BATCH_MAX",
     "BYTES_MAX",
     "LOOK_ROWS",
+    "NUMBER_MAX",
     "PAUSE_MAX",
     "RATE_DEFAULT",
     "RATE_MAX",
+    "RUNNING_MAX",
     "STEPS",
     "UNTRIED_MAX",
     "Candidate",
@@ -30,6 +33,7 @@ __all__ = [
     "Resent",
     "Selection",
     "Stretch",
+    "TooManyRunningError",
     "What",
     "batch_of",
     "bounded",
@@ -39,26 +43,42 @@ __all__ = [
 
 SECOND: Final = 1_000_000
 
-#: Deliveries that one step makes at the most, rows that it looks at, and bytes of bodies that routes look into.
+#: Deliveries that one step makes at the most, rows that it looks at, and bytes of bodies that routes look into:
+#: callbacks wait meanwhile.
 BATCH_MAX: Final = 64
 LOOK_ROWS: Final = 1000
-BYTES_MAX: Final = 8 * 1024 * 1024
+BYTES_MAX: Final = 512 * 1024
 #: Steps in a second, where the rate is high enough for as many: what comes in meanwhile waits behind one of
 #: them at the most, and a large one takes long to be sent.
 STEPS: Final = 50
-#: Microseconds; no step is due later after the last one, whatever the rate.
-PAUSE_MAX: Final = SECOND
+#: Microseconds; no step is due later after the last one, whatever the rate, nor after one that failed.
+PAUSE_MAX: Final = 10 * SECOND
 #: Deliveries a second, unless told otherwise, and at the most.
 RATE_DEFAULT: Final = 100
 RATE_MAX: Final = 1000
+#: No store counts further, or has a thing of a later number.
+NUMBER_MAX: Final = (1 << 63) - 1
 #: Replayed deliveries of one destination that have not had a try: with as many no further ones are made. What
 #: comes in meanwhile waits behind these at the most. Those that have failed stand in nobody's way.
 UNTRIED_MAX: Final = 64
+
+#: Orders under way: each is looked at again and again.
+RUNNING_MAX: Final = 100
 
 #: Dead letters; events that arrived; events that a destination never had.
 What = Literal["dead", "delivered", "missing"]
 
 _LAST: Final = 1 << 62
+
+
+class TooManyRunningError(RelayError):
+    """There are as many orders under way as there may be: some have to end first."""
+
+    def __init__(self, running: int) -> None:
+        super().__init__(
+            f"{running} replays are under way, and no more than {RUNNING_MAX} may be: wait until some are over,"
+            " or call one off (relay replay --status, relay replay --cancel N)"
+        )
 
 
 class ReplayState(IntEnum):
@@ -127,7 +147,8 @@ class Candidate(msgspec.Struct, frozen=True):
     run: int
     #: Bytes of the callback that the event is built from; None where that is gone.
     size: int | None
-    #: Whether it is on its way to the target already, or this order has sent it.
+    #: Whether it is on its way to the target already, or this order has sent it, or the target is behind from
+    #: there on: earlier events are to come first.
     stands: bool
 
 
@@ -161,6 +182,7 @@ class Resending(Protocol):
         """Write orders down, all or none; their numbers.
 
         Raises:
+            TooManyRunningError: with these there would be more than `RUNNING_MAX` under way.
             StoreFullError: the store or its disk is at its limit.
             StoreBusyError: no commit in time.
         """
@@ -179,8 +201,9 @@ class Resending(Protocol):
     ) -> Resent | None:
         """Take a step of the order that has waited longest; None where none is due.
 
-        Before that, where the wall clock may have been set (``righted``), what is due later than
-        :data:`PAUSE_MAX` from now is made due.
+        Orders to destinations that the configuration does not have wait until it has them. Before that, where
+        the wall clock may have been set (``righted``), what is due later than :data:`PAUSE_MAX` from now is made
+        due.
 
         Raises:
             StoreFullError: the store or its disk is at its limit.
@@ -188,10 +211,18 @@ class Resending(Protocol):
         """
         ...
 
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def postpone_replay(self, router: Router, /, *, until: int) -> None:
+        """Let the order whose step is due wait, wall microseconds: its step failed, and others have their turn.
+
+        Raises:
+            StoreBusyError: no commit in time.
+        """
+        ...
+
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """When the next step is due, wall microseconds, None when none is; and whether any order runs.
 
-        An order whose destination has no room is due when it has.
+        Of orders to destinations of the configuration; one whose destination has no room is due when it has.
 
         Raises:
             StoreBusyError: the store does not answer.

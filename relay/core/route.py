@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from relay.core.event import ATTRIBUTES, TYPES, Event
+from relay.core.event import ATTRIBUTES, NOTICE_TYPES, TYPES, Event
 
 __all__ = [
     "InvalidMatchError",
@@ -24,6 +24,7 @@ __all__ = [
     "Router",
     "compile_match",
     "never_met",
+    "nowhere",
 ]
 
 Predicate = Callable[["_View"], bool]
@@ -49,6 +50,8 @@ class Route:
     name: str
     match: Predicate
     to: tuple[str, ...]
+    #: Whether it takes what the relay tells of itself, and nothing else.
+    operational: bool = False
 
 
 class _View:
@@ -90,10 +93,14 @@ _string: Final = msgspec.json.Decoder(str)
 
 
 class Router:
-    """The routes of one configuration. No routes at all: everything goes everywhere."""
+    """The routes of one configuration. Where none is for runs, what ends goes everywhere.
+
+    What the relay tells of itself goes where routes for that say, and never to the destination that it is about.
+    """
 
     def __init__(self, *, routes: Sequence[Route], destinations: Sequence[str]) -> None:
-        self._routes = tuple(routes)
+        self._routes = tuple(route for route in routes if not route.operational)
+        self._operational = tuple(route for route in routes if route.operational)
         self._everywhere = tuple(destinations)
 
     @property
@@ -102,22 +109,30 @@ class Router:
         return self._everywhere
 
     @property
-    def looks(self) -> bool:
-        """Whether an event has to be looked at before it is known where it goes."""
-        return bool(self._routes)
+    def listens(self) -> bool:
+        """Whether anybody wants to hear of the relay itself."""
+        return bool(self._operational)
 
-    def route(self, event: Callable[[], Event]) -> tuple[str, ...]:
+    def route(
+        self, event: Callable[[], Event], *, about: str | None = None
+    ) -> tuple[str, ...]:
         """The destinations of an event, each once, in the order of the configuration.
 
-        ``event`` is called only when a route has to look at it.
+        ``event`` is called only when a route has to look at it. ``about`` is the destination that an
+        operational event is about.
         """
-        if not self._routes:
-            return self._everywhere
+        routes = self._routes if about is None else self._operational
+        if not routes:
+            return self._everywhere if about is None else ()
         view = _View(event())
-        named = {
-            name for route in self._routes if route.match(view) for name in route.to
-        }
+        named = {name for route in routes if route.match(view) for name in route.to}
+        named.discard(about or "")
         return tuple(name for name in self._everywhere if name in named)
+
+
+def nowhere() -> Router:
+    """Routes that nothing takes."""
+    return Router(routes=(), destinations=())
 
 
 def compile_match(match: object) -> Predicate:
@@ -130,20 +145,20 @@ def compile_match(match: object) -> Predicate:
     return _compile(match, (), budget)
 
 
-def never_met(match: object) -> Iterator[Place]:
-    """Find each test of a sound ``match`` that asks for a type which no event has."""
-    return _never_met(match, ())
+def never_met(match: object, *, operational: bool = False) -> Iterator[Place]:
+    """Find each test of a sound ``match`` that asks for a type which no event has that comes there."""
+    return _never_met(match, (), NOTICE_TYPES if operational else TYPES)
 
 
-def _never_met(node: object, where: Place) -> Iterator[Place]:
+def _never_met(node: object, where: Place, types: Sequence[str]) -> Iterator[Place]:
     for number, item in enumerate(node if isinstance(node, list) else ()):
-        yield from _never_met(item, (*where, number))
+        yield from _never_met(item, (*where, number), types)
     for word, operand in node.items() if isinstance(node, dict) else ():
         if word not in _TESTS:
-            yield from _never_met(operand, (*where, word))
+            yield from _never_met(operand, (*where, word), types)
         elif "type" in operand:
             test = _TESTS[word](_operand(operand["type"]) or "")
-            if not any(test(known) for known in TYPES):
+            if not any(test(known) for known in types):
                 yield (*where, word, "type")
 
 

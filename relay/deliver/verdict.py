@@ -17,10 +17,10 @@ from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
 import aiohttp
-import msgspec
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
 from relay.deliver.egress import BlockedAddressError
+from relay.deliver.hiding import hide
 from relay.deliver.tunnel import ProxyError
 
 __all__ = [
@@ -44,9 +44,6 @@ _BUSY: Final = (408, 425, 429)
 _SECOND_US: Final = 1_000_000
 _DETAIL_MAX: Final = 200
 _DELTA: Final = re.compile("[0-9]{1,10}")
-_HIDDEN: Final = b"***"
-#: So few bytes of a secret tell nothing.
-_TRIFLE_MAX: Final = 3
 
 
 class Answer(NamedTuple):
@@ -119,7 +116,7 @@ def outcome_of_answer(
         status=status,
         retry_after_us=wait,
         duration_us=duration_us,
-        excerpt=_without(hidden(), answer.excerpt),
+        excerpt=hide(hidden(), answer.excerpt),
     )
 
 
@@ -127,34 +124,6 @@ def _word_of(status: int) -> str:
     if status == _GONE:
         return "gone"
     return f"status_{status}" if status <= 599 else "status_unknown"
-
-
-def _without(secrets: Iterable[bytes], excerpt: bytes) -> bytes:
-    """Take secrets out, also one of which the excerpt has only the beginning, being cut there."""
-    # In JSON a text has its quotes escaped, and sometimes its slashes. The longest first, as one may be
-    # part of another.
-    forms = {form for text in secrets for form in _spellings(text)}
-    for form in sorted(forms - {b""}, key=len, reverse=True):
-        excerpt = excerpt.replace(form, _HIDDEN)
-    begun = max((_begun(form, excerpt) for form in forms), default=0)
-    return excerpt[:-begun] + _HIDDEN if begun else excerpt
-
-
-def _spellings(secret: bytes) -> tuple[bytes, ...]:
-    escaped: bytes = msgspec.json.encode(secret.decode(errors="replace"))[1:-1]
-    return (secret, escaped, escaped.replace(b"/", b"\\/"))
-
-
-def _begun(secret: bytes, excerpt: bytes) -> int:
-    """How much of a secret's beginning, if it is more than a trifle, stands at the end."""
-    return next(
-        (
-            size
-            for size in range(len(secret) - 1, _TRIFLE_MAX, -1)
-            if excerpt.endswith(secret[:size])
-        ),
-        0,
-    )
 
 
 def outcome_of_fault(error: Exception, *, duration_us: int) -> Outcome:

@@ -10,6 +10,7 @@ the hold as well, so that nothing is taken from there meanwhile.
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -27,7 +28,7 @@ from relay.core.health import (
     judge_health,
     note_of,
 )
-from relay.core.holding import Change, Condition, Hold, Posts
+from relay.core.holding import Alarm, Change, Condition, Hold, Posts
 from relay.core.ports import Clock, Metrics
 from relay.deliver.dispatch import Dispatch
 
@@ -73,6 +74,8 @@ class Warden:
         self._well: set[str] = set()
         #: Holds that the relay wants by itself, and that are not written yet.
         self._wanted: dict[str, Change] = {}
+        #: Alarms that are due, and that the store was not told of yet.
+        self._due: dict[str, Alarm] = {}
         self.conditions: Mapping[str, Condition] = {}
         self._orphans: frozenset[str] = frozenset()
         self._wake = asyncio.Event()
@@ -80,9 +83,13 @@ class Warden:
 
     def appoint(self, policies: Mapping[str, HealthPolicy]) -> None:
         """Look after these destinations from now on."""
+        for name in self._policies.keys() - policies.keys():
+            self._health.pop(name, None)
+            # What was measured last would stand for ever.
+            self._set_gauges(
+                name, states=dict.fromkeys(STATES), failing_since_s=None, behind=None
+            )
         self._policies = policies
-        for name in self._health.keys() - policies.keys():
-            del self._health[name]
 
     @property
     def names(self) -> Collection[str]:
@@ -124,14 +131,22 @@ class Warden:
             self._want(name, ruling)
 
     def _warn(self, name: str, ruling: Ruling) -> None:
-        since = ruling.health.failing_since or 0
+        now, since = self._clock.now_us(), ruling.health.failing_since or 0
         after = self._policies[name].disable_after or 0
         log.warning(
             "destination.failing",
             destination=name,
-            since_h=(self._clock.now_us() - since) // 3_600_000_000,
+            since_h=(now - since) // 3_600_000_000,
             disabled_after_h=after // 3_600_000_000,
         )
+        self._due[name] = Alarm(
+            destination=name,
+            since=since,
+            at=now,
+            disabled_at=since + after,
+            step=ruling.warning or 0,
+        )
+        self._wake.set()
 
     def _is_news(self, name: str, ruling: Ruling) -> bool:
         """Whether a hold would change anything: tries that were under way when it came say the same again."""
@@ -156,7 +171,7 @@ class Warden:
         """Look until :meth:`stop`; what is still to be written then is written."""
         while not self._stopping:
             self._wake.clear()
-            await self.look()
+            await self.round()
             await self._until_next()
         await self.look()
 
@@ -172,11 +187,20 @@ class Warden:
         self._stopping = True
         self._wake.set()
 
+    async def round(self) -> None:
+        """Look, and have the store do what follows from it. It takes its time: nobody else waits for it."""
+        if await self._see():
+            await self._keep_up()
+
     async def look(self) -> None:
         """Write what is owed, see how all of them stand, and have the couriers go by it.
 
         A store that is away is looked at again the next time; meanwhile what was last seen holds.
         """
+        await self._see()
+
+    async def _see(self) -> bool:
+        """Look; gives whether the store has answered."""
         async with self._looking:
             try:
                 await self._write_holds()
@@ -184,15 +208,20 @@ class Warden:
                 self._adopt(found)
                 self._metrics_of(found)
                 await self._write_notes(found)
-                await self._keep_up(found)
             except _AWAY:
-                return
+                return False
+        return True
 
     async def _write_holds(self) -> None:
         for name, change in list(self._wanted.items()):
             await self._posts.change(change)
             # Only now: until it is in the store, what is read there says nothing of it.
             del self._wanted[name]
+        for name, alarm in list(self._due.items()):
+            await self._posts.alarm(alarm)
+            # A later one may be due meanwhile.
+            if self._due[name] is alarm:
+                del self._due[name]
 
     def _adopt(self, found: Mapping[str, Condition]) -> None:
         before, self.conditions = self.conditions, found
@@ -223,20 +252,24 @@ class Warden:
         if notes:
             await self._posts.note(notes)
 
-    async def _keep_up(self, found: Mapping[str, Condition]) -> None:
+    async def _keep_up(self) -> None:
         """Have nobody get more deliveries than may be open, and whoever is behind get theirs."""
+        found = self.conditions
         for name in self._policies:
             condition = found.get(name)
             if condition is None or self._stopping:
                 continue
-            step = next_step(condition, limit=self._backlog)
-            if step == "fall":
-                if await self._posts.fall_behind(name):
-                    log.warning(
-                        "destination.behind", destination=name, open=condition.open
-                    )
-            elif step == "fill":
-                await self._fill(condition)
+            # Who cannot have it now has it after the next look; those behind him do not wait for it.
+            with suppress(*_AWAY):
+                await self._keep_one_up(condition)
+
+    async def _keep_one_up(self, condition: Condition) -> None:
+        name, step = condition.name, next_step(condition, limit=self._backlog)
+        if step == "fall":
+            if await self._posts.fall_behind(name):
+                log.warning("destination.behind", destination=name, open=condition.open)
+        elif step == "fill":
+            await self._fill(condition)
 
     async def _fill(self, condition: Condition) -> None:
         name, room = condition.name, self._backlog - condition.open + condition.behind
@@ -278,20 +311,35 @@ class Warden:
     def _metrics_of(self, found: Mapping[str, Condition]) -> None:
         for name in self._policies:
             condition = found.get(name, Condition(name=name, kind=""))
-            state = condition.hold.kind if condition.hold else "active"
-            for one in STATES:
-                self._metrics.gauge(
-                    "runflow_relay_destination_state",
-                    one == state,
-                    destination=name,
-                    outcome=one,
-                )
             since = self._health.get(name, Health()).failing_since
+            state = condition.hold.kind if condition.hold else "active"
+            self._set_gauges(
+                name,
+                states={one: one == state for one in STATES},
+                failing_since_s=(since or 0) / 1e6,
+                behind=condition.behind,
+            )
+
+    def _set_gauges(
+        self,
+        name: str,
+        *,
+        states: Mapping[str, bool | None],
+        failing_since_s: float | None,
+        behind: int | None,
+    ) -> None:
+        for state, value in states.items():
             self._metrics.gauge(
-                "runflow_relay_destination_failing_since_seconds",
-                (since or 0) / 1e6,
+                "runflow_relay_destination_state",
+                value,
                 destination=name,
+                outcome=state,
             )
-            self._metrics.gauge(
-                "runflow_relay_destination_behind", condition.behind, destination=name
-            )
+        self._metrics.gauge(
+            "runflow_relay_destination_failing_since_seconds",
+            failing_since_s,
+            destination=name,
+        )
+        self._metrics.gauge(
+            "runflow_relay_destination_behind", behind, destination=name
+        )

@@ -149,6 +149,7 @@ class Courier:
         if held:
             self._give_back(self._ready.clear())
         else:
+            self.gate = self.gate.knocked(asyncio.get_running_loop().time())
             self._poller.look()
 
     def hint(self) -> None:
@@ -208,6 +209,7 @@ class Courier:
         self._give_back([*self._trying.values()])
         self._trying.clear()
         self._give_back(self._ready.clear())
+        self._metrics.gauge("runflow_relay_destination_up", None, destination=self.name)
         await self._settler.write_rest()
 
     async def _until_last(self, work: Callable[[], Awaitable[None]]) -> None:

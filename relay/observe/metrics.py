@@ -158,9 +158,13 @@ class PrometheusMetrics(Collector):
             self._histograms[key] = histogram
         histogram.observe(value)
 
-    def gauge(self, name: MetricName, value: float, /, **labels: str) -> None:
+    def gauge(self, name: MetricName, value: float | None, /, **labels: str) -> None:
         """See :class:`relay.core.ports.Metrics`."""
-        self._gauges[name, *labels.values()] = value
+        key = (name, *labels.values())
+        if value is None:
+            self._gauges.pop(key, None)
+        else:
+            self._gauges[key] = value
 
     def exposition(self) -> bytes:
         """Everything, in Prometheus's text format."""

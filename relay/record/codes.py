@@ -16,6 +16,11 @@ OUTCOME_CODES: Final = {
     Outcome.CANCELLED: 3,
     Outcome.PARTIAL_SUCCEEDED: 4,
     Outcome.OTHER: 5,
+    Outcome.DISABLED: 11,
+    Outcome.PAUSED: 12,
+    Outcome.RESUMED: 13,
+    Outcome.FAILING: 14,
+    Outcome.BEHIND: 15,
 }
 OUTCOMES: Final = {code: outcome for outcome, code in OUTCOME_CODES.items()}
 

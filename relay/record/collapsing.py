@@ -24,6 +24,7 @@ from relay.core.collapse import (
 )
 from relay.core.identity import Kind, RunKey
 from relay.core.inquiry import GiveUp, Lesson
+from relay.core.notice import Notice
 from relay.core.ports import Recorded
 from relay.core.receipt import Opened
 from relay.core.run import Known, Verdict
@@ -49,7 +50,7 @@ class _Behind(msgspec.Struct, frozen=True, kw_only=True):
     receipt: int
     confirmed: bool
     #: None where it has been forgotten.
-    reading: Reading | None
+    reading: Reading | Notice | None
     size: int
 
 

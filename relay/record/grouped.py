@@ -6,17 +6,16 @@ An adapter says how a group is committed; what a job does there is its own.
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
-from relay.core.audit import Entry
 from relay.core.collapse import COLLAPSED
 from relay.core.delivery import Policy, Released, Step, Tried, follow
 from relay.core.errors import RelayError, StoreFullError, UnstorableError
-from relay.core.holding import Change, Changed, Condition, Note
+from relay.core.holding import Condition
 from relay.core.identity import RunKey
 from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.ports import (
@@ -33,12 +32,10 @@ from relay.core.ports import (
 )
 from relay.core.receipt import Receipt
 from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
-from relay.core.route import Router
+from relay.core.route import Router, nowhere
 from relay.core.steady import Ahead
 from relay.record.grouping import Grouper
 from relay.record.jobs import (
-    Abandon,
-    Alter,
     Amend,
     Claim,
     Inquire,
@@ -47,12 +44,11 @@ from relay.record.jobs import (
     Learn,
     Record,
     Register,
-    Remember,
     Settle,
     Watch,
     is_intake,
 )
-from relay.record.ordered import OrderedStore
+from relay.record.posted import PostedStore
 
 __all__ = ["REFUSED_US", "GroupedStore", "Limits"]
 
@@ -77,12 +73,20 @@ class Limits:
     keeping: Keeping = DEFAULT_KEEPING
 
 
-class GroupedStore(OrderedStore):
+class GroupedStore(PostedStore):
     """Inbox, Outbox, Inquiries, RefusalLog, Forgetful, Posts and Resending in one."""
 
     def __init__(
-        self, *, clock: Clock, metrics: Metrics, handover: Handover, limits: Limits
+        self,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        handover: Handover,
+        limits: Limits,
+        router: Callable[[], Router] = nowhere,
     ) -> None:
+        """``router`` gives the routes in force: they say who hears of what happens to destinations."""
+        self._router = router
         self._clock = clock
         self._metrics = metrics
         self._handover = handover
@@ -159,10 +163,6 @@ class GroupedStore(OrderedStore):
     @abstractmethod
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`."""
-
-    @abstractmethod
-    async def fall_behind(self, destination: str, /) -> bool:
-        """See :class:`relay.core.holding.Posts`."""
 
     @abstractmethod
     async def fill(self, destination: str, /, *, limit: int) -> bool:
@@ -274,22 +274,6 @@ class GroupedStore(OrderedStore):
         """See :class:`relay.core.ports.RefusalLog`."""
         await self._grouper.submit(Keep(refusals, self._limits.refusals_kept))
 
-    async def change(self, change: Change, /) -> Changed | None:
-        """See :class:`relay.core.holding.Posts`."""
-        answer = await self._grouper.submit(Alter(change), urgent=True)
-        return cast("Changed | None", answer)
-
-    async def abandon(
-        self, destination: str, /, *, limit: int, entry: Entry | None
-    ) -> int:
-        """See :class:`relay.core.holding.Posts`."""
-        job = Abandon(destination, limit, entry)
-        return cast("int", await self._grouper.submit(job, urgent=True))
-
-    async def note(self, notes: Sequence[Note], /) -> None:
-        """See :class:`relay.core.holding.Posts`."""
-        await self._grouper.submit(Remember(notes), urgent=True)
-
     async def _commit(self, jobs: Sequence[Job]) -> Sequence[object]:
         room = self._handover.room()
         now = self._clock.now_us()
@@ -317,9 +301,9 @@ class GroupedStore(OrderedStore):
         owed, self._owed = self._owed, []
         if not owed:
             return
-        nowhere, now = Router(routes=(), destinations=()), self._clock.now_us()
+        now = self._clock.now_us()
         lessons = [
-            Lesson(inquiry=inquiry, asked=None, router=nowhere, at=now)
+            Lesson(inquiry=inquiry, asked=None, router=nowhere(), at=now)
             for inquiry in owed
         ]
         try:

@@ -11,9 +11,11 @@ import msgspec
 from relay.core.audit import Entry
 from relay.core.holding import Change, Changed, Condition, Hold, prevailing
 from relay.core.ledger import DESTINATION_COUNTERS, DestinationCounts
+from relay.core.notice import Bystander
 from relay.record.accounts import Accounts
 
 __all__ = [
+    "bystander",
     "changed",
     "condition",
     "count_dead",
@@ -29,9 +31,14 @@ Row = Sequence[Any]
 
 
 def changed(change: Change, row: Row) -> Changed:
-    """What a change comes to. Columns: number; hold, its reason, by and since."""
+    """What a change comes to. Columns: number; hold, its reason, by and since; and more."""
     before = hold_of(row[1:5])
     return Changed(before=before, after=prevailing(before, change.hold))
+
+
+def bystander(row: Row) -> Bystander:
+    """What is told of a destination along with what happens to it. Columns as :func:`changed` has them, then kind, open."""
+    return Bystander(kind=row[5], open=int(row[6]))
 
 
 def hold_columns(number: int, hold: Hold | None) -> tuple[object, ...]:

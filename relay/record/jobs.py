@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from relay.core.audit import Entry
-from relay.core.holding import Change, Note
+from relay.core.holding import Alarm, Change, Note
 from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Amendment, Refusal, Settlement, Wish
 from relay.core.receipt import Receipt
@@ -18,6 +18,7 @@ from relay.core.route import Router
 
 __all__ = [
     "Abandon",
+    "Alert",
     "Alter",
     "Amend",
     "Cancel",
@@ -29,11 +30,14 @@ __all__ = [
     "Keep",
     "Learn",
     "Order",
+    "Postpone",
     "Record",
     "Register",
     "Remember",
     "Resend",
     "Settle",
+    "Telling",
+    "Told",
     "Watch",
     "cursors_of",
     "entries_of",
@@ -135,10 +139,39 @@ class Resend(msgspec.Struct, frozen=True):
     righted: bool = False
 
 
+class Telling(msgspec.Struct, frozen=True):
+    """Who is told of what happens to a destination, and by which store."""
+
+    router: Router
+    installation: str
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job has come to that may have been told, and whose deliveries wait in the store since."""
+
+    answer: object
+    stored_for: tuple[str, ...] = ()
+
+
+class Postpone(msgspec.Struct, frozen=True):
+    """Let the order whose step is due wait."""
+
+    router: Router
+    until: int
+
+
 class Alter(msgspec.Struct, frozen=True):
     """Hold a destination, or end that."""
 
     change: Change
+    telling: Telling
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """Tell that a destination is on its way to be disabled."""
+
+    alarm: Alarm
+    telling: Telling
 
 
 class Abandon(msgspec.Struct, frozen=True):
@@ -156,7 +189,7 @@ class Remember(msgspec.Struct, frozen=True):
     notes: Sequence[Note]
 
 
-HoldingJob = Alter | Abandon | Remember
+HoldingJob = Alter | Alert | Abandon | Remember
 
 Job = (
     Record
@@ -172,6 +205,7 @@ Job = (
     | Order
     | Cancel
     | Resend
+    | Postpone
     | HoldingJob
 )
 

@@ -26,12 +26,19 @@ from relay.record.codes import OUTCOMES
 from relay.record.history import COUNTED_MAX, event_bytes, identity
 from relay.record.resending import chosen
 
-__all__ = ["BaseLetters"]
+__all__ = ["BaseLetters", "not_there"]
 
 Row = Sequence[Any]
 
 #: Later than anything.
 _END: Final = (1 << 62, 1 << 62)
+
+
+def not_there(error: Exception) -> UnknownNameError:
+    """What it means that a store cannot be asked for a text or a number: it cannot have it either."""
+    return UnknownNameError(
+        f"there can be nothing of the kind in a store: {type(error).__name__}"
+    )
 
 
 class BaseLetters(ABC):
@@ -58,9 +65,16 @@ class BaseLetters(ABC):
                 )
         return sorted(found)
 
-    async def heaps(self, selection: Selection, origin: str | None) -> list[Heap]:
+    async def heaps(
+        self, selection: Selection, origin: str | None, *, target: str | None = None
+    ) -> list[Heap]:
         """See :class:`relay.core.deadletter.Letters`."""
         values = await self._values(selection, origin)
+        values["target"] = None
+        if target is not None:
+            # Who is new in the configuration has no number yet, and is behind with nothing.
+            known = await self._names("read_destinations")
+            values["target"] = known.get(target, 0)
         if selection.what == "dead":
             rows = await self.ask("sum_dead", values)
         else:
@@ -166,7 +180,7 @@ def _ended(row: Row) -> Ended:
 
 
 def _heap(row: Row) -> Heap:
-    destination, reason, count, expired, oldest, newest, first, last = row
+    destination, reason, count, expired, oldest, newest, first, last, behind = row
     return Heap(
         destination=destination,
         reason=reason,
@@ -176,6 +190,7 @@ def _heap(row: Row) -> Heap:
         newest=newest,
         first=first,
         last=last,
+        behind=behind,
     )
 
 

@@ -13,7 +13,7 @@ from relay.core.receipt import Receipt
 from relay.core.replay import NewReplay, Resent
 from relay.core.route import Router
 from relay.record.grouping import Grouper
-from relay.record.jobs import Cancel, Job, Order, Record, Resend
+from relay.record.jobs import Cancel, Job, Order, Postpone, Record, Resend
 
 __all__ = ["OrderedStore"]
 
@@ -29,7 +29,7 @@ class OrderedStore(ABC):
         """Let other users of the store know that deliveries wait for these."""
 
     @abstractmethod
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
 
     async def order_replays(self, orders: Sequence[NewReplay], /) -> Sequence[int]:
@@ -39,6 +39,10 @@ class OrderedStore(ABC):
     async def cancel_replay(self, number: int, /, *, by: str) -> bool:
         """See :class:`relay.core.replay.Resending`."""
         return bool(await self._grouper.submit(Cancel(number, by)))
+
+    async def postpone_replay(self, router: Router, /, *, until: int) -> None:
+        """See :class:`relay.core.replay.Resending`."""
+        await self._grouper.submit(Postpone(router, until))
 
     async def resend(
         self, router: Router, /, *, righted: bool = False

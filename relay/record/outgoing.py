@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from relay.core.callback import Reading, Unreadable, read
 from relay.core.delivery import Delivered, Failed, Outcome, Queue, Released, State
-from relay.core.event import Facts
+from relay.core.event import NOTICE_BUILDER, Facts
 from relay.core.identity import RunKey
+from relay.core.notice import Notice, read_notice
 from relay.core.ports import Amendment, Letter, Parcel, Settlement
 from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
@@ -79,9 +80,13 @@ def letter(columns: Sequence[Any]) -> Letter:
     source, namespace, stored, origin, first_seen, _, *rest = columns
     outcome, revision, confirmed, builder, client_ref, digest, body = rest
     # What is no longer what was signed must not go out; it fails by itself, with a reason.
-    reading: Reading | Unreadable = Unreadable("damaged")
+    reading: Reading | Notice | Unreadable = Unreadable("damaged")
     if body is not None and hashlib.sha256(body).digest()[:16] == digest:
-        reading = read(body, source=source)
+        reading = (
+            (read_notice(body) or reading)
+            if builder == NOTICE_BUILDER
+            else read(body, source=source)
+        )
     if client_ref is None and isinstance(reading, Reading):
         client_ref = reading.client_ref
     return Letter(

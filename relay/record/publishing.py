@@ -11,8 +11,9 @@ from functools import cache
 import msgspec
 
 from relay.core.callback import Reading
-from relay.core.event import Facts
+from relay.core.event import BUILDER, Facts
 from relay.core.identity import RunKey, event_id_bytes
+from relay.core.notice import Notice
 from relay.core.ports import Letter, Parcel, Recorded
 from relay.core.route import Router
 from relay.core.run import Publication, Verdict
@@ -30,7 +31,7 @@ class Edition(msgspec.Struct, frozen=True, kw_only=True):
     """What is published, and what it is built from."""
 
     key: RunKey
-    reading: Reading
+    reading: Reading | Notice
     publication: Publication
     #: Number of the row that the event is built from, and its bytes.
     receipt: int
@@ -39,6 +40,7 @@ class Edition(msgspec.Struct, frozen=True, kw_only=True):
     router: Router
     at: int
     verdict: Verdict
+    builder: int = BUILDER
 
 
 class Publisher:
@@ -67,7 +69,8 @@ class Publisher:
         event = self._numbers.take("events")
         destinations = self._destinations(row, letter, edition)
         self.events.append(_event_columns(event, row, edition, letter, destinations))
-        row.last = edition.reading
+        if isinstance(edition.reading, Reading):
+            row.last = edition.reading
         counts = self._accounts.sources[edition.source]
         counts["events"] += 1
         counts["unrouted"] += not destinations
@@ -93,7 +96,10 @@ class Publisher:
         """Where the event goes: what its routes name, and who had an earlier revision."""
         numbers = self._numbers.destinations
         routed = {
-            name: numbers[name] for name in edition.router.route(lambda: letter.event)
+            name: numbers[name]
+            for name in edition.router.route(
+                lambda: letter.event, about=letter.facts.about
+            )
         }
         if edition.publication.revision > 1:
             routed |= {self._names[number]: number for number in row.destinations}
@@ -163,6 +169,7 @@ def _facts(row: RunRow, edition: Edition) -> Facts:
         received_at=row.first_seen,
         client_ref=row.known.client_ref,
         reading=edition.reading,
+        builder=edition.builder,
     )
 
 

@@ -10,7 +10,12 @@ from typing import Final
 
 import structlog
 
-from relay.core.errors import RelayError, StoreFailedError
+from relay.core.errors import (
+    InternalError,
+    RelayError,
+    StoreFailedError,
+    UnstorableError,
+)
 from relay.core.ports import Clock
 from relay.core.replay import ReplayState, Resending
 from relay.core.retention import rest_s
@@ -23,9 +28,9 @@ log: Final = structlog.stdlib.get_logger(__name__)
 
 #: How often it is looked whether another relay, or a command, has ordered something.
 POLL_S: Final = 1.0
-#: How often whether a destination has room again; also the shortest time between steps.
+#: How soon whether a destination has room again; each time in vain it is twice as long, up to the above.
 ROOM_S: Final = 0.05
-#: After a step that failed, in seconds.
+#: After a step that failed: for the order, where it is its own fault, else for all.
 TROUBLE_S: Final = 5.0
 
 
@@ -40,6 +45,7 @@ class Replayer:
         self._clock = clock
         self._wake = asyncio.Event()
         self._stopping = False
+        self._room_s = ROOM_S
         self._watch = Watch()
         #: Whether orders are under way, and the clock may have been set since the last step.
         self._is_set = False
@@ -54,7 +60,7 @@ class Replayer:
             except StoreFailedError:
                 raise
             except RelayError as error:
-                # Full, away, or a fault of our own with one order: callbacks come all the same.
+                # Full, or away: callbacks come all the same.
                 log.warning("replay.postponed", why=str(error))
                 wait_s = TROUBLE_S
             await self._pause(wait_s)
@@ -70,16 +76,26 @@ class Replayer:
 
     async def _work(self) -> float:
         """Take a step if one is due; gives the seconds until it is worth looking again."""
-        due, runs = await self._store.next_resend()
+        router = self._router()
+        due, runs = await self._store.next_resend(router)
         now = self._clock.now_us()
-        jumped = self._watch.jumped(now, asyncio.get_running_loop().time())
-        self._is_set = runs and (self._is_set or jumped)
-        if (due is None or due > now) and not self._is_set:
-            wait_s = POLL_S if due is None else (due - now) / 1e6
-            return min(wait_s, POLL_S if due or not runs else ROOM_S)
         loop = asyncio.get_running_loop()
         started = loop.time()
-        resent = await self._store.resend(self._router(), righted=self._is_set)
+        jumped = self._watch.jumped(now, started)
+        self._is_set = runs and (self._is_set or jumped)
+        if due is None and runs:
+            return self._wait_for_room()
+        self._room_s = ROOM_S
+        if (due is None or due > now) and not self._is_set:
+            return POLL_S if due is None else min(POLL_S, (due - now) / 1e6)
+        try:
+            resent = await self._store.resend(router, righted=self._is_set)
+        except (InternalError, UnstorableError) as error:
+            # A fault with this one order: the others have their turn.
+            log.warning("replay.postponed", why=str(error))
+            until = now + int(TROUBLE_S * 1e6)
+            await self._store.postpone_replay(router, until=until)
+            return 0.0
         self._is_set = False
         if resent is not None and resent.state is not ReplayState.RUNNING:
             log.info("replay.made", replay=resent.replay)
@@ -87,6 +103,12 @@ class Replayer:
             return 0.0
         # Nothing was made of what was looked at: whoever commits meanwhile has the most of the time.
         return rest_s(loop.time() - started)
+
+    def _wait_for_room(self) -> float:
+        """Who takes a moment is looked at soon, who is held or away more and more seldom."""
+        wait_s = self._room_s
+        self._room_s = min(POLL_S, 2 * wait_s)
+        return wait_s
 
     async def _pause(self, seconds: float) -> None:
         if seconds <= 0 or self._stopping:

@@ -131,7 +131,7 @@ def routed(rows: Iterable[Row], router: Router, target: str) -> set[int]:
 
 def _is_routed(found: Letter, router: Router, target: str) -> bool:
     try:
-        return target in router.route(lambda: found.event)
+        return target in router.route(lambda: found.event, about=found.facts.about)
     except UnbuildableError:
         # It dies with a reason, where it is tried.
         return True

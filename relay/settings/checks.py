@@ -38,6 +38,7 @@ def check(document: Document, check_match: CheckMatch | None = None) -> None:
     for where, key in _lists(document):
         _unique(document, where, key)
     _known_destinations(document)
+    _telling(document)
     _listeners(document)
     _files(document)
     _reachable(document)
@@ -95,6 +96,25 @@ def _known_destinations(document: Document) -> None:
                 continue
             shown = "" if place in document.filled else f" named `{name}`"
             document.blame(place, f"there is no destination{shown}")
+
+
+def _telling(document: Document) -> None:
+    """Runflow's own words say nothing of the relay."""
+    formats = {
+        entry.get("name"): entry.get("format")
+        for _, entry in _entries(document, ("destinations",))
+    }
+    for where, route in _entries(document, ("routes",)):
+        names = route.get("to")
+        if route.get("operational") is not True or not isinstance(names, list):
+            continue
+        for index, name in enumerate(names):
+            if isinstance(name, str) and formats.get(name) == "runflow":
+                document.blame(
+                    (*where, "to", index),
+                    "its `format: runflow` has no words for operational events",
+                    "use a destination with another format",
+                )
 
 
 def _listeners(document: Document) -> None:

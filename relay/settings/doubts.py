@@ -75,12 +75,18 @@ def _routes(settings: Settings, document: Document) -> None:
     if not settings.routes:
         return
     named = {name for route in settings.routes for name in route.to}
-    for number, destination in enumerate(settings.destinations):
-        if destination.name not in named:
-            place = ("destinations", number)
-            document.blame(place, "no route names it, so it gets nothing")
+    if all(route.operational for route in settings.routes):
+        document.blame(
+            ("routes",),
+            "none of them is for runs, so every destination gets the end of every run",
+        )
+    else:
+        for number, destination in enumerate(settings.destinations):
+            if destination.name not in named:
+                place = ("destinations", number)
+                document.blame(place, "no route names it, so it gets nothing")
     for number, route in enumerate(settings.routes):
-        for step in never_met(route.match):
+        for step in never_met(route.match, operational=route.operational):
             document.blame(
                 ("routes", number, "match", *step), "no event has such a type"
             )

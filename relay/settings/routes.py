@@ -41,6 +41,14 @@ class Route(Section):
         description="Which events it takes; `[]` takes every one.",
         json_schema_extra=RELOADS,
     )
+    operational: bool = Field(
+        default=False,
+        description=(
+            "Whether it takes what the relay tells of its destinations (`io.runflow.relay.*`), and nothing else;"
+            " a destination is never told of itself."
+        ),
+        json_schema_extra=RELOADS,
+    )
     to: tuple[Annotated[str, Named()], ...] = Field(
         min_length=1,
         max_length=256,

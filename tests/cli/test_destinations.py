@@ -154,6 +154,24 @@ def test_an_orphan_is_shown_and_can_be_forgotten(running: bool, ground: Ground) 
     assert found["audit"].counts == DestinationCounts(created=300, dead=300)
 
 
+def test_an_orphan_that_is_behind_with_nothing_is_told_that_it_is_not_any_more(
+    ground: Ground,
+) -> None:
+    with ground.served(running=False):
+        pass
+    connection = sqlite3.connect(ground.settings().store_path)
+    with connection:
+        connection.execute("UPDATE destinations SET behind_from = 1")
+    connection.close()
+    ground.destination = "archive"
+    with ground.served(running=False):
+        said = ground.type("forget", "audit")
+    assert (said.code, said.out) == (
+        0,
+        "audit is not behind any more; nothing waited for it.\n",
+    )
+
+
 def test_what_stands_before_the_verb_counts_as_well(ground: Ground) -> None:
     with ground.served(running=False):
         said = ground.type("--json", "--config", str(ground.config), "pause", "audit")

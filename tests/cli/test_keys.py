@@ -106,7 +106,7 @@ def test_a_secret_that_stands_in_the_file_is_not_shown_again(config: Path) -> No
         assert PAIR.text not in shown
         assert SPELLED_OUT not in shown
     # Pasted without putting the old one back, the configuration is refused: nothing else would tell.
-    assert "secret: \"${THE_SECRET_THAT_STANDS_THERE_NOW}\"" in words
+    assert 'secret: "${THE_SECRET_THAT_STANDS_THERE_NOW}"' in words
     new, a, b = json.loads(programs)["secrets"]
     assert (a["id"], a["secret"]) == ("a", None)
     assert b["secret"] == {"file": str(config.with_name("secret"))}

@@ -1,14 +1,21 @@
 """`relay dead` and `relay replay`: what a person reads, what a program reads, and what is sent."""
 
+import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import structlog
 
-from relay.core.deadletter import Letters
-from relay.core.replay import Selection
+from relay.app.alone import store_alone
+from relay.cli.orders import posted
+from relay.core.deadletter import IDS_MAX, Letters
+from relay.core.errors import MisconfiguredError
+from relay.core.replay import RUNNING_MAX, NewReplay, Selection
+from relay.operate.actions.replaying import Order
+from relay.operate.api.replays import PATH
+from relay.operate.socket import socket_of
 from tests.acceptance.relays import run_id
 from tests.cli.replaying import Ground
 from tests.deliver.endpoint import Connection, Request
@@ -137,6 +144,21 @@ def test_nobody_is_asked_where_nobody_can_answer(ground: Ground) -> None:
     assert "add --yes" in said.err
 
 
+def test_an_order_names_so_many_ids_and_no_more(ground: Ground) -> None:
+    """Long ones, too; and whether a relay runs makes no difference."""
+    ground.die(1)
+    names, long = [run_id(1)] * (IDS_MAX - 1), "\N{SNOWMAN}" * 255
+    with ground.served():
+        assert ground.type("replay", *names, run_id(1), "--yes").code == 0
+        unknown = ground.do(_ordered(ground, [*names, long]))
+        assert unknown.startswith(f"there is no event under {long!r}")
+        served = ground.type("replay", *names, run_id(1), run_id(1), "--yes")
+    alone = ground.type("replay", *names, run_id(1), run_id(1), "--yes")
+    for said in (served, alone):
+        assert said.code == 2
+        assert "201 ids: at most 200 in one order" in said.err
+
+
 @pytest.mark.parametrize(
     "words,said",
     [
@@ -237,6 +259,30 @@ def test_a_new_destination_is_filled_with_what_it_never_had(ground: Ground) -> N
     assert ground.balances()
 
 
+def test_what_a_destination_has_not_come_to_yet_is_said_first(ground: Ground) -> None:
+    ground.more = "  - {name: late, kind: file, path: late.jsonl}\n"
+    ground.die(1)
+    asyncio.run(_fall_behind(ground, "late"))
+    ground.die(2)
+    said = ground.type("replay", "--to", "late", "--dry-run")
+    assert "1 left out: the destination is behind" in said.out
+    assert "1 would be sent to late" in said.out
+    found = ground.document("replay", "--to", "late", "--dry-run")
+    assert (found["found"], found["behind"], found["sendable"]) == (2, 1, 1)
+
+
+def test_there_may_be_too_many_orders(ground: Ground) -> None:
+    """Whether a relay runs makes no difference."""
+    ground.die(1)
+    asyncio.run(_fill_up(ground))
+    with ground.served():
+        served = ground.type("replay", "--yes")
+    alone = ground.type("replay", "--yes")
+    for said in (served, alone):
+        assert said.code == 1
+        assert "100 replays are under way, and no more than 100 may be" in said.err
+
+
 def test_who_fails_again_is_said(ground: Ground) -> None:
     """The command ends when each has had its try; what follows is in the status."""
 
@@ -249,6 +295,37 @@ def test_who_fails_again_is_said(ground: Ground) -> None:
         said = ground.type("replay", "--yes")
     assert said.code == 3
     assert "1 failed again and are tried on: relay replay --status 1" in said.out
+
+
+async def _fall_behind(ground: Ground, name: str) -> None:
+    async with store_alone(await asyncio.to_thread(ground.settings)) as store:
+        assert await store.fall_behind(name)
+
+
+async def _fill_up(ground: Ground) -> None:
+    """As many orders as there may be, to a destination that the relay has lost."""
+    part = NewReplay(
+        by="somebody",
+        origin="orders",
+        target="lost",
+        selection=Selection(),
+        expected=0,
+        after=0,
+        upto=0,
+    )
+    async with store_alone(await asyncio.to_thread(ground.settings)) as store:
+        await store.register([("lost", "file")])
+        await store.order_replays([part] * RUNNING_MAX)
+
+
+async def _ordered(ground: Ground, names: Sequence[str]) -> str:
+    """What a relay says at its socket to an order that names these."""
+    settings = await asyncio.to_thread(ground.settings)
+    path = socket_of(settings.store_path.absolute())
+    with pytest.raises(MisconfiguredError) as told:
+        async with posted(path, PATH, Order(wanted=tuple(names))):
+            pass
+    return str(told.value)
 
 
 async def _settled(letters: Letters) -> bool:

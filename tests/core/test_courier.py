@@ -7,9 +7,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from relay.core.courier import Suspects, judge_gate, seed_of, settlement, strains
 from relay.core.delivery import (
+    HOUR,
     Delivered,
     Failed,
     Fault,
@@ -150,6 +152,16 @@ def test_probes_leave_alone_who_has_asked_for_it(queue: Queue) -> None:
     assert [gate.wait_s(1.0, other) for other in Queue] == [120.0, 120.0]
     capped = judge_gate(OPEN, [BUSY], **peace, peace_max_us=60_000_000)  # type: ignore[arg-type]
     assert [capped.wait_s(1.0, other) for other in Queue] == [60.0, 60.0]
+
+
+def test_one_wish_for_peace_keeps_nobody_away_for_a_day() -> None:
+    """It is one delivery's word; and a person's word that it works again counts for more."""
+    forever = structs.replace(BUSY, retry_after_us=24 * HOUR)
+    gate = judge_gate(OPEN, [forever], now_s=1.0, probe=True, peace_max_us=24 * HOUR)
+    assert [gate.wait_s(1.0, queue) for queue in Queue] == [300.0, 300.0]
+    assert [gate.knocked(9.0).wait_s(9.0, queue) for queue in Queue] == [0.0, 0.0]
+    assert gate.knocked(9.0).open
+    assert SHUT.knocked(9.0) is SHUT
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,7 @@ def test_numbers_of_namespaces_are_on_disk_and_never_change() -> None:
         "RUN_TEXT": 2,
         "BATCH_UUID": 3,
         "BATCH_TEXT": 4,
+        "DESTINATION": 5,
     }
 
 

@@ -142,6 +142,11 @@ def test_no_step_looks_into_more_bytes_than_it_may() -> None:
     assert (len(ahead.made), ahead.cursor) == (2, 2)
 
 
+def test_callbacks_do_not_wait_until_megabytes_have_been_looked_into() -> None:
+    large = [letter(number, size=300 * 1024) for number in (1, 2, 3)]
+    assert len(bounded(large)) == 1
+
+
 def test_a_name_that_nobody_has_is_said_with_those_that_there_are() -> None:
     assert named("source", "acme", {"acme": 7}) == 7
     with pytest.raises(UnknownNameError, match="there are: none"):

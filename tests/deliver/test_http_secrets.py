@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from relay.deliver.http_options import HttpOptions
+from relay.deliver.http_options import BearerAuth, HttpOptions
 from tests.deliver.conformance import first
 from tests.deliver.endpoint import Connection, Endpoint, Request, answering
 from tests.deliver.posting import KEYS, NEW, fail, said, sender_to
@@ -86,3 +86,22 @@ async def test_no_fault_carries_the_url() -> None:
 
 async def test_options_do_not_show_keys() -> None:
     assert NEW not in repr(HttpOptions(url="https://example.com", keys=KEYS))
+
+
+async def test_a_token_that_is_escaped_as_it_is_echoed_shows_nothing(
+    endpoint: Endpoint,
+) -> None:
+    """As a well-known platform writes JSON by default, or a page its HTML."""
+    echoes = (
+        rb'{"got": "Tok\u002Ben\/Secret\u0026QQ=="}',
+        b"<p>tok&#43;en/secret&amp;qq==</p>",
+        b"Tok%2Ben%2fSecret%26QQ%3D%3D",
+        b"Tok+en/\r\nSecret&QQ==",
+    )
+    sender = sender_to(endpoint.url, auth=BearerAuth(token="Tok+en/Secret&QQ=="))
+    for echo in echoes:
+        endpoint.answer = answering(said(400, body=echo))
+        outcome = await fail(sender)
+        assert b"***" in outcome.excerpt
+        assert b"ecret" not in outcome.excerpt
+    await sender.close()

@@ -6,16 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from structlog.testing import capture_logs
 
-from relay.core.delivery import Failed, Fault, Queue, State
-from relay.core.errors import StoreBusyError
+from relay.core.delivery import HOUR, Failed, Fault, Queue, State
+from relay.core.errors import StoreBusyError, StoreFullError
 from relay.core.health import HealthPolicy
 from relay.deliver.warden import Warden
-from tests.deliver.couriers import BUSY, NAME, NO, Bench, names, record, settled
+from tests.deliver.couriers import (
+    BUSY,
+    NAME,
+    NO,
+    Bench,
+    names,
+    record,
+    refusing,
+    settled,
+)
 from tests.record.holding_law import condition, hold, resume
+from tests.record.receipts import callback
+from tests.record.telling_law import heard, listening
 
-GONE = Failed(reason="status_410", fault=Fault.EVENT, status=410)
+GONE = Failed(reason="status_410", fault=Fault.GONE, status=410)
 
 
 class _Guarded(Bench):
@@ -76,6 +88,25 @@ async def test_what_waits_in_memory_is_given_back(bench: _Guarded) -> None:
     assert await bench.at(State.DELIVERED) == names(4)
     assert [d.leased for d in await bench.to_orders()] == [False] * 8
     assert len(bench.sender.sent) == 4
+
+
+async def test_an_alarm_is_told_to_who_listens_once_for_each_step(
+    bench: _Guarded,
+) -> None:
+    """Whoever fails for long is told of before it is disabled; of two relays, one tells."""
+    bench.router = listening("lake")
+    warden = bench.guard()
+    warden.appoint({NAME: HealthPolicy(disable_after=10 * HOUR)})
+    other = bench.guard()
+    other.appoint({NAME: HealthPolicy(disable_after=10 * HOUR)})
+    for _ in range(8):
+        for one in (warden, other):
+            one.ear(NAME)(Queue.AGAIN, [BUSY])
+            await one.look()
+        bench.clock.advance(seconds=3600)
+    told = await heard(bench, "lake")
+    assert [event["data"]["state"] for event in told] == ["failing"] * 2
+    assert told[0]["data"]["disabled_at"] == told[1]["data"]["disabled_at"]
 
 
 async def test_who_is_held_is_not_probed(bench: _Guarded) -> None:
@@ -170,6 +201,24 @@ async def test_that_it_fails_is_remembered_by_the_next_process(bench: _Guarded) 
     assert (found.failing_since, found.worked_at) == (None, bench.clock.now_us())
 
 
+async def test_a_resume_finds_out_at_once(bench: _Guarded) -> None:
+    """Whatever the destination had wanted to be left alone for."""
+    warden = bench.guard()
+    peace = structs.replace(BUSY, retry_after_us=24 * 3600_000_000)
+    bench.sender.answer = refusing(*names(3), with_=peace)
+    bench.start()
+    await record(bench, *names(3))
+    await bench.watch.until(lambda: bench.courier.gate.open)
+    await hold(bench, NAME)
+    await warden.look()
+    bench.sender.answer = Bench(Path()).sender.answer
+    await record(bench, "run_900")
+    await resume(bench, NAME)
+    await warden.look()
+    await bench.watch.until(lambda: "run_900" in bench.sender.runs)
+    await bench.watch.until(lambda: not bench.courier.gate.open)
+
+
 async def test_what_is_said_again_of_who_is_held_is_no_news(bench: _Guarded) -> None:
     """But a 410 from who is only paused is."""
     warden = bench.guard(brake=1)
@@ -197,7 +246,7 @@ async def test_who_is_behind_is_filled_as_room_returns(bench: _Guarded) -> None:
     warden = bench.guard(backlog=4)
     bench.sender.hold()
     await record(bench, *names(4))
-    await warden.look()
+    await warden.round()
     await record(bench, *names(12)[4:])
     assert len(await bench.to_orders()) == 4
     assert (await condition(bench, NAME)).behind == 8
@@ -216,6 +265,87 @@ async def test_who_is_behind_is_filled_as_room_returns(bench: _Guarded) -> None:
     await looking
     assert sorted(bench.sender.runs) == names(12)
     assert bench.sender.runs[:4] == names(4)
+
+
+async def test_who_cannot_be_served_now_does_not_keep_others_waiting(
+    bench: _Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither with falling behind nor with being filled."""
+    warden = bench.guard(backlog=2)
+    warden.appoint({"lake": HealthPolicy(), NAME: HealthPolicy()})
+    await bench.store.record([callback(run) for run in names(3)])
+    fall, fill = bench.store.fall_behind, bench.store.fill
+
+    async def fall_behind(name: str) -> bool:
+        if name == "lake":
+            raise StoreBusyError("not now")
+        return await fall(name)
+
+    async def filling(name: str, *, limit: int) -> bool:
+        if name == "lake":
+            raise StoreFullError("no room")
+        return await fill(name, limit=limit)
+
+    monkeypatch.setattr(bench.store, "fall_behind", fall_behind)
+    monkeypatch.setattr(bench.store, "fill", filling)
+    await warden.round()
+    assert (await condition(bench, "lake")).behind_from is None
+    assert (await condition(bench, NAME)).behind_from is not None
+    await fall("lake")
+    await record(bench, *names(5)[3:])
+    await bench.store.record([callback("run_9")])
+    # There is room again.
+    warden = bench.guard(backlog=1000)
+    warden.appoint({"lake": HealthPolicy(), NAME: HealthPolicy()})
+    await warden.round()
+    assert (await condition(bench, "lake")).behind_from is not None
+    assert (await condition(bench, NAME)).behind_from is None
+
+
+async def test_whoever_looks_does_not_wait_for_filling(
+    bench: _Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start, a reload and a person's word only have to know who is held."""
+    warden = bench.guard(backlog=4)
+    await bench.store.fall_behind(NAME)
+    await record(bench, *names(1))
+    await warden.look()
+    assert (await condition(bench, NAME)).behind == 1
+    begun, going, fill = asyncio.Event(), asyncio.Event(), bench.store.fill
+
+    async def filling(name: str, *, limit: int) -> bool:
+        begun.set()
+        await going.wait()
+        return await fill(name, limit=limit)
+
+    monkeypatch.setattr(bench.store, "fill", filling)
+    under_way = asyncio.get_running_loop().create_task(warden.round())
+    await begun.wait()
+    await hold(bench, NAME)
+    async with asyncio.timeout(10):
+        await warden.look()
+    assert list(warden.held) == [NAME]
+    going.set()
+    await under_way
+    assert (await condition(bench, NAME)).behind_from is None
+
+
+async def test_of_who_left_the_configuration_nothing_is_measured_any_more(
+    bench: _Guarded,
+) -> None:
+    """What was measured last would stand for ever. Who stays keeps what he has."""
+    warden = bench.guard()
+    bench.start()
+    await record(bench, *names(1))
+    await settled(bench, 1)
+    warden.appoint({NAME: HealthPolicy(), "lake": HealthPolicy()})
+    await warden.look()
+    warden.appoint({"lake": HealthPolicy()})
+    await bench.finished()
+    await bench.courier.leave()
+    await warden.look()
+    found = {gauge[1] for gauge in bench.metrics.gauges if "_destination_" in gauge[0]}
+    assert found == {"lake"}
 
 
 async def test_who_is_held_and_about_to_leave_gets_nothing_on_the_way_out(

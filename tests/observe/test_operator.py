@@ -48,6 +48,27 @@ def test_ready_means_that_work_on_the_store_can_be_done(
     assert (found, body["degraded"]) == (ready, ["lake"])
 
 
+def test_a_gauge_of_what_is_gone_is_told_no_more() -> None:
+    metrics = PrometheusMetrics()
+    for name in ("lake", "orders"):
+        for state in ("active", "paused"):
+            metrics.gauge(
+                "runflow_relay_destination_state", 1, destination=name, outcome=state
+            )
+        metrics.gauge("runflow_relay_destination_up", 1, destination=name)
+    for state in ("active", "paused", "disabled"):
+        metrics.gauge(
+            "runflow_relay_destination_state", None, destination="lake", outcome=state
+        )
+    told = metrics.exposition().decode().splitlines()
+    assert [line for line in told if not line.startswith("#")] == [
+        'runflow_relay_destination_up{destination="lake"} 1.0',
+        'runflow_relay_destination_up{destination="orders"} 1.0',
+        'runflow_relay_destination_state{destination="orders",outcome="active"} 1.0',
+        'runflow_relay_destination_state{destination="orders",outcome="paused"} 1.0',
+    ]
+
+
 async def _ledger() -> Ledger:
     return Ledger(
         sources={"acme": SourceCounts(receipts=2, first=2)},

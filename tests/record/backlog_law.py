@@ -1,6 +1,9 @@
 """Who is behind: the law of deliveries that are not made yet, for every store."""
 
+import pytest
+
 from relay.core.delivery import State
+from relay.core.errors import StoreFullError
 from relay.core.identity import Outcome
 from relay.core.ledger import DestinationCounts
 from tests.record.harness import StoreHarness
@@ -188,6 +191,58 @@ class BacklogLaw:
         await fill(harness)
         [parcel] = await harness.claim("lake")
         assert parcel.letter.event.attributes["subject"] == "run_1"
+
+    async def test_what_was_not_routed_there_is_forgotten_in_its_time(
+        self, harness: StoreHarness
+    ) -> None:
+        """One who is behind, perhaps for ever, keeps what is his and nothing else."""
+        await harness.store.fall_behind("lake")
+        for run, to in (("run_1", "orders"), ("run_2", "lake"), ("run_3", "orders")):
+            router = routed(to, known=["lake", "orders"])
+            await harness.one(callback(run, router=router))
+        await harness.deliver_all("orders")
+        # The newest row of a table may have to stay.
+        harness.days_pass(400)
+        at = harness.clock.now_us()
+        await harness.one(callback("late", at=at, completed_at="2040-01-01T00:00:00Z"))
+        await harness.forget()
+        found = await harness.rows(
+            "SELECT r.id FROM events AS e JOIN runs AS r ON r.number = e.run ORDER BY e.number"
+        )
+        assert [bytes(run).decode() for (run,) in found] == ["run_2", "late"]
+        assert await harness.count("receipts") == 2
+        await fill(harness)
+        parcels = await harness.deliver_all("lake")
+        subjects = [parcel.letter.event.attributes["subject"] for parcel in parcels]
+        assert subjects == ["run_2", "late"]
+
+    async def test_a_store_without_room_makes_none_of_them(
+        self, harness: StoreHarness
+    ) -> None:
+        """It is for what is stored already; what makes no rows goes on."""
+        await harness.store.fall_behind("lake")
+        router = routed("orders", known=["lake"])
+        await harness.store.record(
+            [callback("run_0", router=router), callback("run_1")]
+        )
+        harness.leave_full()
+        await harness.store.fill("lake", limit=1)
+        with pytest.raises(StoreFullError, match="is reached"):
+            await harness.store.fill("lake", limit=1)
+        assert await _to_lake(harness) == []
+        account = (await harness.audit()).destinations
+        assert account["lake"] == DestinationCounts(created=1, held=1)
+        harness.leave_full(full=False)
+        await fill(harness)
+        assert await _to_lake(harness) == [("run_1", 1)]
+
+    async def test_a_store_without_room_lets_somebody_catch_up_who_lacks_nothing(
+        self, harness: StoreHarness
+    ) -> None:
+        await harness.store.fall_behind("lake")
+        harness.leave_full()
+        assert not await harness.store.fill("lake", limit=1)
+        assert (await condition(harness)).behind_from is None
 
     async def test_what_a_replay_has_made_meanwhile_is_not_made_again(
         self, harness: StoreHarness

@@ -22,10 +22,12 @@ from tests.record.quarantine_law import QuarantineLaw
 from tests.record.queues_law import QueuesLaw
 from tests.record.release_law import ReleaseLaw
 from tests.record.replay_law import ReplayLaw
+from tests.record.resending_law import ResendingLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
 from tests.record.steady_law import SteadyLaw
 from tests.record.sweep_law import SweepLaw
+from tests.record.telling_law import TellingLaw
 from tests.record.truth_law import TruthLaw
 
 __all__ = ["StoreLaw"]
@@ -47,8 +49,10 @@ class StoreLaw(
     CommitLaw,
     RetentionLaw,
     ReplayLaw,
+    ResendingLaw,
     QuarantineLaw,
     LettersLaw,
+    TellingLaw,
 ):
     """Everything. Subclasses provide the fixture ``place``."""
 

@@ -37,6 +37,7 @@ from relay.core.quarantine import Readmitting
 from relay.core.receipt import Receipt
 from relay.core.replay import Resending
 from relay.core.retention import PassStep, begin, following
+from relay.core.route import nowhere
 from relay.core.timeline import Findings
 from relay.record.codes import VERDICTS
 from tests.fakes import (
@@ -158,6 +159,8 @@ class StoreHarness(ABC):
         self.bounds = Bounds()
         self.destinations = DESTINATIONS
         self.keeping = KEEPING
+        #: Who is told of what happens to destinations.
+        self.router = nowhere()
         self.store: Store
         self.running: asyncio.Task[None] | None = None
 
@@ -198,6 +201,10 @@ class StoreHarness(ABC):
     @abstractmethod
     async def find(self, text: str, source: str | None) -> Findings:
         """What a reader of the store finds, while it is served."""
+
+    @abstractmethod
+    def leave_full(self, *, full: bool = True) -> None:
+        """From now on a limit is reached, or not any more."""
 
     @abstractmethod
     def letters(self) -> Letters:

@@ -52,6 +52,27 @@ class LettersLaw:
         [large] = [one for one in seen if one.reason == "too_large"]
         assert (large.client_ref, large.is_kept) == ("order-3", True)
 
+    @pytest.mark.parametrize("text", ["caf\udcff", "\ud800"])
+    async def test_a_name_that_no_store_can_have_is_not_known(
+        self, harness: StoreHarness, text: str
+    ) -> None:
+        """No fault of the store, and none of its library's errors."""
+        await _ended(harness)
+        letters = harness.letters()
+        with pytest.raises(UnknownNameError):
+            await letters.resolve([text], None)
+        with pytest.raises(UnknownNameError):
+            await letters.heaps(Selection(reason=text), None)
+
+    async def test_a_number_that_no_store_can_have_is_not_known(
+        self, harness: StoreHarness
+    ) -> None:
+        for number in (1 << 63, -(1 << 63) - 1, 10**40):
+            with pytest.raises(UnknownNameError):
+                await harness.letters().orders(number)
+            with pytest.raises(UnknownNameError):
+                await harness.letters().event_of(number)
+
     async def test_what_was_sent_again_is_not_listed(
         self, harness: StoreHarness
     ) -> None:
@@ -122,6 +143,29 @@ class LettersLaw:
         assert never.count == 1
         page = await letters.page(Selection(what="missing"), "orders", limit=5)
         assert [(one.key.id, one.generation) for one in page.items] == [("run_1", 0)]
+
+    async def test_what_waits_behind_a_target_is_told_before_it_is_ordered(
+        self, harness: StoreHarness
+    ) -> None:
+        """By where it would be sent, and not by where it died."""
+        only = routed("lake", known=["orders"])
+        for run in ("run_1", "run_2"):
+            await harness.one(callback(run, router=only))
+            if run == "run_1":
+                await harness.store.fall_behind("orders")
+        await harness.deliver_all("lake")
+        letters = harness.letters()
+        for target, behind in (("orders", 1), (None, 0), ("new", 0)):
+            [heap] = await letters.heaps(
+                Selection(what="delivered"), "lake", target=target
+            )
+            assert (heap.count, heap.behind) == (2, behind)
+        await order(harness, Selection(what="delivered"))
+        await work(harness)
+        await harness.settle(*await harness.claim(), outcome=GONE)
+        for target, behind in (("orders", 1), (None, 0), ("new", 0)):
+            [heap] = await letters.heaps(Selection(), None, target=target)
+            assert (heap.count, heap.behind) == (2, behind)
 
 
 async def _ended(harness: StoreHarness) -> None:

@@ -5,6 +5,7 @@ import queue
 import re
 import threading
 from collections.abc import Coroutine
+from dataclasses import replace
 from itertools import count
 from typing import Any, TypeVar
 
@@ -49,6 +50,7 @@ class PostgresHarness(StoreHarness):
                 refusals_kept=self.bounds.refusals_kept,
                 keeping=self.keeping,
             ),
+            router=lambda: self.router,
         )
 
     async def abandon(self) -> None:
@@ -89,6 +91,13 @@ class PostgresHarness(StoreHarness):
         return await asyncio.to_thread(
             self._looking.run, find_in(self.url, text, source)
         )
+
+    def leave_full(self, *, full: bool = True) -> None:
+        assert isinstance(self.store, PostgresStore)
+        # Somebody may be looking at the size just now, and compares what he finds with this.
+        room = 0 if full else 1 << 40
+        self.store._limits = replace(self.store._limits, store_bytes=room)
+        self.store._full = "a limit is reached" if full else None
 
     def letters(self) -> PostgresLetters:
         return PostgresLetters(self.url)

@@ -6,7 +6,6 @@ The ledger is looked over after each test as after any other: every delivery tha
 import pytest
 
 from relay.core.delivery import Failed, Fault, Refused, State
-from relay.core.ports import Checkpoint
 from relay.core.replay import (
     BATCH_MAX,
     RATE_MAX,
@@ -56,7 +55,7 @@ class ReplayLaw:
         await die(harness, "run_1", "run_2")
         await order(harness)
         assert await work(harness) == 2
-        assert await harness.store.next_resend() == (None, False)
+        assert await harness.store.next_resend(EVERYWHERE) == (None, False)
         assert await harness.store.resend(EVERYWHERE) is None
         await order(harness)
         assert await work(harness) == 0
@@ -132,7 +131,7 @@ class ReplayLaw:
         await die(harness, *(f"run_{n}" for n in range(5)))
         await order(harness, most=3)
         assert await work(harness) == 3
-        assert await harness.store.next_resend() == (None, False)
+        assert await harness.store.next_resend(EVERYWHERE) == (None, False)
 
     async def test_it_may_go_to_another_destination(
         self, harness: StoreHarness
@@ -154,6 +153,24 @@ class ReplayLaw:
         await order(harness, target="orders")
         assert await work(harness) == 0
         assert await counts_of(harness) == (0, 0, 1, 0)
+
+    async def test_what_comes_after_what_the_target_is_behind_with_is_left_out(
+        self, harness: StoreHarness
+    ) -> None:
+        """Or a run's later events would be there before its earlier ones."""
+        await die(harness, "run_1", also=["orders"])
+        await harness.deliver_all("orders")
+        await harness.store.fall_behind("orders")
+        await die(harness, "run_2", also=["orders"])
+        await order(harness, target="orders")
+        assert await work(harness) == 1
+        assert await counts_of(harness) == (1, 0, 1, 0)
+        [again] = await harness.claim("orders")
+        assert (runs_of([again]), again.replay) == (["run_1"], 1)
+        await harness.settle(again)
+        while await harness.store.fill("orders", limit=10):
+            pass
+        assert runs_of(await harness.claim("orders")) == ["run_2"]
 
     async def test_whose_callback_is_forgotten_is_counted_and_not_sent(
         self, harness: StoreHarness
@@ -242,7 +259,7 @@ class ReplayLaw:
         await die(harness, *(f"run_{n}" for n in range(UNTRIED_MAX + 10)))
         await order(harness)
         assert await work(harness) == UNTRIED_MAX
-        assert await harness.store.next_resend() == (None, True)
+        assert await harness.store.next_resend(EVERYWHERE) == (None, True)
         assert await harness.store.resend(EVERYWHERE) is None
         waiting = await harness.claim(limit=10)
         await harness.settle(*waiting, outcome=NOT_NOW)
@@ -252,70 +269,3 @@ class ReplayLaw:
         await die(harness, *(f"run_{n}" for n in range(70)))
         await order(harness)
         assert (await step(harness)).made == RATE_MAX // STEPS < BATCH_MAX
-
-    # --- who works at it --------------------------------------------------------------------------
-
-    async def test_orders_take_turns(self, harness: StoreHarness) -> None:
-        for destination in ("lake", "orders"):
-            runs = (f"{destination}_1", f"{destination}_2")
-            await die(harness, *runs, destination=destination)
-        first = await order(harness, rate=4)
-        second = await order(harness, origin="orders", rate=4)
-        seen = []
-        for _ in range(2):
-            seen += [(await step(harness)).replay, (await step(harness)).replay]
-            harness.clock.advance(seconds=1)
-        assert sorted(seen[:2]) == sorted(seen[2:]) == [first, second]
-
-    async def test_an_order_may_be_called_off(self, harness: StoreHarness) -> None:
-        """What it has made is delivered all the same."""
-        await die(harness, *(f"run_{n}" for n in range(8)))
-        number = await order(harness, rate=4)
-        await step(harness)
-        assert await harness.store.cancel_replay(number, by="somebody")
-        assert not await harness.store.cancel_replay(number, by="somebody")
-        assert not await harness.store.cancel_replay(number + 1, by="somebody")
-        harness.clock.advance(seconds=10)
-        assert await work(harness) == 0
-        assert len(await harness.claim()) == 1
-
-    @pytest.mark.parametrize("point", ["before-commit", "after-commit"])
-    async def test_an_order_survives_a_kill_and_does_nothing_twice(
-        self, point: Checkpoint, harness: StoreHarness
-    ) -> None:
-        runs = [f"run_{n}" for n in range(6)]
-        await die(harness, *runs)
-        await order(harness, rate=8)
-        for _ in range(2):
-            await harness.killed_at(point, harness.store.resend(EVERYWHERE))
-            await harness.reopen()
-            harness.clock.advance(seconds=1)
-        await work(harness)
-        again = await harness.claim()
-        assert runs_of(again) == runs
-        assert {one.generation for one in again} == {2}
-        assert await counts_of(harness) == (6, 0, 0, 0)
-
-    async def test_who_ordered_what_is_written_with_it(
-        self, harness: StoreHarness
-    ) -> None:
-        await die(harness, "run_1")
-        number = await order(harness, Selection(reason="status_410"))
-        await harness.store.cancel_replay(number, by="somebody else")
-        rows = await harness.rows(
-            "SELECT actor, verb, subject, detail FROM audit ORDER BY number"
-        )
-        assert [row[:3] for row in rows] == [
-            ("somebody", "replay", str(number)),
-            ("somebody else", "replay --cancel", str(number)),
-        ]
-        assert '"reason":"status_410"' in rows[0][3]
-
-    async def test_a_destination_is_told_that_something_waits(
-        self, harness: StoreHarness
-    ) -> None:
-        await die(harness, "run_1")
-        harness.handover.forget()
-        await order(harness)
-        await work(harness)
-        assert "lake" in harness.handover.hinted

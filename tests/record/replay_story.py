@@ -110,7 +110,7 @@ class _Player:
 
     async def _work(self) -> None:
         """Until no order is under way; whatever fails meanwhile is tried until it arrives."""
-        while (await self._harness.store.next_resend())[1]:
+        while (await self._harness.store.next_resend(EVERYWHERE))[1]:
             await work(self._harness)
             await self._end(Delivered())
         self._harness.clock.advance(seconds=3600)

@@ -75,7 +75,7 @@ async def work(harness: StoreHarness, router: Router = EVERYWHERE) -> int:
     """Step after step, as long as one is due or will be; how many deliveries were made."""
     made = 0
     while True:
-        due, _ = await harness.store.next_resend()
+        due, _ = await harness.store.next_resend(router)
         if due is None:
             return made
         harness.clock.time_us = max(harness.clock.now_us(), due)

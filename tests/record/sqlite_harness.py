@@ -51,6 +51,7 @@ class SqliteHarness(StoreHarness):
                 min_free_disk=self.min_free_disk,
                 store_bytes=self.store_bytes,
             ),
+            router=lambda: self.router,
         )
 
     # --- what only a file has ---------------------------------------------------------------------
@@ -81,12 +82,6 @@ class SqliteHarness(StoreHarness):
         """From now on the file may grow by so many pages, as if the disk were full then."""
         [(pages,)] = self.connection.execute("PRAGMA page_count").fetchall()
         self.connection.execute(f"PRAGMA max_page_count = {pages + count}")
-
-    def leave_full(self) -> None:
-        """From now on a limit is reached."""
-        assert isinstance(self.store, SqliteStore)
-        assert self.store._writer is not None
-        self.store._writer._is_full = lambda: "a limit is reached"
 
     def obstruct(self, statement: str, code: int) -> None:
         """From now on this statement fails with a result code of SQLite's."""
@@ -131,6 +126,12 @@ class SqliteHarness(StoreHarness):
 
     async def find(self, text: str, source: str | None) -> Findings:
         return await self._executor.run(partial(find_in, self.path, text, source))
+
+    def leave_full(self, *, full: bool = True) -> None:
+        assert isinstance(self.store, SqliteStore)
+        assert self.store._writer is not None
+        reason = "a limit is reached" if full else None
+        self.store._writer._is_full = lambda: reason
 
     def letters(self) -> SqliteLetters:
         return SqliteLetters(self.path)

@@ -83,3 +83,26 @@ async def test_in_the_database_every_statement_goes_by_an_index(
             walking.add(name)
     await connection.close()
     assert walking == _WALKS - {"count_leaving"}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "name,given",
+    [
+        ("sum_told", "'lake', 1, NULL, NULL, 0, 9, NULL, TRUE, NULL"),
+        ("list_told", "'lake', 1, NULL, NULL, 0, 9, NULL, TRUE, 9"),
+        ("next_told", "1, 1, 1, 0, 9, NULL, NULL, 0, 9, NULL, TRUE, 9"),
+    ],
+)
+async def test_from_where_a_destination_is_behind_is_looked_up_once(
+    name: str, given: str, database: Database
+) -> None:
+    """And not compared with each event again for each other event."""
+    connection = await asyncpg.connect(database.url, statement_cache_size=0)
+    await migrate(connection)
+    sql = (await asyncio.to_thread(statements, "postgres"))[name]
+    await connection.execute(f"PREPARE {name} AS {sql}")
+    rows = await connection.fetch(f"EXPLAIN EXECUTE {name}({given})")
+    await connection.close()
+    told = [row[0] for row in rows if "behind_from" in row[0]]
+    assert told == []

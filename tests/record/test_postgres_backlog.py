@@ -85,6 +85,34 @@ async def test_relays_that_fill_together_make_each_delivery_once(pair: Pair) -> 
     assert await _runs(one) == [f"run_{n}" for n in range(40)]
 
 
+async def test_a_relay_that_was_overtaken_does_not_fill_up_to_a_horizon_of_old(
+    pair: Pair, database: Database
+) -> None:
+    """The cut never moves back: what lies before it has its deliveries, and counts as having them."""
+    one, two = pair
+    await one.store.fall_behind("lake")
+    await one.store.record([callback(f"run_{n}") for n in range(4)])
+    assert await one.store.fill("lake", limit=3)
+    await one.store.record([callback(f"run_{n}") for n in range(4, 14)])
+    before = (await condition(one)).behind_from
+    with two.held() as standing:
+        ahead = asyncio.gather(two.store.fill("lake", limit=3))
+        await standing.reached()
+        overtaken = asyncio.gather(one.store.fill("lake", limit=3))
+        async with somebody(database) as looker:
+            await waiting_for_locks(looker, 1, "%FOR NO KEY UPDATE%")
+    [there_was_more], [there_is_more] = await ahead, await overtaken
+    assert there_was_more
+    assert there_is_more
+    found = await condition(one)
+    assert before is not None
+    assert found.behind_from == before + 3
+    assert found.behind == 8
+    await one.audit()
+    await fill(one, limit=3)
+    assert await _runs(one) == [f"run_{n}" for n in range(14)]
+
+
 async def test_another_relay_hears_of_it_with_its_next_commit(pair: Pair) -> None:
     """Who is behind gets no row there, and who is held nothing fresh."""
     one, two = pair

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import asyncpg
 import pytest
@@ -11,12 +12,16 @@ from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.identity import Outcome
 from relay.core.ports import Recorded
 from relay.core.run import Verdict
+from relay.record.postgres import resending
 from relay.record.postgres.store import PostgresStore
 from tests.postgres.fixtures import Database
 from tests.postgres.local_postgres import LocalPostgres
 from tests.record.harness import Bounds
+from tests.record.holding_law import hold, resume
 from tests.record.postgres_harness import PostgresHarness
-from tests.record.receipts import callback, odd
+from tests.record.receipts import EVERYWHERE, callback, odd
+from tests.record.replaying import die, order
+from tests.record.telling_law import alarm, heard, listening
 
 pytestmark = pytest.mark.postgres
 
@@ -210,6 +215,33 @@ async def test_a_later_revision_waits_for_the_earlier_one_at_another_relay(
     assert len(await one.claim("lake")) == 1
 
 
+async def test_what_another_relay_sends_again_between_look_and_lock_is_not_sent_twice(
+    pair: tuple[PostgresHarness, PostgresHarness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two orders that overlap, each worked at by a relay of its own."""
+    one, two = pair
+    await die(one, "run_1")
+    await order(one)
+    await order(one)
+    loop, look = asyncio.get_running_loop(), resending._look
+    looks = []
+
+    async def looked(*given: Any) -> Any:
+        found = await look(*given)
+        looks.append(found)
+        if len(looks) == 1:
+            other = two.store.resend(EVERYWHERE)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(other, loop))
+        return found
+
+    monkeypatch.setattr(resending, "_look", looked)
+    resent = await one.store.resend(EVERYWHERE)
+    assert resent is not None
+    assert resent.made == 0
+    rows = await one.rows("SELECT generation FROM deliveries ORDER BY generation")
+    assert [row[0] for row in rows] == [1, 2]
+
+
 # --- a server that fails --------------------------------------------------------------------------
 
 
@@ -310,3 +342,27 @@ async def test_a_wrong_password_is_a_mistake_and_is_not_repeated(
         await place.open()
     assert "whsec-wrong" not in str(told.value)
     await place.vanish()
+
+
+async def test_what_two_relays_do_at_once_is_told_once(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    """Whoever is second finds nothing to change; and of what is told, the order is that of the changes."""
+    one, two = pair
+    one.router = two.router = listening("orders")
+    for turn in range(6):
+        again = [hold(it) if turn % 2 == 0 else resume(it) for it in (one, two, one)]
+        found, *_ = await asyncio.gather(
+            asyncio.gather(*again),
+            one.store.record([callback(f"run_{turn}")]),
+            two.store.record([callback(f"run_{turn}"), callback(f"other_{turn}")]),
+        )
+        assert sum(change.is_news for change in found) == 1
+    assert sorted(await asyncio.gather(*(it.store.alarm(alarm()) for it in pair))) == [
+        False,
+        True,
+    ]
+    events = await heard(one)
+    states = [event["data"]["state"] for event in events]
+    assert states == ["paused", "resumed"] * 3 + ["failing"]
+    assert [event["revision"] for event in events] == [1, 2, 3, 4, 5, 6, 7]

@@ -34,7 +34,7 @@ async def made(harness: StoreHarness, count: int) -> None:
                 return
             assert created < count
             # Whoever works at it has his turn with the store.
-            await harness.store.next_resend()
+            await harness.store.next_resend(EVERYWHERE)
 
 
 async def working(
@@ -60,7 +60,7 @@ async def test_a_worker_that_goes_on_takes_its_next_step(
         harness.clock.advance(seconds=-DAY_S)
         replayer.hint()
         await made(harness, 2)
-        assert await harness.store.next_resend() == (
+        assert await harness.store.next_resend(EVERYWHERE) == (
             harness.clock.now_us() + 1_000_000,
             True,
         )

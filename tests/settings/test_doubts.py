@@ -79,6 +79,29 @@ routes:
     ]
 
 
+def test_routes_for_the_relay_alone_leave_runs_as_they_were(tmp_path: Path) -> None:
+    """And a type of the one kind is never met by a route of the other."""
+    text = """\
+sources: [{name: acme, secret: long enough, api: {token: t}, sweep: {enabled: false}}]
+destinations:
+  - {name: audit, kind: file, path: events.jsonl}
+  - {name: ops, kind: file, path: ops.jsonl}
+routes:
+  - name: ops
+    match: {exact: {type: io.runflow.run.failed}}
+    to: [ops]
+    operational: true
+"""
+    assert doubts(tmp_path, text) == [
+        (
+            5,
+            "routes",
+            "none of them is for runs, so every destination gets the end of every run",
+        ),
+        (7, "routes[0].match.exact.type", "no event has such a type"),
+    ]
+
+
 @contextmanager
 def an_ordinary_user() -> Iterator[None]:
     """Root may write anywhere, so it is somebody else for a while."""

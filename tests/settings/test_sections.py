@@ -108,7 +108,7 @@ def test_the_destinations_are_read(settings: Settings) -> None:
 
 
 def test_the_routes_keep_their_filters_as_written(settings: Settings) -> None:
-    finished, everything = settings.routes
+    finished, everything, ops = settings.routes
     assert finished.match == {
         "any": [
             {"exact": {"type": "io.runflow.run.succeeded"}},
@@ -116,6 +116,7 @@ def test_the_routes_keep_their_filters_as_written(settings: Settings) -> None:
         ]
     }
     assert (everything.match, everything.to) == ([], ("lake", "audit"))
+    assert [finished.operational, ops.operational] == [False, True]
 
 
 def test_the_limits_and_the_log_are_read(settings: Settings) -> None:

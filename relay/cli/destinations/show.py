@@ -127,6 +127,8 @@ def _forgotten(report: Report) -> str:
             f" Left: {_deliveries(report.open)} in the hands of a relay that has {name} in its"
             " configuration: do this once more when that is done."
         )
+    if not report.forgotten and report.changed:
+        return f"{name} is not behind any more; nothing waited for it.{left}"
     if not report.forgotten:
         return f"Nothing was changed: nothing waits for {name} that could be given up.{left}"
     are = "is" if report.forgotten == 1 else "are"

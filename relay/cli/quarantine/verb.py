@@ -34,6 +34,7 @@ from relay.core.catalog import Current
 from relay.core.deadletter import LISTED_MAX
 from relay.core.errors import MisconfiguredError
 from relay.core.quarantine import Kept
+from relay.core.replay import NUMBER_MAX
 from relay.operate.actions.readmitting import (
     BadDigestError,
     Order,
@@ -68,7 +69,11 @@ Limit = Annotated[
 Cursor = Annotated[
     int | None,
     typer.Option(
-        "--cursor", metavar="N", help="Where the next ones begin, as the last said."
+        "--cursor",
+        metavar="N",
+        min=1,
+        max=NUMBER_MAX,
+        help="Where the next ones begin, as the last said.",
     ),
 ]
 Digest = Annotated[

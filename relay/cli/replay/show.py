@@ -117,20 +117,24 @@ def show_preview(console: Console, order: Order, seen: Preview) -> None:
 
 
 def _sentences(order: Order, seen: Preview) -> Iterator[str]:
-    sendable = seen.found - seen.expired
     if seen.expired:
         yield (
             f"{seen.expired:,} cannot be sent any more: the callback that they are built from has"
             " been forgotten (`retention.payloads`, `retention.dead_letters`)."
         )
-    if not sendable:
+    if seen.behind:
+        yield (
+            f"{seen.behind:,} left out: the destination is behind, and has not come to them yet. What routes"
+            " took there comes by itself; look again when it has caught up (relay destinations)."
+        )
+    if not seen.sendable:
         yield "There is nothing left to send."
         return
     each = (
         "" if order.limit is None else f", at most {order.limit:,} for each destination"
     )
     where = f"to {plain(order.to)}" if order.to else "to where they were for"
-    yield f"{sendable:,} would be sent {where}, {order.rate:,} a second{each}."
+    yield f"{seen.sendable:,} would be sent {where}, {order.rate:,} a second{each}."
     if order.what == "missing":
         yield "Routes decide which of them: only what they take there now is sent."
 
@@ -142,7 +146,8 @@ def preview_document(order: Order, seen: Preview) -> dict[str, object]:
         "to": order.to,
         "found": seen.found,
         "expired": seen.expired,
-        "sendable": seen.found - seen.expired,
+        "behind": seen.behind,
+        "sendable": seen.sendable,
         "groups": [
             {
                 "destination": heap.destination,
@@ -273,7 +278,10 @@ def _left_out(order: Standing) -> Iterator[str]:
             order.expired,
             "cannot be built any more: their callbacks have been forgotten",
         ),
-        (order.standing, "are on their way already"),
+        (
+            order.standing,
+            "are on their way already, or the destination is behind and has not come to them yet",
+        ),
         (order.unrouted, "are not taken there by any route"),
     ):
         if count:

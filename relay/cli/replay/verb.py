@@ -43,6 +43,8 @@ from relay.settings import Place, load_place
 __all__ = ["Help", "can_be_asked", "replay"]
 
 LOG_FLUSH_S: Final = 1.0
+#: No order has a longer number.
+DIGITS_MAX: Final = 18
 EXAMPLES: Final = """\
 What died at one destination in the last day, first looked at and then sent again:
 
@@ -198,14 +200,13 @@ def _is_meant(
     order: Order, seen: Preview, *, dry_run: bool, yes: bool, json: bool
 ) -> bool:
     """Show what would be sent, and ask; whether it is to be ordered."""
-    sendable = seen.found - seen.expired
     if json:
-        if dry_run or not sendable:
+        if dry_run or not seen.sendable:
             print_json(preview_document(order, seen))
             return False
     else:
         show_preview(Console(markup=False, highlight=False, emoji=False), order, seen)
-        if dry_run or not sendable:
+        if dry_run or not seen.sendable:
             return False
     if yes:
         return True
@@ -221,8 +222,10 @@ def can_be_asked() -> bool:
 
 def _show_status(place: Place, numbers: list[str], *, json: bool) -> None:
     for text in numbers:
-        if not (text.isascii() and text.isdecimal()):
-            raise MisconfiguredError(f"--status: {text!r} is no number of an order")
+        if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX):
+            raise MisconfiguredError(
+                f"--status: {text[:DIGITS_MAX]!r} is no number of an order"
+            )
     letters = letters_of(place)
 
     async def look() -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from relay.core.delivery import State
+from relay.core.identity import Kind
 from relay.core.run import Verdict
 from relay.core.timeline.account import run_moments
 from relay.core.timeline.history import (
@@ -91,10 +92,12 @@ def entries(
     for receipt in hidden:
         found += _received(receipt)
     if history is not None:
-        for receipt in history.receipts:
+        is_own = history.key.kind is Kind.DESTINATION
+        # Nobody has sent what the relay tells of itself: it stands there as the event alone.
+        for receipt in () if is_own else history.receipts:
             found += _received(receipt)
         found += [_asked(ask) for ask in history.asks]
-        found += [_made(event) for event in history.events]
+        found += [_made(event, is_own=is_own) for event in history.events]
         found += _delivering(history, excerpts=excerpts)
     return sorted(found, key=lambda entry: (entry.at, _ORDER[entry.kind]))
 
@@ -194,8 +197,10 @@ def _asked(ask: PastAsk) -> Entry:
     )
 
 
-def _made(event: EventRow) -> Entry:
+def _made(event: EventRow, *, is_own: bool) -> Entry:
     whose = "from the API's answer" if event.from_api else "from the callback"
+    if is_own:
+        whose = "told by the relay itself"
     doubt = "" if event.confirmed else ", unconfirmed"
     to = joined(list(event.routed)) if event.routed else "nobody, no route takes it"
     return Entry(
@@ -207,7 +212,7 @@ def _made(event: EventRow) -> Entry:
             "revision": event.revision,
             "outcome": event.outcome.value,
             "confirmed": event.confirmed,
-            "from": "api" if event.from_api else "callback",
+            "from": "relay" if is_own else "api" if event.from_api else "callback",
         },
     )
 

@@ -126,6 +126,7 @@ ANSWERS: Final[Mapping[str, str]] = {
     "no_token": "not asked: the source has no api.token",
     "never": "not asked: the source says enrich: never",
     "no_source": "not asked: the source is not in the configuration",
+    "own": "not asked: the relay itself has told it",
     "no_settings": "not asked: the configuration cannot be used as it is",
 }
 
@@ -175,6 +176,7 @@ FAILURES: Final[Mapping[str, str]] = {
     "io_error": "the file cannot be written",
     "internal": "a fault of the relay's own",
     "unknown_builder": "a newer relay has made the event",
+    "not_a_run": "it is about the relay itself, and the destination's format has words for runs alone",
     "damaged_receipt": "the stored bytes are not what was signed any more",
 }
 
@@ -310,5 +312,5 @@ def hold_words(hold: Hold, now_us: int) -> str:
                 " and more of them would have died"
             )
         case _:
-            why = f": {hold.reason}" if hold.reason else ""
-            return f"{hold.kind} since {since} by {hold.by}{why}"
+            why = f": {plain(hold.reason)}" if hold.reason else ""
+            return f"{hold.kind} since {since} by {plain(hold.by)}{why}"

@@ -141,6 +141,7 @@ class Holding:
         Raises:
             UnknownDestinationError: the store has none of this name.
             ConfiguredError: the configuration has it.
+            StoreFullError: it is behind, and there is no room for a step; what was done stays done.
             StoreBusyError: not now; what was done stays done.
         """
         if name in self._configured():
@@ -149,24 +150,24 @@ class Holding:
                 f" relay destinations pause {name}"
             )
         before = await self._condition(name)
-        entry: Entry | None = Entry(
+        entry = Entry(
             at=self._clock.now_us(),
             actor=actor,
             verb="destinations forget",
             subject=name,
             detail=order.reason.strip()[:REASON_MAX],
         )
-        forgotten = 0
-        while before.behind and await self._posts.fill(name, limit=STEP):
-            # What it is behind with has no deliveries that could die.
-            continue
-        while count := await self._posts.abandon(name, limit=STEP, entry=entry):
-            forgotten, entry = forgotten + count, None
+        forgotten = await self._give_up(name, entry)
+        # What it is behind with has no deliveries that could die. Each step's die before the next is made:
+        # they are behind because there must not be more of them.
+        while await self._posts.fill(name, limit=STEP):
+            forgotten += await self._give_up(name)
+        forgotten += await self._give_up(name)
         condition = await self._condition(name)
         return Report(
             destination=name,
             verb="forget",
-            changed=forgotten > 0,
+            changed=forgotten > 0 or before.behind_from is not None,
             configured=False,
             before=before.hold,
             hold=condition.hold,
@@ -174,6 +175,13 @@ class Holding:
             behind=condition.behind,
             forgotten=forgotten,
         )
+
+    async def _give_up(self, name: str, entry: Entry | None = None) -> int:
+        """Let die what is there; gives how many. The first commit writes the entry down."""
+        total = 0
+        while count := await self._posts.abandon(name, limit=STEP, entry=entry):
+            total, entry = total + count, None
+        return total
 
     async def _condition(self, name: str) -> Condition:
         for one in await self._posts.conditions():

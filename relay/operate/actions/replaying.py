@@ -9,11 +9,12 @@ from typing import Final
 
 import msgspec
 
-from relay.core.deadletter import Ended, Heap, Letters, UnknownNameError
+from relay.core.deadletter import IDS_MAX, Ended, Heap, Letters, UnknownNameError
 from relay.core.errors import MisconfiguredError, RelayError
 from relay.core.identity import Outcome
 from relay.core.ports import Clock
 from relay.core.replay import (
+    NUMBER_MAX,
     RATE_DEFAULT,
     RATE_MAX,
     NewReplay,
@@ -57,7 +58,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     destination: str | None = None
     #: Where to, if not where they were for.
     to: str | None = None
-    #: Ids of events, runs or batches, or client_refs.
+    #: Ids of events, runs or batches, or client_refs: at most `IDS_MAX`.
     wanted: tuple[str, ...] = ()
     source: str | None = None
     reason: str | None = None
@@ -86,6 +87,16 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     def expired(self) -> int:
         """Of these, those that cannot be built any more."""
         return sum(heap.expired for heap in self.heaps)
+
+    @property
+    def behind(self) -> int:
+        """Of these, those that come after what their destination is behind with, and are left out."""
+        return sum(heap.behind for heap in self.heaps)
+
+    @property
+    def sendable(self) -> int:
+        """How many are left."""
+        return self.found - self.expired - self.behind
 
 
 class Ordered(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,9 +164,12 @@ class Replaying:
         """Call an order off; what it has made goes on its way.
 
         Raises:
+            BadOrderError: that is no number of an order.
             NotRunningError: it is not under way.
             RelayError: it cannot be written now.
         """
+        if not 1 <= replay <= NUMBER_MAX:
+            raise BadOrderError(f"no replay can have the number {replay}")
         if not await self._resending.cancel_replay(replay, by=by):
             raise NotRunningError(
                 f"replay {replay} is not running: it is over, or never was"
@@ -186,7 +200,7 @@ async def preview(letters: Letters, order: Order, *, now: int) -> Preview:
     if order.wanted:
         events = await letters.resolve(order.wanted, order.source)
         selection = msgspec.structs.replace(selection, events=tuple(events))
-    heaps = await letters.heaps(selection, origin)
+    heaps = await letters.heaps(selection, origin, target=order.to)
     page = await letters.page(selection, origin, limit=FIRST_MAX)
     return Preview(selection=selection, heaps=tuple(heaps), first=page.items)
 
@@ -199,7 +213,14 @@ def selection_of(order: Order, *, now: int) -> Selection:
     """
     for wrong, words in (
         (not 1 <= order.rate <= RATE_MAX, f"--rate: from 1 to {RATE_MAX} a second"),
-        (order.limit is not None and order.limit < 1, "--limit: at least 1"),
+        (
+            order.limit is not None and not 1 <= order.limit <= NUMBER_MAX,
+            f"--limit: from 1 to {NUMBER_MAX}",
+        ),
+        (
+            len(order.wanted) > IDS_MAX,
+            f"{len(order.wanted):,} ids: at most {IDS_MAX} in one order; or select by source, time or reason",
+        ),
         (
             order.what == "missing" and not order.to,
             "--backfill: name the destination that is to be filled: --to NAME",
@@ -234,7 +255,7 @@ def selection_of(order: Order, *, now: int) -> Selection:
         outcome=order.outcome,
         since=since or 0,
         # The moment itself is still meant.
-        until=min(now + 1, until or now + 1),
+        until=now + 1 if until is None else min(now + 1, until),
         wanted=order.wanted,
     )
 

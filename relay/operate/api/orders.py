@@ -21,24 +21,24 @@ BODY_TIMEOUT_S: Final = 5.0
 Order = TypeVar("Order")
 
 
-async def read_order(request: web.Request, kind: type[Order]) -> Order | web.Response:
-    """The order, or what to answer to something else."""
+async def read_order(
+    request: web.Request, kind: type[Order], *, most: int = BODY_BYTES_MAX
+) -> Order | web.Response:
+    """The order, of at most so many bytes, or what to answer to something else."""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            body = await request.content.read(BODY_BYTES_MAX + 1)
-            while len(body) <= BODY_BYTES_MAX and (
-                more := await request.content.read(BODY_BYTES_MAX)
-            ):
+            body = await request.content.read(most + 1)
+            while len(body) <= most and (more := await request.content.read(most)):
                 body += more
     except TimeoutError:
         return problem(
             HTTPStatus.REQUEST_TIMEOUT, "too-slow", "the body did not come in time"
         )
-    if len(body) > BODY_BYTES_MAX:
+    if len(body) > most:
         return problem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "too-large",
-            f"the body is larger than {BODY_BYTES_MAX} bytes",
+            f"the body is larger than {most} bytes",
         )
     try:
         return msgspec.json.decode(body or b"{}", type=kind)

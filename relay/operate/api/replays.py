@@ -12,6 +12,7 @@ from aiohttp import web
 
 from relay.core.deadletter import UnknownNameError
 from relay.core.errors import RelayError
+from relay.core.replay import TooManyRunningError
 from relay.operate.actions.replaying import (
     BadOrderError,
     NotRunningError,
@@ -25,6 +26,8 @@ from relay.operate.api.problems import problem
 __all__ = ["PATH", "Nothing", "Replays", "cancel_path"]
 
 PATH: Final = "/api/v1/replays"
+#: As many ids as an order may name, each as long as a `client_ref` may be, have room in it.
+BODY_BYTES_MAX: Final = 1024 * 1024
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,11 +49,11 @@ class Replays:
         """What is served."""
         return [
             web.post(PATH, self._order),
-            web.post(cancel_path(r"{number:\d{1,18}}"), self._cancel),
+            web.post(cancel_path(r"{number:-?[0-9]{1,40}}"), self._cancel),
         ]
 
     async def _order(self, request: web.Request) -> web.StreamResponse:
-        order = await read_order(request, Order)
+        order = await read_order(request, Order, most=BODY_BYTES_MAX)
         if not isinstance(order, Order):
             return order
         by = caller(request)
@@ -71,6 +74,8 @@ async def _answered(work: Callable[[], Awaitable[msgspec.Struct]]) -> web.Respon
         return problem(HTTPStatus.NOT_FOUND, "unknown-name", str(error))
     except NotRunningError as error:
         return problem(HTTPStatus.CONFLICT, "replay-not-running", str(error))
+    except TooManyRunningError as error:
+        return problem(HTTPStatus.CONFLICT, "too-many-replays", str(error))
     except RelayError as error:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", str(error))
     return web.Response(

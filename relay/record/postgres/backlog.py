@@ -12,11 +12,16 @@ The lock is the first thing that any of them waits for, so that nobody waits in 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from relay.core.errors import StoreFullError
+from relay.core.notice import tell_of_backlog
 from relay.core.ports import Checkpoints
 from relay.record.accounts import Accounts
-from relay.record.holding import count_filled, filled, is_missing
+from relay.record.holding import bystander, count_filled, filled, is_missing
+from relay.record.jobs import Telling, Told
 from relay.record.postgres.connection import Connection, begin
+from relay.record.postgres.holding import tell
 from relay.record.postgres.moving import columns
+from relay.record.postgres.numbers import PostgresNumbers
 
 __all__ = ["SHARE", "Backlog"]
 
@@ -46,17 +51,50 @@ class Backlog:
         #: Up to which event everything is known to be there, by destination.
         self._horizons: dict[int, int] = {}
 
-    async def fall_behind(self, connection: Connection, name: str) -> bool:
-        """Make no deliveries from the next event on; gives whether that is news."""
+    async def fall_behind(
+        self,
+        connection: Connection,
+        name: str,
+        *,
+        numbers: PostgresNumbers,
+        telling: Telling,
+        now: int,
+    ) -> Told:
+        """Make no deliveries from the next event on; the answer is whether that is news."""
         await _begin_alone(connection)
+        accounts = Accounts()
+        stored: tuple[str, ...] = ()
         found = await connection.fetchval(self._sql["fall_behind"], name)
+        if found is not None:
+            row = tuple(await connection.fetchrow(self._sql["read_hold"], name) or ())
+            notice = tell_of_backlog(name, bystander(row), at=now)
+            stored = await tell(
+                connection,
+                self._sql,
+                numbers,
+                telling,
+                notice,
+                accounts=accounts,
+                now=now,
+            )
+        await self._write(connection, accounts)
         await self._commit(connection)
-        return found is not None
+        return Told(answer=found is not None, stored_for=stored)
 
     async def fill(
-        self, connection: Connection, name: str, *, limit: int, now: int
+        self,
+        connection: Connection,
+        name: str,
+        *,
+        limit: int,
+        now: int,
+        full: str | None,
     ) -> bool:
-        """Make deliveries of the next ``limit`` events; gives whether there may be more."""
+        """Make deliveries of the next ``limit`` events; gives whether there may be more.
+
+        Raises:
+            StoreFullError: there are some to be made, and no room for them (``full`` says why).
+        """
         row = await connection.fetchrow(self._sql["read_behind"], name)
         if row is None or row[1] is None:
             return False
@@ -70,15 +108,18 @@ class Backlog:
             await begin(connection)
         # Another relay may be at it as well.
         behind_from = await connection.fetchval(self._sql["hold_behind"], destination)
-        if behind_from is None:
+        if behind_from is None or (horizon < behind_from and not alone):
+            # Beyond the horizon events may still be missing: the next call is alone, and reads it anew.
             await connection.execute("COMMIT")
-            return False
+            return behind_from is not None
         rows = [
             tuple(row)
             for row in await connection.fetch(
                 self._sql["look_behind"], destination, behind_from, horizon, limit
             )
         ]
+        if full is not None and any(map(is_missing, rows)):
+            raise StoreFullError(full)
         await self._make(connection, rows, (destination, epoch, now))
         more = len(rows) == limit
         after = rows[-1][0] + 1 if more else horizon + 1

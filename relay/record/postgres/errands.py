@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from relay.record.accounts import Accounts
 from relay.record.jobs import (
     Abandon,
+    Alert,
     Alter,
     Amend,
     Cancel,
     Job,
     Keep,
     Order,
+    Postpone,
     Register,
     Remember,
     Settle,
@@ -23,7 +25,7 @@ from relay.record.postgres.holding import hold
 from relay.record.postgres.moving import put_refusals
 from relay.record.postgres.numbers import PostgresNumbers
 from relay.record.postgres.outgoing import amend, settle
-from relay.record.postgres.resending import cancel, order
+from relay.record.postgres.resending import cancel, order, postpone
 
 __all__ = ["do"]
 
@@ -69,10 +71,13 @@ async def _obey(
 ) -> object:
     """Do what somebody has ordered."""
     match job:
-        case Alter() | Abandon() | Remember():
+        case Alter() | Alert() | Abandon() | Remember():
             return await hold(connection, sql, numbers, job, accounts=accounts, now=now)
         case Order(replays=replays):
             return await order(connection, sql, numbers, replays, now=now)
+        case Postpone():
+            await postpone(connection, sql, job, now=now)
+            return None
         case Cancel():
             return await cancel(connection, sql, job, now=now)
         case _:

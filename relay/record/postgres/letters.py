@@ -11,7 +11,7 @@ from typing import Any, Final
 import asyncpg
 
 from relay.core.errors import StoreBusyError
-from relay.record.letters import BaseLetters
+from relay.record.letters import BaseLetters, not_there
 from relay.record.postgres.connection import check_readable, connect
 from relay.record.statements import statements
 
@@ -34,10 +34,10 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
         "events", "limit",
     ),
     "sum_dead": (
-        "origin", "source", "outcome", "reason", "since", "until", "events",
+        "origin", "source", "outcome", "reason", "since", "until", "events", "target",
     ),
     "list_told": (*_TOLD, "limit"),
-    "sum_told": _TOLD,
+    "sum_told": (*_TOLD, "target"),
     "list_replays": ("number", "limit"),
     "count_replayed": ("number",),
     "find_event": ("id",),
@@ -68,6 +68,8 @@ class PostgresLetters(BaseLetters):
         try:
             await check_readable(connection)
             return [tuple(row) for row in await connection.fetch(sql[name], *given)]
+        except (asyncpg.DataError, OverflowError, UnicodeError) as error:
+            raise not_there(error) from error
         except _FAULTS as error:
             raise StoreBusyError(f"cannot read the store: {error}") from error
         finally:

@@ -7,6 +7,7 @@ receipt's number tells its day: it begins with the milliseconds of its coming.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from typing import Final
 
 from relay.record.numbers import Table
@@ -95,6 +96,12 @@ class PostgresNumbers:
             )
         if new:
             await self.load(connection)
+
+    async def apart(self, connection: Connection, *, now: int) -> "PostgresNumbers":
+        """The same, with numbers for one receipt of their own: taken after whoever else holds what it is about."""
+        few = copy(self)
+        await few.take_for(connection, runs=1, receipts=1, now=now)
+        return few
 
     async def take_for(
         self, connection: Connection, *, runs: int, receipts: int, now: int

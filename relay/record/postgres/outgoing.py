@@ -102,13 +102,17 @@ async def amend(
 async def look_ahead(
     connection: Connection,
     sql: Sql,
-    destination: int,
+    numbers: PostgresNumbers,
+    name: str,
     after: Ahead | None,
     *,
     now: int,
     limit: int,
 ) -> Sequence[Ahead]:
     """Some of what is not due yet, and that nobody has claimed."""
+    destination = numbers.destinations.get(name)
+    if destination is None:
+        return []
     waiting = await _waiting(connection, sql, destination)
     for queue, source, due_at, number in starts(waiting, after, now):
         values = (destination, queue, source, due_at, number, limit, now)

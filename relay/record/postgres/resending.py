@@ -11,18 +11,20 @@ from typing import Any
 from relay.core.replay import (
     LOOK_ROWS,
     PAUSE_MAX,
+    RUNNING_MAX,
     UNTRIED_MAX,
     Candidate,
     NewReplay,
     Replay,
     Resent,
+    TooManyRunningError,
     batch_of,
     bounded,
     stretch,
 )
 from relay.core.route import Router
 from relay.record.accounts import Accounts
-from relay.record.jobs import Cancel, Resend
+from relay.record.jobs import Cancel, Postpone, Resend
 from relay.record.postgres.connection import Connection
 from relay.record.postgres.holding import write_entry
 from relay.record.postgres.numbers import PostgresNumbers
@@ -42,7 +44,7 @@ from relay.record.resending import (
     routed,
 )
 
-__all__ = ["cancel", "order", "read_running", "resend"]
+__all__ = ["cancel", "order", "postpone", "read_running", "resend"]
 
 Sql = Mapping[str, str]
 
@@ -54,8 +56,12 @@ async def order(
     replays: Sequence[NewReplay],
     *,
     now: int,
-) -> Sequence[int]:
-    """Write orders down."""
+) -> Sequence[int] | TooManyRunningError:
+    """Write orders down, or say that there are too many."""
+    running = await connection.fetchval(sql["count_running"])
+    if running + len(replays) > RUNNING_MAX:
+        # Given and not raised: those who are in the same group are not meant.
+        return TooManyRunningError(running)
     found = [
         await connection.fetchval(
             sql["insert_replay"], *new_columns(one, numbers.destinations, now)
@@ -76,9 +82,29 @@ async def cancel(connection: Connection, sql: Sql, job: Cancel, *, now: int) -> 
     return True
 
 
-async def read_running(connection: Connection, sql: Sql) -> tuple[int | None, bool]:
+async def read_running(
+    connection: Connection, sql: Sql, router: Router
+) -> tuple[int | None, bool]:
     """When a step of an order is due, and whether there is any order under way."""
-    return next_of(map(tuple, await connection.fetch(sql["list_running"])))
+    rows = await connection.fetch(sql["list_running"], router.destinations)
+    return next_of(map(tuple, rows))
+
+
+async def postpone(
+    connection: Connection, sql: Sql, job: Postpone, *, now: int
+) -> None:
+    """Let the order wait whose step is due."""
+    due = await _due(connection, sql, job.router, now)
+    if due is not None:
+        await connection.execute(sql["postpone_replay"], job.until, due[0])
+
+
+async def _due(
+    connection: Connection, sql: Sql, router: Router, now: int
+) -> tuple[Any, ...] | None:
+    values = (router.destinations, now, UNTRIED_MAX)
+    found = await connection.fetchrow(sql["due_replay"], *values)
+    return None if found is None else tuple(found)
 
 
 async def resend(
@@ -91,26 +117,28 @@ async def resend(
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest, and that no other relay is at."""
+    router = job.router
     if job.righted:
         await connection.execute(sql["right_replays"], now, now + PAUSE_MAX)
-    due = await connection.fetchrow(sql["due_replay"], now, UNTRIED_MAX)
+    due = await _due(connection, sql, router, now)
     if due is None:
         return None
-    replay = replay_of(tuple(due))
+    replay = replay_of(due)
     if not name_of(replay.target, numbers.destinations):
         # Another relay has brought it.
         await numbers.load(connection)
-    found, reached, ends = await _look(connection, sql, numbers, replay)
-    held = await connection.fetch(sql["hold_runs"], [one.run for one in found])
+    reached, ends = await _reach(connection, sql, replay)
+    seen = await _look(connection, sql, numbers, replay, reached)
+    held = await connection.fetch(sql["hold_runs"], [one.run for one in seen])
+    # Another relay may have sent some of it between the look and the lock: what counts is what stands now.
+    found = await _look(connection, sql, numbers, replay, reached)
     ahead = stretch(
         replay,
         found,
         reached=reached,
         ends=ends,
         held={row[0] for row in held},
-        routed=await _routed(
-            connection, sql, numbers, replay, found, router=job.router
-        ),
+        routed=await _routed(connection, sql, numbers, replay, found, router=router),
         now=now,
     )
     if ahead.made:
@@ -143,18 +171,27 @@ async def _insert(
     )
 
 
-async def _look(
-    connection: Connection, sql: Sql, numbers: PostgresNumbers, replay: Replay
-) -> tuple[list[Candidate], int, bool]:
-    """What lies ahead, how far that goes, and whether anything comes after it."""
+async def _reach(connection: Connection, sql: Sql, replay: Replay) -> tuple[int, bool]:
+    """How far is looked ahead, and whether nothing comes after that."""
     span = (replay.cursor, replay.upto, LOOK_ROWS)
-    selection = replay.selection
-    is_dead = selection.what == "dead"
-    if is_dead:
+    if replay.selection.what == "dead":
         looked = await connection.fetch(sql["look_at_dead"], replay.origin, *span)
     else:
         looked = await connection.fetch(sql["look_at_told"], *span)
     [(reached, rows)] = looked
+    return reached, rows < LOOK_ROWS
+
+
+async def _look(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    replay: Replay,
+    reached: int,
+) -> list[Candidate]:
+    """What lies ahead."""
+    selection = replay.selection
+    is_dead = selection.what == "dead"
     chose: dict[str, Any] = chosen(selection, numbers.sources)
     found = await connection.fetch(
         sql["next_dead" if is_dead else "next_told"],
@@ -172,7 +209,7 @@ async def _look(
         *([] if is_dead else [selection.what == "missing"]),
         batch_of(replay),
     )
-    return candidates(map(tuple, found)), reached, rows < LOOK_ROWS
+    return candidates(map(tuple, found))
 
 
 async def _routed(
@@ -185,7 +222,7 @@ async def _routed(
     router: Router,
 ) -> set[int] | None:
     """Of what the target never had, the events that routes take there; None where that is not asked."""
-    if replay.selection.what != "missing" or not router.looks:
+    if replay.selection.what != "missing":
         return None
     wanted = [one.event for one in bounded(found) if one.size is not None]
     rows = await connection.fetch(sql["read_letters"], wanted)

@@ -4,7 +4,7 @@ Owns opening and closing, and what bounds the database. What a job does is the w
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -14,9 +14,10 @@ from relay.core.errors import RelayError, StoreBusyError, StoreFailedError
 from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
 from relay.core.retention import PassStep, Progress
+from relay.core.route import Router, nowhere
 from relay.core.steady import Ahead
 from relay.record.grouped import GroupedStore, Limits
-from relay.record.jobs import Job, Register
+from relay.record.jobs import Job, Register, Telling, Told
 from relay.record.postgres.connection import connect, inspect, installation, migrate
 from relay.record.postgres.dialling import not_connected
 from relay.record.postgres.forgetting import Forgetting
@@ -47,8 +48,15 @@ class PostgresStore(GroupedStore):
         metrics: Metrics,
         handover: Handover,
         limits: Limits,
+        router: Callable[[], Router] = nowhere,
     ) -> None:
-        super().__init__(clock=clock, metrics=metrics, handover=handover, limits=limits)
+        super().__init__(
+            clock=clock,
+            metrics=metrics,
+            handover=handover,
+            limits=limits,
+            router=router,
+        )
         self._url = url
         self._checkpoints = checkpoints
         self._thread: LoopThread | None = None
@@ -110,17 +118,21 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.swept(source))
 
-    async def fall_behind(self, destination: str, /) -> bool:
-        """See :class:`relay.core.holding.Posts`."""
+    async def _fall_behind(self, destination: str, telling: Telling) -> Told:
         thread, writer = self._opened()
-        work = partial(writer.backlog.fall_behind, name=destination)
-        return await thread.run(writer.apart(work))
+        now = self._clock.now_us()
+        return await thread.run(writer.fall_behind(destination, telling, now))
 
     async def fill(self, destination: str, /, *, limit: int) -> bool:
         """See :class:`relay.core.holding.Posts`."""
         thread, writer = self._opened()
-        now = self._clock.now_us()
-        work = partial(writer.backlog.fill, name=destination, limit=limit, now=now)
+        work = partial(
+            writer.backlog.fill,
+            name=destination,
+            limit=limit,
+            now=self._clock.now_us(),
+            full=self._full,
+        )
         return await thread.run(writer.apart(work))
 
     async def conditions(self) -> Sequence[Condition]:
@@ -128,10 +140,11 @@ class PostgresStore(GroupedStore):
         thread, writer = self._opened()
         return await thread.run(writer.apart(partial(read_conditions, sql=self._sql)))
 
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
         thread, writer = self._opened()
-        return await thread.run(writer.apart(partial(read_running, sql=self._sql)))
+        work = partial(read_running, sql=self._sql, router=router)
+        return await thread.run(writer.apart(work))
 
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: no group waits for it, nor it for a group."""

@@ -32,6 +32,8 @@ from relay.record.jobs import (
     Learn,
     Record,
     Resend,
+    Telling,
+    Told,
     Watch,
     cursors_of,
     entries_of,
@@ -106,12 +108,8 @@ class Writer:
         self, destination: str, after: Ahead | None, *, now: int, limit: int
     ) -> Sequence[Ahead]:
         """Some of what is not due yet, and that nobody has claimed."""
-        number = self._numbers.destinations.get(destination)
-        if number is None:
-            return []
-        return await self.apart(
-            lambda it: look_ahead(it, self._sql, number, after, now=now, limit=limit)
-        )
+        place = (self._sql, self._numbers, destination, after)
+        return await self.apart(lambda it: look_ahead(it, *place, now=now, limit=limit))
 
     async def next_due(self, destination: str) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
@@ -136,6 +134,21 @@ class Writer:
                 failure = await self._failed(error)
                 await self._undo()
                 raise failure from error
+
+    async def fall_behind(self, destination: str, telling: Telling, now: int) -> Told:
+        """Make no deliveries for a destination from the next event on."""
+
+        async def work(connection: Connection) -> Told:
+            await self._partitions.ensure(connection, now)
+            return await self.backlog.fall_behind(
+                connection,
+                destination,
+                numbers=self._numbers,
+                telling=telling,
+                now=now,
+            )
+
+        return await self.apart(work)
 
     async def _look_at(self, statement: str, source: str) -> int | None:
         sql, numbers = self._sql[statement], self._numbers
@@ -344,13 +357,9 @@ class Writer:
             elif isinstance(job, Inquire):
                 answers[index] = await self._inquire(connection, job) if alive else []
             elif isinstance(job, Resend):
+                place = (self._sql, self._numbers, job)
                 answers[index] = await resend(
-                    connection,
-                    self._sql,
-                    self._numbers,
-                    job,
-                    accounts=accounts,
-                    now=now,
+                    connection, *place, accounts=accounts, now=now
                 )
         await self._count(connection, accounts)
         self._checkpoints.reach("before-commit")

@@ -7,8 +7,12 @@ Decides nothing.
 import sqlite3
 from collections.abc import Callable, Mapping
 
+from relay.core.errors import StoreFullError
+from relay.core.notice import tell_of_backlog
 from relay.record.accounts import Accounts
-from relay.record.holding import count_filled, filled, is_missing
+from relay.record.holding import bystander, count_filled, filled, is_missing
+from relay.record.jobs import Telling, Told
+from relay.record.sqlite.holding import tell
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import write_many
 
@@ -18,13 +22,26 @@ Sql = Mapping[str, str]
 
 
 def fall_behind(
-    connection: sqlite3.Connection, sql: Sql, numbers: SqliteNumbers, name: str
-) -> bool:
-    """Make no deliveries from the next event on."""
+    connection: sqlite3.Connection,
+    sql: Sql,
+    numbers: SqliteNumbers,
+    name: str,
+    *,
+    telling: Telling,
+    now: int,
+    write: Callable[[Accounts], None],
+) -> Told:
+    """Make no deliveries from the next event on; the answer is whether that is news."""
     values = (numbers.next("events"), name)
-    changed = connection.execute(sql["fall_behind"], values).rowcount
+    if not connection.execute(sql["fall_behind"], values).fetchall():
+        return Told(answer=False)
     numbers.look()
-    return changed > 0
+    accounts = Accounts()
+    row = connection.execute(sql["read_hold"], (name,)).fetchone()
+    notice = tell_of_backlog(name, bystander(row), at=now)
+    stored = tell(connection, sql, numbers, telling, notice, accounts=accounts)
+    write(accounts)
+    return Told(answer=True, stored_for=stored)
 
 
 def fill(
@@ -35,9 +52,14 @@ def fill(
     *,
     limit: int,
     now: int,
+    full: str | None,
     write: Callable[[Accounts], None],
 ) -> bool:
-    """Make deliveries of the next ``limit`` events; gives whether there may be more. In an open transaction."""
+    """Make deliveries of the next ``limit`` events; gives whether there may be more. In an open transaction.
+
+    Raises:
+        StoreFullError: there are some to be made, and no room for them (``full`` says why).
+    """
     row = connection.execute(sql["read_behind"], (name,)).fetchone()
     if row is None or row[1] is None:
         return False
@@ -47,6 +69,8 @@ def fill(
         {"destination": destination, "behind_from": behind_from, "limit": limit},
     ).fetchall()
     missing = sum(map(is_missing, rows))
+    if missing and full is not None:
+        raise StoreFullError(full)
     made = filled(
         rows,
         (numbers.take("deliveries") for _ in range(missing)),

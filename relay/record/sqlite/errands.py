@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from relay.record.accounts import Accounts
 from relay.record.jobs import (
     Abandon,
+    Alert,
     Alter,
     Amend,
     Cancel,
     Job,
     Keep,
     Order,
+    Postpone,
     Register,
     Remember,
     Settle,
@@ -23,7 +25,7 @@ from relay.record.sqlite.holding import hold
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.outgoing import amend, settle
 from relay.record.sqlite.refusals import put_refusals
-from relay.record.sqlite.resending import cancel, order
+from relay.record.sqlite.resending import cancel, order, postpone
 
 __all__ = ["do"]
 
@@ -68,10 +70,13 @@ def _obey(
 ) -> object:
     """Do what somebody has ordered."""
     match job:
-        case Alter() | Abandon() | Remember():
+        case Alter() | Alert() | Abandon() | Remember():
             return hold(connection, sql, numbers, job, accounts=accounts, now=now)
         case Order(replays=replays):
             return order(connection, sql, numbers, replays, now=now)
+        case Postpone():
+            postpone(connection, sql, job, now=now)
+            return None
         case Cancel():
             return cancel(connection, sql, job, now=now)
         case _:

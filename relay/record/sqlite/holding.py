@@ -8,19 +8,32 @@ from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from relay.core.audit import KEPT_MAX, Entry
-from relay.core.holding import FORGOTTEN, Change, Changed, Condition, Note
+from relay.core.holding import FORGOTTEN, Condition, Note
+from relay.core.notice import Notice, tell_of_alarm, tell_of_change
 from relay.record.accounts import Accounts
 from relay.record.holding import (
+    bystander,
     changed,
     condition,
     count_dead,
     entry_columns,
     hold_columns,
 )
-from relay.record.jobs import Abandon, Alter, HoldingJob, Remember
+from relay.record.jobs import (
+    Abandon,
+    Alert,
+    Alter,
+    HoldingJob,
+    Remember,
+    Telling,
+    Told,
+)
+from relay.record.resending import cancellation_of
 from relay.record.sqlite.numbers import SqliteNumbers
+from relay.record.sqlite.rows import ask_many, write_many
+from relay.record.telling import Announcement
 
-__all__ = ["hold", "read_conditions", "write_entry"]
+__all__ = ["hold", "read_conditions", "tell", "write_entry"]
 
 Sql = Mapping[str, str]
 
@@ -38,10 +51,10 @@ def hold(
 ) -> object:
     """Do one job of a group."""
     match job:
-        case Alter(change=change):
-            found = _alter(connection, sql, change)
-            numbers.look()
-            return found
+        case Alter():
+            return _alter(connection, sql, numbers, job, accounts=accounts)
+        case Alert():
+            return _alert(connection, sql, numbers, job, accounts=accounts)
         case Remember(notes=notes):
             _remember(connection, sql, notes)
             return None
@@ -52,17 +65,70 @@ def hold(
             assert_never(job)
 
 
-def _alter(connection: sqlite3.Connection, sql: Sql, change: Change) -> Changed | None:
-    """Hold a destination, or end that; None where nobody knows it."""
+def _alter(
+    connection: sqlite3.Connection,
+    sql: Sql,
+    numbers: SqliteNumbers,
+    job: Alter,
+    *,
+    accounts: Accounts,
+) -> Told:
+    """Hold a destination, or end that; None is the answer where nobody knows it."""
+    change = job.change
     row = connection.execute(sql["read_hold"], (change.destination,)).fetchone()
     if row is None:
-        return None
+        return Told(answer=None)
     found = changed(change, row)
-    if found.is_news:
-        columns = zip(_COLUMNS, hold_columns(row[0], found.after), strict=True)
-        connection.execute(sql["write_hold"], dict(columns))
-        write_entry(connection, sql, change.entry)
-    return found
+    if not found.is_news:
+        return Told(answer=found)
+    columns = zip(_COLUMNS, hold_columns(row[0], found.after), strict=True)
+    connection.execute(sql["write_hold"], dict(columns))
+    write_entry(connection, sql, change.entry)
+    numbers.look()
+    notice = tell_of_change(change, found, bystander(row))
+    stored = tell(connection, sql, numbers, job.telling, notice, accounts=accounts)
+    return Told(answer=found, stored_for=stored)
+
+
+def _alert(
+    connection: sqlite3.Connection,
+    sql: Sql,
+    numbers: SqliteNumbers,
+    job: Alert,
+    *,
+    accounts: Accounts,
+) -> Told:
+    """Tell that a destination is on its way to be disabled, where that was not told."""
+    alarm = job.alarm
+    values = {"step": alarm.step, "name": alarm.destination}
+    if not connection.execute(sql["raise_alarm"], values).fetchall():
+        return Told(answer=False)
+    row = connection.execute(sql["read_hold"], (alarm.destination,)).fetchone()
+    notice = tell_of_alarm(alarm, bystander(row))
+    stored = tell(connection, sql, numbers, job.telling, notice, accounts=accounts)
+    return Told(answer=True, stored_for=stored)
+
+
+def tell(
+    connection: sqlite3.Connection,
+    sql: Sql,
+    numbers: SqliteNumbers,
+    telling: Telling,
+    notice: Notice | None,
+    *,
+    accounts: Accounts,
+) -> tuple[str, ...]:
+    """Write what is told of a destination; gives whose deliveries wait in the store then."""
+    if notice is None or not telling.router.listens:
+        return ()
+    announcement = Announcement(notice, telling, numbers, accounts)
+    announcement.know_runs(
+        ask_many(connection, sql["find_runs"], announcement.identities)
+    )
+    stored = announcement.publish()
+    for name, rows in announcement.rows:
+        write_many(connection, sql[name], rows)
+    return stored
 
 
 def _abandon(
@@ -79,6 +145,8 @@ def _abandon(
         write_entry(connection, sql, job.entry)
     if number is None:
         return 0
+    if job.entry is not None:
+        _call_off(connection, sql, number, job.entry)
     gone = connection.execute(
         sql["abandon"],
         {
@@ -92,15 +160,24 @@ def _abandon(
     return len(gone)
 
 
+def _call_off(
+    connection: sqlite3.Connection, sql: Sql, target: int, entry: Entry
+) -> None:
+    """End orders to send a destination anything again: they would only make more to die."""
+    values = (entry.at, target)
+    for (replay,) in connection.execute(sql["cancel_replays_to"], values).fetchall():
+        write_entry(connection, sql, cancellation_of(replay, entry.actor, entry.at))
+
+
 def _remember(connection: sqlite3.Connection, sql: Sql, notes: Sequence[Note]) -> None:
     """Keep how tries go."""
     for note in notes:
-        values = (
-            note.failing_since,
-            note.failed_at,
-            note.worked_at,
-            note.destination,
-        )
+        values = {
+            "since": note.failing_since,
+            "failed_at": note.failed_at,
+            "worked_at": note.worked_at,
+            "name": note.destination,
+        }
         connection.execute(sql["note_condition"], values)
 
 

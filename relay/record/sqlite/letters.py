@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from relay.record.letters import BaseLetters
+from relay.record.letters import BaseLetters, not_there
 from relay.record.sqlite.connection import reading, schema_of
 from relay.record.statements import check_current, statements
 
@@ -36,4 +36,7 @@ class SqliteLetters(BaseLetters):
             if self._sql is None:
                 check_current(schema_of(connection), "sqlite")
                 self._sql = statements("sqlite")
-            return connection.execute(self._sql[name], given).fetchall()
+            try:
+                return connection.execute(self._sql[name], given).fetchall()
+            except (OverflowError, UnicodeError) as error:
+                raise not_there(error) from error

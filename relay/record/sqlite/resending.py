@@ -12,19 +12,21 @@ from typing import Any
 from relay.core.replay import (
     LOOK_ROWS,
     PAUSE_MAX,
+    RUNNING_MAX,
     UNTRIED_MAX,
     Candidate,
     NewReplay,
     Replay,
     Resent,
     Selection,
+    TooManyRunningError,
     batch_of,
     bounded,
     stretch,
 )
 from relay.core.route import Router
 from relay.record.accounts import Accounts
-from relay.record.jobs import Cancel, Resend
+from relay.record.jobs import Cancel, Postpone, Resend
 from relay.record.resending import (
     KEPT,
     account,
@@ -35,6 +37,7 @@ from relay.record.resending import (
     entry_of,
     name_of,
     new_columns,
+    next_of,
     replay_of,
     resent,
     routed,
@@ -43,7 +46,7 @@ from relay.record.sqlite.holding import write_entry
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import ask_many
 
-__all__ = ["cancel", "order", "resend", "selected"]
+__all__ = ["cancel", "order", "postpone", "read_running", "resend", "selected"]
 
 Sql = Mapping[str, str]
 
@@ -62,8 +65,12 @@ def order(
     replays: Sequence[NewReplay],
     *,
     now: int,
-) -> Sequence[int]:
-    """Write orders down."""
+) -> Sequence[int] | TooManyRunningError:
+    """Write orders down, or say that there are too many."""
+    [(running,)] = connection.execute(sql["count_running"]).fetchall()
+    if running + len(replays) > RUNNING_MAX:
+        # Given and not raised: those who are in the same group are not meant.
+        return TooManyRunningError(running)
     found = [
         connection.execute(
             sql["insert_replay"], new_columns(one, numbers.destinations, now)
@@ -86,6 +93,36 @@ def cancel(connection: sqlite3.Connection, sql: Sql, job: Cancel, *, now: int) -
     return True
 
 
+def read_running(
+    connection: sqlite3.Connection, sql: Sql, router: Router
+) -> tuple[int | None, bool]:
+    """When a step of an order is due, and whether there is any order under way."""
+    rows = connection.execute(sql["list_running"], (_targets(router),))
+    return next_of(rows.fetchall())
+
+
+def postpone(
+    connection: sqlite3.Connection, sql: Sql, job: Postpone, *, now: int
+) -> None:
+    """Let the order wait whose step is due."""
+    due = _due(connection, sql, job.router, now)
+    if due is not None:
+        connection.execute(sql["postpone_replay"], (job.until, due[0]))
+
+
+def _due(
+    connection: sqlite3.Connection, sql: Sql, router: Router, now: int
+) -> tuple[Any, ...] | None:
+    values = (_targets(router), now, UNTRIED_MAX)
+    found: tuple[Any, ...] | None
+    found = connection.execute(sql["due_replay"], values).fetchone()
+    return found
+
+
+def _targets(router: Router) -> str:
+    return json.dumps(router.destinations)
+
+
 def resend(
     connection: sqlite3.Connection,
     sql: Sql,
@@ -96,9 +133,10 @@ def resend(
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest."""
+    router = job.router
     if job.righted:
         connection.execute(sql["right_replays"], (now, now + PAUSE_MAX))
-    due = connection.execute(sql["due_replay"], (now, UNTRIED_MAX)).fetchone()
+    due = _due(connection, sql, router, now)
     if due is None:
         return None
     replay = replay_of(due)
@@ -110,7 +148,7 @@ def resend(
         ends=ends,
         # One writer alone changes anything.
         held={one.run for one in found},
-        routed=_routed(connection, sql, numbers, replay, found, router=job.router),
+        routed=_routed(connection, sql, numbers, replay, found, router=router),
         now=now,
     )
     connection.executemany(
@@ -167,7 +205,7 @@ def _routed(
     router: Router,
 ) -> set[int] | None:
     """Of what the target never had, the events that routes take there; None where that is not asked."""
-    if replay.selection.what != "missing" or not router.looks:
+    if replay.selection.what != "missing":
         return None
     wanted = [(one.event,) for one in bounded(found) if one.size is not None]
     rows = ask_many(connection, sql["read_letters"], wanted)

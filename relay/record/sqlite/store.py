@@ -5,7 +5,7 @@ Owns opening and closing, and what bounds the file. What a job does is the write
 
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -26,9 +26,10 @@ from relay.core.ports import (
     Room,
 )
 from relay.core.retention import PassStep, Progress
+from relay.core.route import Router, nowhere
 from relay.core.steady import Ahead
 from relay.record.grouped import GroupedStore, Limits
-from relay.record.jobs import Forget, Job, Register
+from relay.record.jobs import Forget, Job, Register, Telling, Told
 from relay.record.sqlite.connection import (
     LockFile,
     connect,
@@ -58,8 +59,15 @@ class SqliteStore(GroupedStore):
         handover: Handover,
         limits: Limits,
         synchronous: str = "FULL",
+        router: Callable[[], Router] = nowhere,
     ) -> None:
-        super().__init__(clock=clock, metrics=metrics, handover=handover, limits=limits)
+        super().__init__(
+            clock=clock,
+            metrics=metrics,
+            handover=handover,
+            limits=limits,
+            router=router,
+        )
         self._path = path
         self._executor = executor
         self._checkpoints = checkpoints
@@ -106,14 +114,15 @@ class SqliteStore(GroupedStore):
         writer = self._open_writer()
         return await self._executor.run(partial(writer.swept, source))
 
-    async def next_resend(self) -> tuple[int | None, bool]:
+    async def next_resend(self, router: Router, /) -> tuple[int | None, bool]:
         """See :class:`relay.core.replay.Resending`."""
-        return await self._executor.run(self._open_writer().next_resend)
-
-    async def fall_behind(self, destination: str, /) -> bool:
-        """See :class:`relay.core.holding.Posts`."""
         writer = self._open_writer()
-        return await self._executor.run(partial(writer.fall_behind, destination))
+        return await self._executor.run(lambda: writer.next_resend(router))
+
+    async def _fall_behind(self, destination: str, telling: Telling) -> Told:
+        writer, now = self._open_writer(), self._clock.now_us()
+        work = partial(writer.fall_behind, destination, telling, now)
+        return await self._executor.run(work)
 
     async def fill(self, destination: str, /, *, limit: int) -> bool:
         """See :class:`relay.core.holding.Posts`."""

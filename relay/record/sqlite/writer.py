@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from relay.core.errors import (
     InternalError,
@@ -22,6 +22,7 @@ from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
 from relay.core.retention import Keeping, forgotten_since
+from relay.core.route import Router
 from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
@@ -33,6 +34,8 @@ from relay.record.jobs import (
     Learn,
     Record,
     Resend,
+    Telling,
+    Told,
     Watch,
     cursors_of,
     entries_of,
@@ -40,7 +43,6 @@ from relay.record.jobs import (
     lessons_of,
     sightings_of,
 )
-from relay.record.resending import next_of
 from relay.record.sqlite.backlog import fall_behind, fill
 from relay.record.sqlite.connection import BUSY_MS, log_size
 from relay.record.sqlite.errands import do
@@ -51,9 +53,11 @@ from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.outgoing import claim, look_ahead, next_due
-from relay.record.sqlite.resending import resend
+from relay.record.sqlite.resending import read_running, resend
 
 __all__ = ["Writer"]
+
+R = TypeVar("R")
 
 #: Rows changed since the last checkpoint that make the next one due (some 16 MiB of log).
 CHECKPOINT_ROWS: Final = 8_000
@@ -189,21 +193,30 @@ class Writer:
         """How far a source has been swept."""
         return self._due("read_sweep", self._numbers.sources.get(source))
 
-    def next_resend(self) -> tuple[int | None, bool]:
+    def next_resend(self, router: Router) -> tuple[int | None, bool]:
         """When a step of an order to send again is due, and whether there is any order under way."""
         try:
-            return next_of(self._db.execute(self._sql["list_running"]).fetchall())
+            return read_running(self._db, self._sql, router)
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    def fall_behind(self, destination: str) -> bool:
+    def fall_behind(self, destination: str, telling: Telling, now: int) -> Told:
         """Make no deliveries for a destination from the next event on."""
         return self._apart(
-            lambda: fall_behind(self._db, self._sql, self._numbers, destination)
+            lambda: fall_behind(
+                self._db,
+                self._sql,
+                self._numbers,
+                destination,
+                telling=telling,
+                now=now,
+                write=self._write_counters,
+            )
         )
 
     def fill(self, destination: str, limit: int, now: int) -> bool:
         """Make some of the deliveries that a destination is behind with."""
+        full = self._is_full()
         return self._apart(
             lambda: fill(
                 self._db,
@@ -212,11 +225,12 @@ class Writer:
                 destination,
                 limit=limit,
                 now=now,
+                full=full,
                 write=self._write_counters,
             )
         )
 
-    def _apart(self, work: Callable[[], bool]) -> bool:
+    def _apart(self, work: Callable[[], R]) -> R:
         """Do something between two groups, in a transaction of its own."""
         try:
             self._db.execute("BEGIN IMMEDIATE")

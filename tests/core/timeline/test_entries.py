@@ -1,7 +1,7 @@
 """What happened to a run, line by line; what stands first at equal times comes first on the path."""
 
 from relay.core.delivery import SECOND, State
-from relay.core.identity import Outcome
+from relay.core.identity import Kind, Outcome, RunKey
 from relay.core.run import Verdict
 from relay.core.timeline import Attempt, History, entries
 from tests.core.timeline.histories import (
@@ -37,6 +37,19 @@ def test_a_run_that_went_well_is_three_lines() -> None:
         "callback the first of its run (1,234 B, sha256 00010203, secret k1)",
         f"event event 1: succeeded, from the callback, for lake (id {event().id})",
         "delivered event 1 to lake, answered 204",
+    ]
+
+
+def test_what_the_relay_tells_of_itself_came_from_nobody() -> None:
+    """There is no callback to be shown, though the store has a row in its place."""
+    key = RunKey("$relay", Kind.DESTINATION, "0000/orders")
+    told = history(
+        key=key,
+        receipts=(receipt(channel="relay", secret=""),),
+        events=(event(outcome=Outcome.PAUSED, routed=("lake",)),),
+    )
+    assert lines(told) == [
+        f"event event 1: paused, told by the relay itself, for lake (id {event().id})"
     ]
 
 

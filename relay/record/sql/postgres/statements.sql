@@ -488,7 +488,8 @@ WHERE number > $1 AND number <= $2 AND first_seen < $3 AND run = ANY($5::bigint[
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $4))
   AND NOT EXISTS (
       SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+      WHERE e.run = receipts.run AND e.receipt = receipts.number
+        AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
@@ -503,7 +504,8 @@ WHERE c.number > $1 AND c.number <= $2
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
        OR EXISTS (
           SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-          WHERE e.run = c.run AND e.receipt = c.number)
+          WHERE e.run = c.run AND e.receipt = c.number
+            AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -516,7 +518,8 @@ WHERE c.number > $1 AND c.number <= $2
             AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= $3))
        OR EXISTS (
           SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-          WHERE e.run = c.run AND e.receipt = c.number)
+          WHERE e.run = c.run AND e.receipt = c.number
+            AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
        OR EXISTS (SELECT 1 FROM inquiries AS w WHERE w.run = c.run AND w.receipt = c.number))
 ORDER BY c.number
 
@@ -569,7 +572,10 @@ DELETE FROM asks WHERE run = ANY($1::bigint[])
 DELETE FROM events
 WHERE number > $1 AND number <= $2 AND created_at < $3 AND run = ANY($5::bigint[])
   -- What a destination is behind with is still to become deliveries.
-  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
+  AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b
+      WHERE b.behind_from <= events.number
+        AND ',' || substr(events.routed, 2, length(events.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
@@ -754,6 +760,9 @@ INSERT INTO replays (created_at, ordered_by, origin, target, selection, rate, mo
                      due_at)
 VALUES ($1::bigint, $2::text, $3::int, $4::int, $5::text, $6::int, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint) RETURNING number
 
+-- name: count_running
+SELECT COUNT(*) FROM replays WHERE state = 0
+
 -- name: trim_replays
 -- Those that are over, but for the newest.
 DELETE FROM replays WHERE number IN (
@@ -762,24 +771,29 @@ DELETE FROM replays WHERE number IN (
 -- name: cancel_replay
 UPDATE replays SET state = 2, ended_at = $1::bigint WHERE number = $2::bigint AND state = 0 RETURNING number
 
+-- name: cancel_replays_to
+UPDATE replays SET state = 2, ended_at = $1::bigint WHERE target = $2::int AND state = 0 RETURNING number
+
 -- name: list_running
--- When each is due, and how many of its destination's replayed deliveries have not had a try.
+-- When each to these destinations is due, and how many of its destination's replayed deliveries have not had a try.
 SELECT p.due_at, (
     SELECT COUNT(*) FROM deliveries AS d
     WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
-FROM replays AS p WHERE p.state = 0
+FROM replays AS p
+WHERE p.state = 0 AND p.target IN (SELECT number FROM destinations WHERE name = ANY($1::text[]))
 
 -- name: right_replays
 UPDATE replays SET due_at = $1::bigint WHERE state = 0 AND due_at > $2::bigint
 
 -- name: due_replay
--- The one that has waited longest, of those whose destination has room; nobody waits for who has it already.
+-- The one that has waited longest, of those whose destination is served and has room; nobody waits for who has it already.
 SELECT p.number, p.origin, p.target, p.selection, p.rate, p.most, p.cursor, p.upto, p.created, u.untried
 FROM replays AS p
 CROSS JOIN LATERAL (
     SELECT COUNT(*) AS untried FROM deliveries AS d
     WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)) AS u
-WHERE p.state = 0 AND p.due_at <= $1::bigint AND u.untried < $2::bigint
+WHERE p.state = 0 AND p.target IN (SELECT number FROM destinations WHERE name = ANY($1::text[]))
+  AND p.due_at <= $2::bigint AND u.untried < $3::bigint
 ORDER BY p.due_at, p.number LIMIT 1
 FOR UPDATE OF p SKIP LOCKED
 
@@ -795,10 +809,11 @@ SELECT COALESCE(MAX(number), 0), COUNT(*) FROM (
 
 -- name: next_dead
 -- Dead letters that nobody has sent again, in their order; the size of what their event is built from, null where
--- that is gone, and whether the event is on its way already.
+-- that is gone, and whether the event is on its way already, or later than what its target has come to.
 SELECT d.number, d.event, d.run, octet_length(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = d.event AND o.destination = $1::int AND (o.state IN (0, 2) OR o.replay = $2::bigint))
+    OR d.event >= COALESCE((SELECT b.behind_from FROM destinations AS b WHERE b.number = $1::int), 9223372036854775807)
 FROM deliveries AS d
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = d.run
@@ -820,6 +835,7 @@ ORDER BY d.number LIMIT $12::bigint
 SELECT e.number, e.number, e.run, octet_length(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = e.number AND o.destination = $1::int AND (o.state IN (0, 2) OR o.replay = $2::bigint))
+    OR e.number >= COALESCE((SELECT b.behind_from FROM destinations AS b WHERE b.number = $1::int), 9223372036854775807)
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
@@ -830,8 +846,9 @@ WHERE e.number > $4::bigint AND e.number <= $5::bigint
   AND ($6::int IS NULL OR r.source = $6::int) AND ($7::int IS NULL OR e.outcome = $7::int)
   AND e.created_at >= $8::bigint AND e.created_at < $9::bigint
   AND ($10::bigint[] IS NULL OR e.number = ANY($10::bigint[]))
-  AND CASE WHEN $11::boolean THEN d.number IS NULL AND NOT EXISTS (
-      SELECT 1 FROM destinations AS b WHERE b.number = $3::int AND b.behind_from <= e.number) ELSE d.state = 1 END
+  AND CASE WHEN $11::boolean THEN d.number IS NULL AND e.number < COALESCE((
+      SELECT b.behind_from FROM destinations AS b WHERE b.number = $3::int), 9223372036854775807)
+      ELSE d.state = 1 END
 ORDER BY e.number LIMIT $12::bigint
 
 -- name: read_letters
@@ -854,6 +871,9 @@ SELECT k.number, k.event, k.run, k.target, 1 + COALESCE((
        (SELECT r.source FROM runs AS r WHERE r.number = k.run)
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[])
     AS k (number, event, run, target, epoch, now, replay)
+
+-- name: postpone_replay
+UPDATE replays SET due_at = $1::bigint WHERE number = $2::bigint
 
 -- name: advance_replay
 UPDATE replays SET cursor = $1::bigint, due_at = $2::bigint, created = created + $3::bigint, expired = expired + $4::bigint,
@@ -896,12 +916,14 @@ WHERE d.state = 3 AND (d.settled_at, d.number) < ($1::bigint, $2::bigint)
 ORDER BY d.settled_at DESC, d.number DESC LIMIT $10::bigint
 
 -- name: sum_dead
+-- And how many of them are later than what the one that they would go to has come to.
 SELECT n.name, d.reason, COUNT(*), COUNT(*) FILTER (WHERE c.body IS NULL), MIN(d.settled_at), MAX(d.settled_at), MIN(d.number),
-       MAX(d.number)
+       MAX(d.number), COUNT(*) FILTER (WHERE c.body IS NOT NULL AND d.event >= COALESCE(b.behind_from, 9223372036854775807))
 FROM deliveries AS d
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = d.run
 JOIN destinations AS n ON n.number = d.destination
+LEFT JOIN destinations AS b ON b.number = COALESCE($8::int, d.destination)
 LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3
   AND ($1::int IS NULL OR d.destination = $1::int)
@@ -930,13 +952,15 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND 
 WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
   AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
   AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
-  AND CASE WHEN $8::boolean THEN d.number IS NULL AND NOT EXISTS (
-      SELECT 1 FROM destinations AS b WHERE b.number = $2::int AND b.behind_from <= e.number) ELSE d.state = 1 END
+  AND CASE WHEN $8::boolean THEN d.number IS NULL AND e.number < COALESCE((
+      SELECT b.behind_from FROM destinations AS b WHERE b.number = $2::int), 9223372036854775807)
+      ELSE d.state = 1 END
 ORDER BY e.number LIMIT $9::bigint
 
 -- name: sum_told
 SELECT $1::text, NULL, COUNT(*), COUNT(*) FILTER (WHERE c.body IS NULL), MIN(e.created_at), MAX(e.created_at), MIN(e.number),
-       MAX(e.number)
+       MAX(e.number), COUNT(*) FILTER (WHERE c.body IS NOT NULL AND e.number >= COALESCE((
+           SELECT b.behind_from FROM destinations AS b WHERE b.number = COALESCE($9::int, $2::int)), 9223372036854775807))
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
@@ -946,8 +970,9 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND 
 WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
   AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
   AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
-  AND CASE WHEN $8::boolean THEN d.number IS NULL AND NOT EXISTS (
-      SELECT 1 FROM destinations AS b WHERE b.number = $2::int AND b.behind_from <= e.number) ELSE d.state = 1 END
+  AND CASE WHEN $8::boolean THEN d.number IS NULL AND e.number < COALESCE((
+      SELECT b.behind_from FROM destinations AS b WHERE b.number = $2::int), 9223372036854775807)
+      ELSE d.state = 1 END
 
 -- name: find_event
 SELECT number FROM events WHERE id = $1::bytea
@@ -962,16 +987,26 @@ SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.
 SELECT number, name FROM sources
 
 -- name: read_hold
-SELECT number, hold, hold_reason, hold_by, held_since FROM destinations WHERE name = $1 FOR NO KEY UPDATE
+SELECT number, hold, hold_reason, hold_by, held_since, kind,
+       (SELECT COALESCE(SUM(c.pending + c.held), 0) FROM destination_counters AS c
+           WHERE c.destination = destinations.number)
+FROM destinations WHERE name = $1 FOR NO KEY UPDATE
 
 -- name: write_hold
 -- Whoever resumes gives it all its time again.
 UPDATE destinations SET hold = $2::text, hold_reason = $3, hold_by = $4, held_since = $5,
-    failing_since = CASE WHEN $2::text IS NULL THEN NULL ELSE failing_since END
+    failing_since = CASE WHEN $2::text IS NULL THEN NULL ELSE failing_since END,
+    alarms = CASE WHEN $2::text IS NULL THEN 0 ELSE alarms END
 WHERE number = $1
 
 -- name: note_condition
-UPDATE destinations SET failing_since = $2, failed_at = $3, worked_at = greatest($4::bigint, worked_at) WHERE name = $1
+-- Who works again, or fails anew after a silence, is warned of anew.
+UPDATE destinations SET failing_since = $2, failed_at = $3, worked_at = greatest($4::bigint, worked_at),
+    alarms = CASE WHEN $2::bigint IS NULL OR $2 > failing_since THEN 0 ELSE alarms END
+WHERE name = $1
+
+-- name: raise_alarm
+UPDATE destinations SET alarms = $1 WHERE name = $2 AND alarms < $1 RETURNING number
 
 -- name: fall_behind
 -- From the next event on. Nobody else is between taking a number and committing what has it.

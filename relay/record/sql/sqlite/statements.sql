@@ -394,7 +394,8 @@ WHERE number > :after AND number <= :upto AND first_seen < :before
         AND (d.state IN (0, 2) OR d.state = 3 AND d.settled_at >= :died_since))
   AND NOT EXISTS (
       SELECT 1 FROM events AS e JOIN destinations AS b ON b.behind_from <= e.number
-      WHERE e.run = receipts.run AND e.receipt = receipts.number)
+      WHERE e.run = receipts.run AND e.receipt = receipts.number
+        AND ',' || substr(e.routed, 2, length(e.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM inquiries AS w WHERE w.run = receipts.run AND w.receipt = receipts.number)
 RETURNING source, verdict, 1, count
@@ -414,7 +415,10 @@ DELETE FROM events
 WHERE number > :after AND number <= :upto AND created_at < :before
   AND number < (SELECT MAX(number) FROM events)
   -- What a destination is behind with is still to become deliveries.
-  AND NOT EXISTS (SELECT 1 FROM destinations AS b WHERE b.behind_from <= events.number)
+  AND NOT EXISTS (
+      SELECT 1 FROM destinations AS b
+      WHERE b.behind_from <= events.number
+        AND ',' || substr(events.routed, 2, length(events.routed) - 2) || ',' LIKE '%,' || b.number || ',%')
   AND NOT EXISTS (
       SELECT 1 FROM deliveries AS d
       WHERE d.event = events.number
@@ -590,6 +594,9 @@ INSERT INTO replays (created_at, ordered_by, origin, target, selection, rate, mo
                      due_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number
 
+-- name: count_running
+SELECT COUNT(*) FROM replays WHERE state = 0
+
 -- name: trim_replays
 -- Those that are over, but for the newest.
 DELETE FROM replays WHERE number IN (
@@ -598,24 +605,31 @@ DELETE FROM replays WHERE number IN (
 -- name: cancel_replay
 UPDATE replays SET state = 2, ended_at = ? WHERE number = ? AND state = 0 RETURNING number
 
+-- name: cancel_replays_to
+UPDATE replays SET state = 2, ended_at = ? WHERE target = ? AND state = 0 RETURNING number
+
 -- name: list_running
--- When each is due, and how many of its destination's replayed deliveries have not had a try.
+-- When each to these destinations is due, and how many of its destination's replayed deliveries have not had a try.
 SELECT p.due_at, (
     SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
     WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2))
-FROM replays AS p WHERE p.state = 0
+FROM replays AS p
+WHERE p.state = 0 AND p.target IN (
+    SELECT number FROM destinations WHERE name IN (SELECT value FROM json_each(?)))
 
 -- name: right_replays
 UPDATE replays SET due_at = ? WHERE state = 0 AND due_at > ?
 
 -- name: due_replay
--- The one that has waited longest, of those whose destination has room.
+-- The one that has waited longest, of those whose destination is served and has room.
 SELECT number, origin, target, selection, rate, most, cursor, upto, created, untried FROM (
     SELECT p.*, (
         SELECT COUNT(*) FROM deliveries AS d INDEXED BY deliveries_resent
         WHERE d.destination = p.target AND d.replay IS NOT NULL AND d.attempts = 0 AND d.state IN (0, 2)
     ) AS untried
-    FROM replays AS p WHERE p.state = 0 AND p.due_at <= ?)
+    FROM replays AS p
+    WHERE p.state = 0 AND p.target IN (
+        SELECT number FROM destinations WHERE name IN (SELECT value FROM json_each(?))) AND p.due_at <= ?)
 WHERE untried < ? ORDER BY due_at, number LIMIT 1
 
 -- name: look_at_dead
@@ -630,10 +644,11 @@ SELECT COALESCE(MAX(number), 0), COUNT(*) FROM (
 
 -- name: next_dead
 -- Dead letters that nobody has sent again, in their order; the size of what their event is built from, null where
--- that is gone, and whether the event is on its way already.
+-- that is gone, and whether the event is on its way already, or later than what its target has come to.
 SELECT d.number, d.event, d.run, LENGTH(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = d.event AND o.destination = :target AND (o.state IN (0, 2) OR o.replay = :replay))
+    OR d.event >= COALESCE((SELECT b.behind_from FROM destinations AS b WHERE b.number = :target), 9223372036854775807)
 FROM deliveries AS d INDEXED BY deliveries_dead
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = d.run
@@ -655,6 +670,7 @@ ORDER BY d.number LIMIT :limit
 SELECT e.number, e.number, e.run, LENGTH(c.body), EXISTS (
     SELECT 1 FROM deliveries AS o
     WHERE o.event = e.number AND o.destination = :target AND (o.state IN (0, 2) OR o.replay = :replay))
+    OR e.number >= COALESCE((SELECT b.behind_from FROM destinations AS b WHERE b.number = :target), 9223372036854775807)
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
@@ -665,8 +681,9 @@ WHERE e.number > :after AND e.number <= :upto
   AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
-  AND CASE WHEN :missing THEN d.number IS NULL AND NOT EXISTS (
-      SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
+  AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
+      SELECT b.behind_from FROM destinations AS b WHERE b.number = :origin), 9223372036854775807)
+      ELSE d.state = 1 END
 ORDER BY e.number LIMIT :limit
 
 -- name: read_letters
@@ -686,6 +703,9 @@ INSERT INTO deliveries (number, event, run, destination, generation, epoch, stat
 SELECT :number, :event, :run, :target, COALESCE(MAX(generation), 0) + 1, :epoch, 0, :now, :now, :replay,
        1, (SELECT r.source FROM runs AS r WHERE r.number = :run)
 FROM deliveries WHERE event = :event AND destination = :target
+
+-- name: postpone_replay
+UPDATE replays SET due_at = ? WHERE number = ?
 
 -- name: advance_replay
 UPDATE replays SET cursor = ?, due_at = ?, created = created + ?, expired = expired + ?,
@@ -728,12 +748,14 @@ WHERE d.state = 3 AND (d.settled_at, d.number) < (:at, :before)
 ORDER BY d.settled_at DESC, d.number DESC LIMIT :limit
 
 -- name: sum_dead
+-- And how many of them are later than what the one that they would go to has come to.
 SELECT n.name, d.reason, COUNT(*), SUM(c.body IS NULL), MIN(d.settled_at), MAX(d.settled_at), MIN(d.number),
-       MAX(d.number)
+       MAX(d.number), SUM(c.body IS NOT NULL AND d.event >= COALESCE(b.behind_from, 9223372036854775807))
 FROM deliveries AS d INDEXED BY deliveries_dead
 JOIN events AS e ON e.number = d.event
 JOIN runs AS r ON r.number = d.run
 JOIN destinations AS n ON n.number = d.destination
+LEFT JOIN destinations AS b ON b.number = COALESCE(:target, d.destination)
 LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3
   AND (:origin IS NULL OR d.destination = :origin)
@@ -762,13 +784,15 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND 
 WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
-  AND CASE WHEN :missing THEN d.number IS NULL AND NOT EXISTS (
-      SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
+  AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
+      SELECT b.behind_from FROM destinations AS b WHERE b.number = :origin), 9223372036854775807)
+      ELSE d.state = 1 END
 ORDER BY e.number LIMIT :limit
 
 -- name: sum_told
 SELECT :named, NULL, COUNT(*), SUM(c.body IS NULL), MIN(e.created_at), MAX(e.created_at), MIN(e.number),
-       MAX(e.number)
+       MAX(e.number), SUM(c.body IS NOT NULL AND e.number >= COALESCE((
+           SELECT b.behind_from FROM destinations AS b WHERE b.number = COALESCE(:target, :origin)), 9223372036854775807))
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
@@ -778,8 +802,9 @@ LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND 
 WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
-  AND CASE WHEN :missing THEN d.number IS NULL AND NOT EXISTS (
-      SELECT 1 FROM destinations AS b WHERE b.number = :origin AND b.behind_from <= e.number) ELSE d.state = 1 END
+  AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
+      SELECT b.behind_from FROM destinations AS b WHERE b.number = :origin), 9223372036854775807)
+      ELSE d.state = 1 END
 
 -- name: find_event
 SELECT number FROM events WHERE id = :id
@@ -794,19 +819,30 @@ SELECT e.id FROM deliveries AS d JOIN events AS e ON e.number = d.event WHERE d.
 SELECT number, name FROM sources
 
 -- name: read_hold
-SELECT number, hold, hold_reason, hold_by, held_since FROM destinations WHERE name = ?
+SELECT number, hold, hold_reason, hold_by, held_since, kind,
+       (SELECT COALESCE(SUM(c.pending + c.held), 0) FROM destination_counters AS c
+           WHERE c.destination = destinations.number)
+FROM destinations WHERE name = ?
 
 -- name: write_hold
 -- Whoever resumes gives it all its time again.
 UPDATE destinations SET hold = :hold, hold_reason = :reason, hold_by = :by, held_since = :since,
-    failing_since = CASE WHEN :hold IS NULL THEN NULL ELSE failing_since END
+    failing_since = CASE WHEN :hold IS NULL THEN NULL ELSE failing_since END,
+    alarms = CASE WHEN :hold IS NULL THEN 0 ELSE alarms END
 WHERE number = :number
 
 -- name: note_condition
-UPDATE destinations SET failing_since = ?, failed_at = ?, worked_at = COALESCE(?, worked_at) WHERE name = ?
+-- Who works again, or fails anew after a silence, is warned of anew.
+UPDATE destinations SET failing_since = :since, failed_at = :failed_at,
+    worked_at = COALESCE(:worked_at, worked_at),
+    alarms = CASE WHEN :since IS NULL OR :since > failing_since THEN 0 ELSE alarms END
+WHERE name = :name
+
+-- name: raise_alarm
+UPDATE destinations SET alarms = :step WHERE name = :name AND alarms < :step RETURNING number
 
 -- name: fall_behind
-UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL
+UPDATE destinations SET behind_from = ? WHERE name = ? AND behind_from IS NULL RETURNING number
 
 -- name: read_behind
 SELECT number, behind_from, epoch FROM destinations WHERE name = ?
