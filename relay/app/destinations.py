@@ -3,7 +3,6 @@
 Owns which sender a kind of destination has and how it is bounded.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
@@ -13,7 +12,6 @@ from relay.core.delivery import Outcome, Policy, Queue
 from relay.core.gate import GatePolicy
 from relay.core.health import HealthPolicy
 from relay.core.ports import Executor, Metrics, Outbox, Sender
-from relay.core.steady import SteadyClock
 from relay.deliver.file import FileOptions, FileSender
 from relay.deliver.kafka import KafkaSender
 from relay.deliver.kafka_options import KafkaOptions, KafkaSasl, KafkaTls
@@ -76,7 +74,7 @@ def build_courier(
         destination.name,
         sender=sender,
         outbox=outbox,
-        clock=SteadyClock(system.clock, asyncio.get_running_loop().time),
+        clock=system.clock,
         checkpoints=system.checkpoints,
         metrics=metrics,
         options=_bounds(destination, settings),

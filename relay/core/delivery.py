@@ -29,6 +29,7 @@ __all__ = [
     "Tried",
     "backoff_us",
     "follow",
+    "longest_wait_us",
 ]
 
 SECOND: Final = 1_000_000
@@ -165,6 +166,18 @@ def backoff_us(policy: Policy, *, attempt: int, seed: bytes) -> int:
     digest = hashlib.blake2b(seed + attempt.to_bytes(4, "big"), digest_size=8).digest()
     unit = int.from_bytes(digest, "big") / (1 << 64)
     return round(base * (1 + policy.jitter * (2 * unit - 1)))
+
+
+def longest_wait_us(policy: Policy, *, attempts: int, status: int | None) -> int:
+    """The longest wait that :func:`follow` can give a delivery that has failed so many times.
+
+    ``status`` is what its last try was answered, if it was: an answer may have asked for a wait.
+    """
+    if not policy.laddered:
+        return UNLADDERED_WAIT
+    base = policy.ladder[min(attempts, len(policy.ladder) - 1)]
+    wait = round(base * (1 + policy.jitter))
+    return wait if status is None else max(wait, policy.retry_after_max)
 
 
 def follow(

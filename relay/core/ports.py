@@ -18,6 +18,7 @@ from relay.core.inquiry import Inquiry, Lesson, Sighting
 from relay.core.receipt import Receipt
 from relay.core.retention import PassStep, Progress
 from relay.core.run import Verdict
+from relay.core.steady import Foresight
 
 __all__ = [
     "Amendment",
@@ -179,8 +180,7 @@ class Sender(Protocol):
     def prepare(self, parcels: Iterable[Parcel], /) -> None:
         """Do now, for all of them at once, what their tries will need. Never raises.
 
-        A loop over many costs a fraction of the same work done between two tries. A sender whose
-        calls carry many parcels anyway has nothing to do here.
+        A loop over many costs a fraction of that between two tries; calls with many parcels need none.
         """
         ...
 
@@ -193,7 +193,7 @@ class Sender(Protocol):
         ...
 
 
-class Outbox(Protocol):
+class Outbox(Foresight, Protocol):
     """Where deliveries wait and where what became of them is written."""
 
     async def claim(self, destination: str, wish: Wish, /) -> Sequence[Parcel]:

@@ -20,6 +20,7 @@ __all__ = [
     "BYTES_MAX",
     "LOOK_ROWS",
     "NUMBER_MAX",
+    "PAUSE_MAX",
     "RATE_DEFAULT",
     "RATE_MAX",
     "RUNNING_MAX",
@@ -51,6 +52,8 @@ BYTES_MAX: Final = 512 * 1024
 #: Steps in a second, where the rate is high enough for as many: what comes in meanwhile waits behind one of
 #: them at the most, and a large one takes long to be sent.
 STEPS: Final = 50
+#: Microseconds; no step is due later after the last one, whatever the rate, nor after one that failed.
+PAUSE_MAX: Final = 10 * SECOND
 #: Deliveries a second, unless told otherwise, and at the most.
 RATE_DEFAULT: Final = 100
 RATE_MAX: Final = 1000
@@ -194,11 +197,14 @@ class Resending(Protocol):
         """
         ...
 
-    async def resend(self, router: Router, /, *, backlog: int = LIMIT) -> Resent | None:
+    async def resend(
+        self, router: Router, /, *, backlog: int = LIMIT, righted: bool = False
+    ) -> Resent | None:
         """Take a step of the order that has waited longest; None where none is due.
 
         Orders to destinations that the configuration does not have wait until it has them. ``backlog`` are the
-        deliveries that a destination may have open.
+        deliveries that a destination may have open. Before that, where the wall clock may have been set
+        (``righted``), what is due later than :data:`PAUSE_MAX` from now is made due.
 
         Raises:
             StoreFullError: the store or its disk is at its limit.

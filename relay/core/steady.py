@@ -1,35 +1,84 @@
-"""Steady: wall time that no one who sets a clock back can stop.
+"""Steady: what a wall clock that was wrong has put off for longer than anything has to wait.
 
-Owns when the machine's clock is believed. Retries and leases are due at moments; a clock that is set
-back by an hour must not make everything wait for an hour.
+Owns what a jump of the clock is, and how far ahead a delivery can be due. A clock that ran ahead and was put
+right must not make anything wait until it is there again. Pure: both clocks' times are passed in.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
-from relay.core.ports import Clock
+import msgspec
 
-__all__ = ["SteadyClock"]
+from relay.core.delivery import Policy, Queue, longest_wait_us
+
+__all__ = ["STEP_US", "Ahead", "Foresight", "Watch", "put_off"]
 
 #: Microseconds; what is less is the ordinary adjusting of clocks.
 STEP_US: Final = 5_000_000
 
 
-class SteadyClock:
-    """Follows a wall clock, but goes on at its own pace while that one has been set back."""
+class Ahead(msgspec.Struct, frozen=True):
+    """A delivery that nobody has claimed and that is not due yet."""
 
-    def __init__(self, wall: Clock, monotonic: Callable[[], float]) -> None:
-        """``monotonic`` gives seconds."""
-        self._wall = wall
-        self._monotonic = monotonic
-        self._seen = wall.now_us()
-        self._seen_at = monotonic()
+    queue: Queue
+    #: The store's number of the source.
+    source: int
+    due_at: int
+    number: int
+    attempts: int
+    #: What its last try was answered; None where it has had none, or no answer.
+    status: int | None
+    #: When that was, wall microseconds; None unless that time has not come yet.
+    tried_at: int | None
 
-    def now_us(self) -> int:
-        """Microseconds since the epoch, UTC, as far as the clock can be believed."""
-        wall, at = self._wall.now_us(), self._monotonic()
-        passed = self._seen + round((at - self._seen_at) * 1_000_000)
-        if passed - wall > STEP_US:
-            return passed
-        self._seen, self._seen_at = wall, at
-        return wall
+
+class Foresight(Protocol):
+    """Who can say what is not due yet."""
+
+    async def look_ahead(
+        self, destination: str, after: Ahead | None, /, *, now: int, limit: int
+    ) -> Sequence[Ahead]:
+        """Unclaimed deliveries that are due later than ``now``, wall microseconds, from the place of ``after`` on.
+
+        By queue and source, then by when they are due. Fewer than ``limit`` may come before the last one
+        does; none come only after it.
+
+        Raises:
+            StoreBusyError: the store does not answer.
+        """
+        ...
+
+
+class Watch:
+    """Compares a wall clock with a monotonic one, from look to look."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[int, float] | None = None
+
+    def jumped(self, wall_us: int, monotonic_s: float) -> bool:
+        """Whether the wall clock was set since the last look; True for the first, as nobody knows."""
+        seen, self._seen = self._seen, (wall_us, monotonic_s)
+        if seen is None:
+            return True
+        passed = round((monotonic_s - seen[1]) * 1_000_000)
+        return abs(wall_us - seen[0] - passed) > STEP_US
+
+
+def put_off(waiting: Iterable[Ahead], *, policy: Policy, now: int) -> list[Ahead]:
+    """Those that wait only because a clock was ahead.
+
+    One that was never tried waits for nothing, being due when it is made. One that was tried was not tried in
+    the future, nor does it wait for longer than any wait that it can have been given.
+    """
+    return [one for one in waiting if _is_put_off(one, policy, now)]
+
+
+def _is_put_off(one: Ahead, policy: Policy, now: int) -> bool:
+    if one.queue is Queue.FIRST:
+        return one.due_at > now
+    # The clock of whoever wrote it may be a little ahead.
+    latest = now + STEP_US
+    if one.tried_at is not None and one.tried_at > latest:
+        return True
+    longest = longest_wait_us(policy, attempts=one.attempts, status=one.status)
+    return one.due_at > latest + longest

@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
-from relay.core.delivery import Queue
+from relay.core.delivery import Policy, Queue
 from relay.core.errors import StoreBusyError, StoreFullError
 from relay.core.gate import Gate
 from relay.core.ports import Clock, Outbox, Parcel, Wish
 from relay.deliver.ready import Ready
+from relay.deliver.righting import Righter
 
 __all__ = ["Desk", "Poller"]
 
@@ -67,10 +68,12 @@ class Poller:
         ready: Ready,
         outbox: Outbox,
         clock: Clock,
+        policy: Policy,
         ordered: bool,
         probes_max: int,
     ) -> None:
         """``probes_max`` probes may be under way at once, of one queue one."""
+        self._righter = Righter(destination, outbox=outbox, clock=clock, policy=policy)
         self._destination = destination
         self._desk = desk
         self._ready = ready
@@ -127,7 +130,9 @@ class Poller:
         while not self._stopping:
             # Cleared before the look, so that a hint during it is not lost.
             self._wake.clear()
+            more = await self._righter.look()
             wait = POLL_S if self._desk.held else await self._poll()
+            wait = 0.0 if more else wait
             if wait > 0 and not self._stopping:
                 try:
                     async with asyncio.timeout(wait):

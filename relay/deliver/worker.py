@@ -101,6 +101,7 @@ class Courier:
             ready=self._ready,
             outbox=outbox,
             clock=clock,
+            policy=options.policy,
             ordered=options.ordered,
             probes_max=min(PROBES_MAX, sender.concurrency),
         )

@@ -33,6 +33,7 @@ from relay.core.ports import (
 from relay.core.receipt import Receipt
 from relay.core.retention import DEFAULT_KEEPING, Keeping, PassStep, Progress
 from relay.core.route import Router, nowhere
+from relay.core.steady import Ahead
 from relay.record.grouping import Grouper
 from relay.record.jobs import (
     Amend,
@@ -140,6 +141,12 @@ class GroupedStore(PostedStore):
     @abstractmethod
     def _tell_others(self, destinations: set[str]) -> None:
         """Let other users of the store know that deliveries wait for these."""
+
+    @abstractmethod
+    async def look_ahead(
+        self, destination: str, after: Ahead | None, /, *, now: int, limit: int
+    ) -> Sequence[Ahead]:
+        """See :class:`relay.core.steady.Foresight`."""
 
     @abstractmethod
     async def next_due(self, destination: str, /) -> int | None:

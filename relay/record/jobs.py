@@ -137,6 +137,8 @@ class Resend(msgspec.Struct, frozen=True):
     router: Router
     #: Deliveries that a destination may have open.
     backlog: int
+    #: Whether what a clock that was ahead has put off is made due before that.
+    righted: bool = False
 
 
 class Telling(msgspec.Struct, frozen=True):

@@ -49,9 +49,11 @@ class OrderedStore(ABC):
         """See :class:`relay.core.replay.Resending`."""
         await self._grouper.submit(Postpone(router, until, backlog))
 
-    async def resend(self, router: Router, /, *, backlog: int = LIMIT) -> Resent | None:
+    async def resend(
+        self, router: Router, /, *, backlog: int = LIMIT, righted: bool = False
+    ) -> Resent | None:
         """See :class:`relay.core.replay.Resending`."""
-        answer = await self._grouper.submit(Resend(router, backlog))
+        answer = await self._grouper.submit(Resend(router, backlog, righted))
         resent = cast("Resent | None", answer)
         if resent is not None and resent.made:
             self._handover.hint({resent.destination})

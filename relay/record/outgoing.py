@@ -5,7 +5,7 @@ counts. Decides nothing: the step that follows a try comes from core. Knows no d
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from relay.core.callback import Reading, Unreadable, read
@@ -14,17 +14,20 @@ from relay.core.event import NOTICE_BUILDER, Facts
 from relay.core.identity import RunKey
 from relay.core.notice import Notice, read_notice
 from relay.core.ports import Amendment, Letter, Parcel, Settlement
+from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
 from relay.record.codes import OUTCOMES
 
 __all__ = [
     "COUNTERS",
     "account",
+    "ahead",
     "amended_columns",
     "attempts",
     "letter",
     "parcels",
     "settled_columns",
+    "starts",
 ]
 
 #: The ledger's word for each state.
@@ -126,6 +129,23 @@ def amended_columns(amendment: Amendment) -> tuple[object, ...]:
         written.attempts,
         written.due_at,
     )
+
+
+def ahead(row: Sequence[Any]) -> Ahead:
+    """Columns: queue, source, due_at, number, attempts, status and tried_at."""
+    queue, *columns = row
+    return Ahead(Queue(queue), *columns)
+
+
+def starts(
+    waiting: Iterable[tuple[int, int, int]], after: Ahead | None, now: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """Queue and source, and after which time and number to look there, for all from a place on."""
+    for queue, source, _ in sorted(waiting):
+        if after is None or (queue, source) > (after.queue, after.source):
+            yield queue, source, now + 1, 0
+        elif (queue, source) == (after.queue, after.source):
+            yield queue, source, after.due_at, after.number
 
 
 def account(

@@ -21,6 +21,7 @@ from relay.core.ports import Clock
 from relay.core.replay import ReplayState, Resending
 from relay.core.retention import rest_s
 from relay.core.route import Router
+from relay.core.steady import Watch
 
 __all__ = ["Replayer"]
 
@@ -52,6 +53,9 @@ class Replayer:
         self._wake = asyncio.Event()
         self._stopping = False
         self._room_s = ROOM_S
+        self._watch = Watch()
+        #: Whether orders are under way, and the clock may have been set since the last step.
+        self._is_set = False
 
     async def run(self) -> None:
         """Take step after step until :meth:`stop`."""
@@ -82,15 +86,19 @@ class Replayer:
         router = self._router()
         due, runs = await self._store.next_resend(router, backlog=self._backlog)
         now = self._clock.now_us()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        jumped = self._watch.jumped(now, started)
+        self._is_set = runs and (self._is_set or jumped)
         if due is None and runs:
             return self._wait_for_room()
         self._room_s = ROOM_S
-        if due is None or due > now:
+        if (due is None or due > now) and not self._is_set:
             return POLL_S if due is None else min(POLL_S, (due - now) / 1e6)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
         try:
-            resent = await self._store.resend(router, backlog=self._backlog)
+            resent = await self._store.resend(
+                router, backlog=self._backlog, righted=self._is_set
+            )
         except (InternalError, UnstorableError) as error:
             # A fault with this one order: the others have their turn.
             log.warning("replay.postponed", why=str(error))
@@ -99,6 +107,7 @@ class Replayer:
                 router, until=until, backlog=self._backlog
             )
             return 0.0
+        self._is_set = False
         if resent is not None and resent.state is not ReplayState.RUNNING:
             log.info("replay.made", replay=resent.replay)
         if resent is not None and resent.made:

@@ -20,6 +20,7 @@ from relay.core.ports import (
     Settlement,
     Wish,
 )
+from relay.core.steady import Ahead
 from relay.deliver.dispatch import Dispatch
 from relay.deliver.worker import Courier, CourierOptions
 from tests.fakes import ScriptedHandover
@@ -149,6 +150,11 @@ class WatchedOutbox:
         self.amended += amendments
         await self._watch.tell()
 
+    async def look_ahead(
+        self, destination: str, after: Ahead | None, /, *, now: int, limit: int
+    ) -> Sequence[Ahead]:
+        return await self._store().look_ahead(destination, after, now=now, limit=limit)
+
     async def next_due(self, destination: str, /) -> int | None:
         found = await self._store().next_due(destination)
         self.looks += 1
@@ -275,7 +281,8 @@ _ROUTE = routed(NAME, known=["lake"])
 
 
 async def record(bench: Bench, *runs: str, source: str = "acme") -> None:
-    found = [callback(run, router=_ROUTE, source=source) for run in runs]
+    now = bench.clock.now_us()
+    found = [callback(run, router=_ROUTE, source=source, at=now) for run in runs]
     await bench.store.record(found)
 
 

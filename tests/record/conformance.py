@@ -25,6 +25,7 @@ from tests.record.replay_law import ReplayLaw
 from tests.record.resending_law import ResendingLaw
 from tests.record.retention_law import RetentionLaw
 from tests.record.revision_law import RevisionLaw
+from tests.record.steady_law import SteadyLaw
 from tests.record.sweep_law import SweepLaw
 from tests.record.telling_law import TellingLaw
 from tests.record.truth_law import TruthLaw
@@ -40,6 +41,7 @@ class StoreLaw(
     QueuesLaw,
     TruthLaw,
     RevisionLaw,
+    SteadyLaw,
     SweepLaw,
     CollapseLaw,
     ReleaseLaw,

@@ -7,20 +7,23 @@ lease and set) and the amendment (compare what was written and set).
 from collections.abc import Mapping, Sequence
 
 from relay.core.ports import Amendment, Parcel, Settlement, Wish
+from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
 from relay.record.claiming import Claiming
 from relay.record.outgoing import (
     account,
+    ahead,
     amended_columns,
     attempts,
     parcels,
     settled_columns,
+    starts,
 )
 from relay.record.postgres.connection import Connection
 from relay.record.postgres.moving import ask
 from relay.record.postgres.numbers import PostgresNumbers
 
-__all__ = ["amend", "claim", "next_due", "settle"]
+__all__ = ["amend", "claim", "look_ahead", "next_due", "settle"]
 
 Sql = Mapping[str, str]
 
@@ -94,6 +97,29 @@ async def amend(
 ) -> None:
     """Write another word on failed tries where nobody has had the delivery since."""
     await ask(connection, sql["amend"], [amended_columns(one) for one in amendments])
+
+
+async def look_ahead(
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    name: str,
+    after: Ahead | None,
+    *,
+    now: int,
+    limit: int,
+) -> Sequence[Ahead]:
+    """Some of what is not due yet, and that nobody has claimed."""
+    destination = numbers.destinations.get(name)
+    if destination is None:
+        return []
+    waiting = await _waiting(connection, sql, destination)
+    for queue, source, due_at, number in starts(waiting, after, now):
+        values = (destination, queue, source, due_at, number, limit, now)
+        rows = await connection.fetch(sql["look_ahead"], *values)
+        if rows:
+            return [ahead(tuple(row)) for row in rows]
+    return []
 
 
 async def next_due(

@@ -10,6 +10,7 @@ from typing import Any
 
 from relay.core.replay import (
     LOOK_ROWS,
+    PAUSE_MAX,
     RUNNING_MAX,
     UNTRIED_MAX,
     Candidate,
@@ -116,6 +117,8 @@ async def resend(
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest, and that no other relay is at."""
+    if job.righted:
+        await connection.execute(sql["right_replays"], now, now + PAUSE_MAX)
     due = await _due(connection, sql, job, now)
     if due is None:
         return None

@@ -16,6 +16,7 @@ from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
 from relay.core.retention import PassStep, Progress
 from relay.core.route import Router, nowhere
+from relay.core.steady import Ahead
 from relay.record.grouped import GroupedStore, Limits
 from relay.record.jobs import Job, Register, Telling, Told
 from relay.record.postgres.connection import connect, inspect, installation, migrate
@@ -94,6 +95,14 @@ class PostgresStore(GroupedStore):
                 await thread.run(self._close())
             finally:
                 thread.close()
+
+    async def look_ahead(
+        self, destination: str, after: Ahead | None, /, *, now: int, limit: int
+    ) -> Sequence[Ahead]:
+        """See :class:`relay.core.steady.Foresight`."""
+        thread, writer = self._opened()
+        look = writer.look_ahead(destination, after, now=now, limit=limit)
+        return await thread.run(look)
 
     async def next_due(self, destination: str, /) -> int | None:
         """See :class:`relay.core.ports.Outbox`."""

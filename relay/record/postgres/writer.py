@@ -22,6 +22,7 @@ from relay.core.errors import (
 from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
 from relay.core.retention import Keeping, forgotten_since
+from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
@@ -53,7 +54,7 @@ from relay.record.postgres.moving import (
     write_down,
 )
 from relay.record.postgres.numbers import PostgresNumbers
-from relay.record.postgres.outgoing import claim, next_due
+from relay.record.postgres.outgoing import claim, look_ahead, next_due
 from relay.record.postgres.partitions import Partitions
 from relay.record.postgres.resending import resend
 from relay.record.runs import Identity
@@ -102,6 +103,13 @@ class Writer:
             if full is not None:
                 return await self._while_full(jobs, left, now, full)
             return await self._attempt(jobs, left, now)
+
+    async def look_ahead(
+        self, destination: str, after: Ahead | None, *, now: int, limit: int
+    ) -> Sequence[Ahead]:
+        """Some of what is not due yet, and that nobody has claimed."""
+        place = (self._sql, self._numbers, destination, after)
+        return await self.apart(lambda it: look_ahead(it, *place, now=now, limit=limit))
 
     async def next_due(self, destination: str) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
@@ -349,13 +357,9 @@ class Writer:
             elif isinstance(job, Inquire):
                 answers[index] = await self._inquire(connection, job) if alive else []
             elif isinstance(job, Resend):
+                place = (self._sql, self._numbers, job)
                 answers[index] = await resend(
-                    connection,
-                    self._sql,
-                    self._numbers,
-                    job,
-                    accounts=accounts,
-                    now=now,
+                    connection, *place, accounts=accounts, now=now
                 )
         await self._count(connection, accounts)
         self._checkpoints.reach("before-commit")

@@ -8,19 +8,22 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from relay.core.ports import Amendment, Parcel, Settlement, Wish
+from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
 from relay.record.claiming import Claiming
 from relay.record.outgoing import (
     account,
+    ahead,
     amended_columns,
     attempts,
     parcels,
     settled_columns,
+    starts,
 )
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.rows import ask_many, write_many
 
-__all__ = ["amend", "claim", "next_due", "settle"]
+__all__ = ["amend", "claim", "look_ahead", "next_due", "settle"]
 
 
 def claim(
@@ -92,6 +95,33 @@ def amend(
 ) -> None:
     """Write another word on failed tries where nobody has had the delivery since."""
     connection.executemany(sql["amend"], map(amended_columns, amendments))
+
+
+def look_ahead(
+    connection: sqlite3.Connection,
+    sql: Mapping[str, str],
+    destination: int,
+    after: Ahead | None,
+    *,
+    now: int,
+    limit: int,
+) -> Sequence[Ahead]:
+    """Some of what is not due yet, and that nobody has claimed."""
+    waiting = _waiting(connection, sql, destination)
+    for queue, source, due_at, number in starts(waiting, after, now):
+        values = {
+            "destination": destination,
+            "queue": queue,
+            "source": source,
+            "due_at": due_at,
+            "number": number,
+            "limit": limit,
+            "now": now,
+        }
+        rows = connection.execute(sql["look_ahead"], values).fetchall()
+        if rows:
+            return [ahead(row) for row in rows]
+    return []
 
 
 def next_due(

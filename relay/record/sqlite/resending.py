@@ -11,6 +11,7 @@ from typing import Any
 
 from relay.core.replay import (
     LOOK_ROWS,
+    PAUSE_MAX,
     RUNNING_MAX,
     UNTRIED_MAX,
     Candidate,
@@ -132,6 +133,8 @@ def resend(
     now: int,
 ) -> Resent | None:
     """Take a step of the order that has waited longest."""
+    if job.righted:
+        connection.execute(sql["right_replays"], (now, now + PAUSE_MAX))
     due = _due(connection, sql, job, now)
     if due is None:
         return None

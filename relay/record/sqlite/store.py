@@ -28,6 +28,7 @@ from relay.core.ports import (
 )
 from relay.core.retention import PassStep, Progress
 from relay.core.route import Router, nowhere
+from relay.core.steady import Ahead
 from relay.record.grouped import GroupedStore, Limits
 from relay.record.jobs import Forget, Job, Register, Telling, Told
 from relay.record.sqlite.connection import (
@@ -92,6 +93,14 @@ class SqliteStore(GroupedStore):
     async def close(self) -> None:
         """Close the file and give the lock back. Idempotent."""
         await self._executor.run(self._close)
+
+    async def look_ahead(
+        self, destination: str, after: Ahead | None, /, *, now: int, limit: int
+    ) -> Sequence[Ahead]:
+        """See :class:`relay.core.steady.Foresight`."""
+        writer = self._open_writer()
+        look = partial(writer.look_ahead, destination, after, now=now, limit=limit)
+        return await self._executor.run(look)
 
     async def next_due(self, destination: str, /) -> int | None:
         """See :class:`relay.core.ports.Outbox`."""

@@ -23,6 +23,7 @@ from relay.core.ports import Checkpoints, Room
 from relay.core.receipt import open_receipt
 from relay.core.retention import Keeping, forgotten_since
 from relay.core.route import Router
+from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
@@ -51,7 +52,7 @@ from relay.record.sqlite.holding import read_conditions, write_entry
 from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
-from relay.record.sqlite.outgoing import claim, next_due
+from relay.record.sqlite.outgoing import claim, look_ahead, next_due
 from relay.record.sqlite.resending import read_running, resend
 
 __all__ = ["Writer"]
@@ -161,6 +162,18 @@ class Writer:
             if isinstance(failure, StoreFailedError):
                 raise failure from error
             # No room in the file, or a reader in the way: the log keeps it until the next time.
+
+    def look_ahead(
+        self, destination: str, after: Ahead | None, *, now: int, limit: int
+    ) -> Sequence[Ahead]:
+        """Some of what is not due yet, and that nobody has claimed."""
+        number = self._numbers.destinations.get(destination)
+        if number is None:
+            return []
+        try:
+            return look_ahead(self._db, self._sql, number, after, now=now, limit=limit)
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     def next_due(self, destination: str) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""

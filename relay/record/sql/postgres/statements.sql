@@ -328,6 +328,15 @@ FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::bigint[])
 WHERE deliveries.number = k.number AND deliveries.state = 0 AND deliveries.lease IS NULL
   AND deliveries.attempts = k.written_attempts AND deliveries.due_at = k.written_due_at
 
+-- name: look_ahead
+-- What waits in a queue and is not due yet, and whether it was tried at a time that has not come yet.
+SELECT d.queue, d.source, d.due_at, d.number, d.attempts, d.status,
+       (SELECT MAX(a.tried_at) FROM attempts AS a WHERE a.delivery = d.number AND a.tried_at > $7)
+FROM deliveries AS d
+WHERE d.destination = $1 AND d.queue = $2 AND d.source = $3
+  AND d.state = 0 AND d.lease IS NULL AND (d.due_at, d.number) > ($4, $5)
+ORDER BY d.due_at, d.number LIMIT $6
+
 -- name: insert_attempt
 INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::text[],
@@ -774,6 +783,9 @@ SELECT p.due_at, (
     SELECT COALESCE(SUM(c.pending), 0)::bigint FROM destination_counters AS c WHERE c.destination = p.target)
 FROM replays AS p
 WHERE p.state = 0 AND p.target IN (SELECT number FROM destinations WHERE name = ANY($1::text[]))
+
+-- name: right_replays
+UPDATE replays SET due_at = $1::bigint WHERE state = 0 AND due_at > $2::bigint
 
 -- name: due_replay
 -- The one that has waited longest, of those whose destination is served and has room; nobody waits for who has it already.

@@ -242,6 +242,15 @@ RETURNING number
 UPDATE deliveries SET attempts = ?, due_at = ?
 WHERE number = ? AND state = 0 AND lease IS NULL AND attempts = ? AND due_at = ?
 
+-- name: look_ahead
+-- What waits in a queue and is not due yet, and whether it was tried at a time that has not come yet.
+SELECT d.queue, d.source, d.due_at, d.number, d.attempts, d.status,
+       (SELECT MAX(a.tried_at) FROM attempts AS a WHERE a.delivery = d.number AND a.tried_at > :now)
+FROM deliveries AS d
+WHERE d.destination = :destination AND d.queue = :queue AND d.source = :source
+  AND d.state = 0 AND d.lease IS NULL AND (d.due_at, d.number) > (:due_at, :number)
+ORDER BY d.due_at, d.number LIMIT :limit
+
 -- name: insert_attempt
 INSERT INTO attempts (delivery, tried_at, duration_us, reason, status, detail, excerpt)
 VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -609,6 +618,9 @@ SELECT p.due_at, (
 FROM replays AS p
 WHERE p.state = 0 AND p.target IN (
     SELECT number FROM destinations WHERE name IN (SELECT value FROM json_each(?)))
+
+-- name: right_replays
+UPDATE replays SET due_at = ? WHERE state = 0 AND due_at > ?
 
 -- name: due_replay
 -- The one that has waited longest, of those whose destination is served and has room.
