@@ -342,12 +342,15 @@ class TestMissing:
 
 
 class TestUsage:
-    @pytest.mark.parametrize("wanted", ["", "  ", "\udcff"])
+    @pytest.mark.parametrize(
+        "wanted,words",
+        [("", "name a run"), ("  ", "name a run"), ("\udcff", "is not UTF-8")],
+    )
     async def test_what_names_nothing_is_wrong_usage(
-        self, desk: Desk, wanted: str
+        self, desk: Desk, wanted: str, words: str
     ) -> None:
         said = await desk.typed(wanted)
-        assert (said.exit_code, "name a run" in said.stderr) == (2, True)
+        assert (said.exit_code, words in said.stderr) == (2, True)
 
     async def test_a_store_that_is_not_there_is_wrong_usage(self, desk: Desk) -> None:
         desk.configure("sqlite:///none.db", desk.config.parent)

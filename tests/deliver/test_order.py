@@ -67,8 +67,9 @@ async def _over_http(folder: Path, seed: int, *, ordered: bool = True) -> Sink:
     return sink
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("said")
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 1 << 30))
 def test_an_endpoint_has_each_run_s_events_in_order(
     tmp_path_factory: pytest.TempPathFactory, seed: int
