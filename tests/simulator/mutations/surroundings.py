@@ -89,8 +89,10 @@ def unrouted_is_not_counted(patch: Patch) -> None:
 def nowhere_means_everywhere(patch: Patch) -> None:
     known = Router.route
 
-    def route(self: Router, event: Callable[[], Event]) -> tuple[str, ...]:
-        return known(self, event) or self._everywhere
+    def route(
+        self: Router, event: Callable[[], Event], *, about: str | None = None
+    ) -> tuple[str, ...]:
+        return known(self, event, about=about) or self._everywhere
 
     patch.setattr(Router, "route", route)
 
