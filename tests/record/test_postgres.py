@@ -25,8 +25,13 @@ class TestPostgres(StoreLaw):
         return PostgresHarness(database.url)
 
 
+@pytest.mark.long
 class TestBehindAPooler(StoreLaw):
-    """The same, where each transaction may be served by another process."""
+    """The same, where each transaction may be served by another process.
+
+    It takes as long as all of it without a pooler: its core is played each time, in
+    ``test_postgres_versions.py``, and the whole of it with ``make test-postgres-versions``.
+    """
 
     @pytest.fixture
     def place(self, database: Database, pgbouncer: PgBouncer) -> StoreHarness:

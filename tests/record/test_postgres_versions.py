@@ -1,6 +1,6 @@
 """The shared store on every older release that is promised: the core of the law, and a death.
 
-The whole law on each of them is ``make test-postgres-versions``.
+The whole law on each of them, and behind a pooler, is ``make test-postgres-versions``.
 """
 
 import asyncio
@@ -11,7 +11,9 @@ import pytest
 
 from relay.core.errors import StoreBusyError
 from relay.core.run import Verdict
+from tests.postgres.fixtures import Database
 from tests.postgres.local_postgres import LocalPostgres
+from tests.postgres.pgbouncer import PgBouncer
 from tests.record.commit_law import CommitLaw
 from tests.record.harness import StoreHarness
 from tests.record.inbox_law import InboxLaw
@@ -47,6 +49,22 @@ class TestCore:
     @pytest.fixture
     async def harness(self, url: str) -> AsyncIterator[StoreHarness]:
         place = PostgresHarness(url)
+        await place.open()
+        try:
+            yield place
+            await place.audit()
+        finally:
+            await place.vanish()
+
+
+class TestCoreBehindAPooler(TestCore):
+    """The same on the newest one, where each transaction may be served by another process."""
+
+    @pytest.fixture
+    async def harness(
+        self, database: Database, pgbouncer: PgBouncer
+    ) -> AsyncIterator[StoreHarness]:
+        place = PostgresHarness(pgbouncer.url(database.name), looking=database.url)
         await place.open()
         try:
             yield place
