@@ -59,7 +59,7 @@ test: lint ## all that CI runs: lint, then every test, then coverage
 test-fast: $(VENV)/.test ## the in-process tests, without coverage
 	$(BIN)/python -m pytest -q -m "not process and not kafka and not postgres"
 
-test-postgres-versions: $(VENV)/.test ## the whole law of stores on PostgreSQL 14 to 18, also behind PgBouncer (half an hour)
+test-postgres-versions: $(VENV)/.test ## the whole law of stores on PostgreSQL 14 to 18, also behind PgBouncer
 	$(BIN)/python -m tests.postgres.versions
 
 chaos-long: $(VENV)/.test ## 2,000 runs through everything that can go wrong, with Kafka and two kills (SEED=5)

@@ -17,6 +17,7 @@ from relay.core.delivery import (
     HOUR,
     SECOND,
     Delivered,
+    Failed,
     Fault,
     Outcome,
     Queue,
@@ -52,7 +53,6 @@ _OWN: Final = HOUR
 _NOTED: Final = 60 * SECOND
 #: So often it is remembered that it still fails: whoever starts next must know a silence when there was one.
 _AGAIN: Final = HOUR
-_GONE: Final = 410
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def judge_health(
         if isinstance(outcome, Delivered):
             health = Health(worked_at=now)
         elif not isinstance(outcome, Released):
-            if outcome.status == _GONE:
+            if isinstance(outcome, Failed) and outcome.fault is Fault.GONE:
                 return Ruling(health=_failed(health, now), unwell="gone")
             health = _failed(health, now)
             # A fault of the destination says nothing about the events, one way or the other.
