@@ -88,15 +88,11 @@ CMD ["serve"]
 
 ARG PYTHON_IMAGE
 ARG VERSION
-ARG REVISION=unknown
-ARG CREATED=
-ARG SOURCE=
+# What changes with every commit is told by `--label` (revision, created, source): an argument does not make
+# buildah's layers anew, and the label would be that of an earlier build.
 LABEL org.opencontainers.image.title="runflow-relay" \
       org.opencontainers.image.description="Receives Runflow's run callbacks, keeps every one, and delivers each finished run as one CloudEvent to Kafka, HTTP endpoints and files." \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}" \
-      org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
       io.runflow.relay.sbom="/opt/relay/share/relay.cdx.json"

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).parent.parent
 ENGINES = ("docker", "buildah", "podman")
 TAG = "runflow-relay:dev"
+PREFIX = "org.opencontainers.image."
 SBOM = "/opt/relay/share/relay.cdx.json"
 #: What of pip's configuration says how an index is reached.
 LENT = (
@@ -88,19 +89,15 @@ def _build(engine: str) -> Sequence[str]:
 
 def _labels(base: str | None) -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    arguments = {
-        "VERSION": project["version"],
-        "REVISION": revision(),
-        "CREATED": _git("show", "--no-patch", "--format=%cI", "HEAD"),
-        "SOURCE": source(_git("config", "remote.origin.url")),
+    arguments = {"VERSION": project["version"], "PYTHON_IMAGE": base}
+    labels = {
+        "revision": revision(),
+        "created": _git("show", "--no-patch", "--format=%cI", "HEAD"),
+        "source": source(_git("config", "remote.origin.url")),
     }
-    if base is not None:
-        arguments["PYTHON_IMAGE"] = base
     return [
-        word
-        for name, value in arguments.items()
-        if value
-        for word in ("--build-arg", f"{name}={value}")
+        *(f"--build-arg={name}={value}" for name, value in arguments.items() if value),
+        *(f"--label={PREFIX}{name}={value}" for name, value in labels.items() if value),
     ]
 
 
