@@ -173,6 +173,7 @@ def test_what_it_writes_is_for_its_user_alone(other: Box) -> None:
     words = ("find", "/var/lib/relay/", "-mindepth", "1", "-printf", "%M %U:%G %f\\n")
     found = [line.split(" ", 2) for line in other.run(*words).splitlines()]
     assert "relay.db" in {name for *_, name in found}
+    assert other.run("grep", "^Umask", "/proc/1/status").split() == ["Umask:", "0077"]
     assert {(mode[4:], owner) for mode, owner, _ in found} == {("------", other.user)}
 
 
