@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.acceptance.relays import SECRET, SINK_SECRET
-from tests.image.engine import LIMITS, Engine
+from tests.image.engine import OURS, Engine
 from tests.places import HOST, free_port
 
 __all__ = ["STRICT", "Box", "any_user"]
@@ -23,7 +23,7 @@ __all__ = ["STRICT", "Box", "any_user"]
 STRICT: Final = (
     "--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL",
     "--security-opt=no-new-privileges", "--pids-limit=64", "--memory=256m",
-    "--network=host", *LIMITS,
+    "--network=host", *OURS,
 )  # fmt: skip
 READY_S_MAX: Final = 30.0
 

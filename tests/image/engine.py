@@ -17,15 +17,22 @@ from typing import Final
 
 from tests.install_tools import find
 
-__all__ = ["CACHE", "LIMITS", "RUN", "Engine", "NoContainersError", "open_engine"]
+__all__ = ["CACHE", "OURS", "RUN", "Engine", "NoContainersError", "open_engine"]
 
 CACHE: Final = (
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runflow-relay"
 )
 TOOLS: Final = ("buildah", "podman", "runc")
-#: How a container is run that ends by itself. By itself podman asks for more than some machines grant.
-LIMITS: Final = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096")
-RUN: Final = ("podman", "run", "--rm", *LIMITS)
+#: Says which process's tests a container belongs to.
+OWNER: Final = "runflow-relay.tests"
+#: What every container has. By itself podman asks for more than some machines grant.
+OURS: Final = (
+    "--ulimit=nofile=4096:4096",
+    "--ulimit=nproc=4096:4096",
+    f"--label={OWNER}={os.getpid()}",
+)
+#: How one is run that ends by itself.
+RUN: Final = ("podman", "run", "--rm", *OURS)
 #: A build from nothing takes a minute; a slow machine gets ten.
 BUILD_S_MAX: Final = 600
 CALL_S_MAX: Final = 60
@@ -67,6 +74,17 @@ class Engine:
     def say(self, *words: str) -> str:
         """What a command says."""
         return self.call(*words).stdout.strip()
+
+    def end_forsaken(self) -> None:
+        """Remove the containers of runs of tests that were killed: nobody else would."""
+        listed = self.say(
+            "podman", "ps", "--all", f"--filter=label={OWNER}",
+            f'--format={{{{.ID}}}} {{{{index .Labels "{OWNER}"}}}}',
+        )  # fmt: skip
+        for line in listed.splitlines():
+            container, owner = line.split()
+            if not Path("/proc", owner).exists():
+                self.call("podman", "rm", "--force", "--volumes", "--time=0", container)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -142,4 +160,4 @@ def _driver(directory: Path) -> str:
         capture_output=True,
         text=True,
     ).stdout.strip()
-    return "vfs" if kind in {"overlayfs", "tmpfs"} else "overlay"
+    return "vfs" if kind in {"overlay", "overlayfs", "tmpfs"} else "overlay"

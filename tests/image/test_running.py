@@ -20,7 +20,7 @@ from relay.version import VERSION
 from tests.acceptance.relays import Sink, load, open_sink, run_id
 from tests.image.boxes import STRICT, Box, any_user
 from tests.image.conftest import ROOT, Image, Make
-from tests.image.engine import LIMITS, RUN
+from tests.image.engine import OURS, RUN
 from tests.places import HOST
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120, func_only=True)]
@@ -212,7 +212,7 @@ async def test_it_runs_as_the_page_says(make: Make, image: Image) -> None:
         text = re.sub(r"--publish \S+", "", shown[0].replace("\\\n", " "))
         words = [instead.pop(word, word) for word in shlex.split(text)]
         assert instead == {}
-        here = ("--network=host", *LIMITS)
+        here = ("--network=host", *OURS)
         await asyncio.to_thread(box.engine.call, *words[:2], *here, *words[2:])
         await asyncio.to_thread(box.await_ready)
         assert await load(box.url, range(20)) == set(range(20))
