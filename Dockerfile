@@ -2,7 +2,7 @@
 # It builds alike with docker (BuildKit), buildah and podman (these two: `--format docker`, or HEALTHCHECK is dropped).
 # `make image` fills in the labels, and lends the build what this machine's pip is told (index, proxy, authorities).
 
-# Any image with Python 3.11 or newer, pip and glibc. A release names it by its digest as well:
+# Any image of Debian's kind with Python 3.11 or newer and pip. A release names it by its digest as well:
 #   --build-arg PYTHON_IMAGE=docker.io/library/python:3.13-slim-trixie@sha256:...
 ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-trixie
 # That of pyproject.toml: the build fails when it is another.

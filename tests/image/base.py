@@ -16,7 +16,7 @@ from typing import Final
 from tests.image.engine import BUILD_S_MAX, Engine, NoContainersError
 from tests.install_tools import find
 
-__all__ = ["DOCKERFILE", "Base", "find_base"]
+__all__ = ["STANDIN", "Base", "find_base"]
 
 DOCKERFILE: Final = Path(__file__).parents[2] / "Dockerfile"
 #: Another recipe has another name.

@@ -22,7 +22,7 @@ __all__ = ["STRICT", "Box", "any_user"]
 #: What is taken away. No folder of memory is given in the place of a root that can be written.
 STRICT: Final = (
     "--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL",
-    "--security-opt=no-new-privileges", "--pids-limit=64", "--memory=256m",
+    "--security-opt=no-new-privileges", "--pids-limit=64", "--memory=512m",
     "--network=host", *OURS,
 )  # fmt: skip
 READY_S_MAX: Final = 30.0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from image import build, healthcheck
+from tests.image.base import STANDIN
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile"
@@ -83,6 +84,12 @@ def test_every_stage_stands_on_the_one_base() -> None:
     stages = [step.split()[1] for step in _instructions("FROM")]
     assert {*stages} == {"${PYTHON_IMAGE}", "tools", "scratch"}
     assert _steps()[0].startswith("ARG PYTHON_IMAGE=docker.io/library/python:3.")
+
+
+def test_what_stands_in_for_the_base_is_the_same_python_on_the_same_debian() -> None:
+    tag = re.search(r"python:([\d.]+)-slim-(\w+)", _steps()[0])
+    assert tag is not None
+    assert f":{tag[1]}-{tag[2]}-" in STANDIN
 
 
 @pytest.mark.parametrize(
