@@ -1,7 +1,7 @@
 """Make sure of the system's tools that tests need and no Python package holds.
 
 ``strace`` shows in which order the relay writes, syncs and answers; ``pgbouncer`` stands before a
-server as operators have it. Where one is missing and this may install packages, it does; elsewhere it
+server as operators have it, ``haproxy`` and ``nginx`` before the relay. Where one is missing and this may install packages, it does; elsewhere it
 says what to do, and the tests that need it fail.
 """
 
@@ -9,8 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-TOOLS = ("strace", "pgbouncer")
+TOOLS = ("strace", "pgbouncer", "haproxy", "nginx")
+#: Who is asked by Debian's packages whether a service may be started.
+POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def find(tool: str) -> str | None:
@@ -21,6 +26,20 @@ def find(tool: str) -> str | None:
 def missing() -> list[str]:
     """The packages without which tests fail."""
     return [tool for tool in TOOLS if find(tool) is None]
+
+
+@contextmanager
+def without_services() -> Iterator[None]:
+    """Nothing that is installed meanwhile is started as a service: tests start their own, on loopback."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
 
 
 def main() -> int:
@@ -34,7 +53,8 @@ def main() -> int:
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-q"], check=False, env=environ)  # noqa: S607 - found by the system
     command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]
-    code = subprocess.run(command, check=False, env=environ).returncode
+    with without_services():
+        code = subprocess.run(command, check=False, env=environ).returncode
     # A package of that name may hold something else.
     return code or int(bool(missing()))
 

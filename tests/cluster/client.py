@@ -1,0 +1,100 @@
+"""A client of the control plane: kubectl and helm as a person types them.
+
+Owns one namespace, in which Pod Security ``restricted`` is enforced, and the programs' words for what is done
+there. Whatever a program says is kept in the log. Must not know what is installed.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.programs import programs
+
+__all__ = ["Namespace", "Said"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """How a program ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """One namespace of the cluster."""
+
+    name: str
+    kubeconfig: Path
+    log: Path
+
+    def create(self) -> None:
+        """Make it, with the strictest Pod Security that there is enforced in it."""
+        self.kubectl("create", "namespace", self.name)
+        label = "pod-security.kubernetes.io/enforce=restricted"
+        self.kubectl("label", "namespace", self.name, label)
+
+    def helm(self, *words: str) -> Said:
+        """Run helm; it must succeed, and the server must have nothing to warn of."""
+        said = self.tried("helm", *words)
+        assert said.code == 0, said.err
+        assert "Warning" not in said.err
+        assert "would violate PodSecurity" not in said.err
+        return said
+
+    def kubectl(self, *words: str, given: str | None = None) -> Said:
+        """Run kubectl; it must succeed."""
+        said = self.tried("kubectl", *words, given=given)
+        assert said.code == 0, said.err
+        return said
+
+    def tried(self, program: str, *words: str, given: str | None = None) -> Said:
+        """Run a program, whatever comes of it."""
+        folder = programs("kubernetes" if program == "kubectl" else program)
+        done = subprocess.run(
+            [str(folder / program), "--namespace", self.name, *words],
+            check=False,
+            capture_output=True,
+            input=given,
+            text=True,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+        )
+        with self.log.open("a") as log:
+            shown = " ".join(words)
+            log.write(f"$ {program} -n {self.name} {shown}\n{done.stdout}{done.stderr}")
+            log.write(f"= exit code {done.returncode}\n\n")
+        return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    def objects(self, kind: str, selector: str = "") -> list[Mapping[str, Any]]:
+        """All objects of a kind, as the server has them."""
+        chosen = ["--selector", selector] if selector else []
+        said = self.quietly("get", kind, *chosen, "--output=json")
+        found: list[Mapping[str, Any]] = json.loads(said)["items"]
+        return found
+
+    def names(self, *kinds: str) -> set[str]:
+        """`kind/name` of all objects of these kinds."""
+        said = self.quietly("get", ",".join(kinds), "--output=name")
+        return set(said.split())
+
+    def quietly(self, *words: str, given: str | None = None) -> str:
+        """Run kubectl without a word in the log: for what is asked again and again."""
+        done = subprocess.run(
+            [
+                str(programs("kubernetes") / "kubectl"),
+                *("--namespace", self.name),
+                *words,
+            ],
+            check=True,
+            capture_output=True,
+            input=given,
+            text=True,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+        )
+        return done.stdout
