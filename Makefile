@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean bench-neighbours
+.PHONY: help install demo test test-fast chaos-long rolling-long cluster-test test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean bench-neighbours
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -30,6 +30,10 @@ $(VENV)/.local-kafka: $(VENV)/.runtime requirements/local-kafka.txt
 
 $(VENV)/.test: $(VENV)/.local-kafka requirements/test.txt
 	$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.cluster: $(VENV)/.test requirements/cluster.txt
+	$(PIP) install --require-hashes -r requirements/cluster.txt
 	@touch $@
 
 install: $(VENV)/.test ## everything, pinned, into .venv
@@ -64,6 +68,13 @@ test-postgres-versions: $(VENV)/.test ## the whole law of stores on PostgreSQL 1
 
 chaos-long: $(VENV)/.test ## 2,000 runs through everything that can go wrong, with Kafka and two kills (SEED=5)
 	SEED=$(or $(SEED),5) $(BIN)/python -m pytest -q -m long tests/acceptance/test_chaos.py
+
+rolling-long: $(VENV)/.test ## replicas behind real ingresses replaced again and again under load, as an update of the chart does
+	$(BIN)/python -m pytest -q -m long tests/rolling
+
+cluster-test: $(VENV)/.cluster ## the chart in a real control plane; building it takes 10 to 20 minutes the first time
+	$(BIN)/python -m tests.cluster.programs
+	$(BIN)/python -m pytest -q -m cluster tests/cluster
 
 simulate: $(VENV)/.test ## whole histories on a virtual loop, MINUTES=5 of them from SEED=0, with every promise judged
 	$(BIN)/python -m tests.simulator --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)

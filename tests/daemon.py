@@ -20,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
-from tests.places import free_port, new_directory
 from tests import processes
+from tests.places import free_port, new_directory
 
 __all__ = ["Daemon", "DaemonUnavailableError"]
 

@@ -7,14 +7,15 @@ Sources: the reference of each program (https://kubernetes.io/docs/reference/com
 https://etcd.io/docs/v3.5/op-guide/configuration/).
 """
 
+import asyncio
 import json
 import secrets
 import signal
 import ssl
-import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.cluster.programs import programs
-from tests.daemon import Daemon
+from tests.daemon import Daemon, DaemonUnavailableError
 from tests.places import HOST, free_port
 
 __all__ = ["ControlPlane", "running"]
@@ -68,8 +69,7 @@ class _Etcd(Daemon):
         ]
 
     async def _check(self) -> None:
-        with urllib.request.urlopen(f"{self.url}/health", timeout=1):
-            return
+        await _ask(HTTPConnection(HOST, self._port, timeout=1), "/health")
 
 
 class _ApiServer(Daemon):
@@ -140,13 +140,9 @@ class _ApiServer(Daemon):
         ]
 
     async def _check(self) -> None:
-        request = urllib.request.Request(
-            f"https://{HOST}:{self._port}/readyz",
-            headers={"Authorization": f"Bearer {self._token}"},
-        )
         trust = ssl.create_default_context(cafile=self.certificate)
-        with urllib.request.urlopen(request, timeout=1, context=trust):
-            return
+        server = HTTPSConnection(HOST, self._port, timeout=1, context=trust)
+        await _ask(server, "/readyz", Authorization=f"Bearer {self._token}")
 
 
 class _ControllerManager(Daemon):
@@ -178,9 +174,20 @@ class _ControllerManager(Daemon):
         anybody = ssl.create_default_context()
         anybody.check_hostname = False
         anybody.verify_mode = ssl.CERT_NONE
-        url = f"https://{HOST}:{self._port}/healthz"
-        with urllib.request.urlopen(url, timeout=1, context=anybody):
-            return
+        server = HTTPSConnection(HOST, self._port, timeout=1, context=anybody)
+        await _ask(server, "/healthz")
+
+
+async def _ask(server: HTTPConnection, path: str, **headers: str) -> None:
+    """Return if it says that it is well."""
+
+    def ask() -> int:
+        with closing(server):
+            server.request("GET", path, headers=headers)
+            return server.getresponse().status
+
+    if (status := await asyncio.to_thread(ask)) != 200:
+        raise DaemonUnavailableError(f"{path} is answered {status}")
 
 
 def _new_key() -> str:

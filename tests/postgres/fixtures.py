@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import binaries, releases
 from tests.daemon import DaemonUnavailableError
+from tests.postgres import binaries, releases
 from tests.postgres.local_postgres import TEMPLATE, LocalPostgres
 from tests.postgres.pgbouncer import PgBouncer
 

@@ -16,9 +16,9 @@ from typing import ClassVar, Final
 import asyncpg
 
 from tests import processes
+from tests.daemon import Daemon, DaemonUnavailableError
 from tests.places import HOST
 from tests.postgres import binaries
-from tests.daemon import Daemon, DaemonUnavailableError
 
 __all__ = ["TEMPLATE", "USERNAME", "LocalPostgres"]
 

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import asyncpg
 
+from tests.daemon import Daemon, DaemonUnavailableError
 from tests.places import HOST
 from tests.postgres import binaries
-from tests.daemon import Daemon, DaemonUnavailableError
 from tests.postgres.local_postgres import USERNAME, LocalPostgres
 
 __all__ = ["PgBouncer"]

@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 
 from relay.record.postgres.connection import OLDEST
+from tests import processes
+from tests.daemon import DaemonUnavailableError
 from tests.places import HOST
 from tests.postgres import binaries, releases
-from tests.daemon import DaemonUnavailableError
 from tests.postgres.fixtures import Database, programs
 from tests.postgres.local_postgres import LocalPostgres
 from tests.postgres.pgbouncer import PgBouncer

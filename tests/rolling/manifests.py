@@ -208,9 +208,7 @@ def _volume(
             raise ValueError(f"a volume of kind {kind}")
 
 
-def _chosen(
-    source: Manifest, held: Mapping[str, bytes]
-) -> Iterator[tuple[str, bytes]]:
+def _chosen(source: Manifest, held: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """All keys, or those that are listed, under the names that the list gives them."""
     if "items" not in source:
         yield from held.items()

@@ -23,7 +23,10 @@ __all__ = ["Pod"]
 #: What the image's ``relay`` is here.
 _PROGRAM: Final = {"relay": (sys.executable, "-m", "relay")}
 #: Which setting says where a port of the container listens.
-_LISTEN: Final = {"public": "RELAY__PUBLIC__LISTEN", "operator": "RELAY__OPERATOR__LISTEN"}
+_LISTEN: Final = {
+    "public": "RELAY__PUBLIC__LISTEN",
+    "operator": "RELAY__OPERATOR__LISTEN",
+}
 
 
 class Pod:

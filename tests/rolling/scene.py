@@ -7,7 +7,7 @@ not know what is done to the replicas meanwhile.
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,12 +113,13 @@ async def hearing() -> AsyncIterator[Hearer]:
 
 @asynccontextmanager
 async def staging(
-    plan: PodPlan, limits: Limits, directory: Path
+    plan: PodPlan, limits: Mapping[str, Limits], directory: Path
 ) -> AsyncIterator[Scene]:
     """Everything started, and every replica ready; stopped in the end, whatever happened."""
     pods = [Pod(plan, directory / f"relay-{n}") for n in range(plan.replicas)]
     servers = {pod.name: pod.port("public") for pod in pods}
-    haproxy, nginx = HAProxy(servers, limits), Nginx(servers, limits)
+    haproxy = HAProxy(servers, limits["haproxy"])
+    nginx = Nginx(servers, limits["nginx"])
     async with AsyncExitStack() as stack:
         for pod in pods:
             stack.push_async_callback(asyncio.to_thread, pod.kill)

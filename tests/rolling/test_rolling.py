@@ -4,15 +4,16 @@ import asyncio
 import dataclasses
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import pytest
-from ruamel.yaml import YAML
 
 from tests.acceptance.relays import callback, run_id, sign
 from tests.postgres.fixtures import Database
+from tests.rolling.chart import CONTROLLERS, limits_of, render, values
 from tests.rolling.load import loading
 from tests.rolling.manifests import PodPlan, plan_pod
 from tests.rolling.proxies import Limits
@@ -28,7 +29,6 @@ PER_SECOND = 30.0
 #: Ends a load whose test does not.
 MOST = 20_000
 MIB = 1024**2
-LIMITS = Limits(body_bytes=6 * MIB)
 
 
 @pytest.fixture
@@ -37,24 +37,39 @@ async def hearer() -> AsyncIterator[Hearer]:
         yield one
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """What the chart says of pods and of their ingresses."""
+
+    plan: PodPlan
+    limits: Mapping[str, Limits]
+
+
 @pytest.fixture
-def plan(database: Database, hearer: Hearer) -> PodPlan:
-    text = (Path(__file__).parent / "by_hand.yaml").read_text()
-    text = text.replace("SINK_PORT", str(hearer.port)).replace(
-        "DATABASE_URL", database.url
+def rendered(database: Database, hearer: Hearer) -> Rendered:
+    """The same values for each controller: their pods are the same, what is said to the controllers is not."""
+    by_proxy = {
+        proxy: render(
+            values(controller=controller, sink_port=hearer.port), database=database.url
+        )
+        for proxy, controller in CONTROLLERS.items()
+    }
+    [plan, other] = [plan_pod(o, entrypoint=["relay"]) for o in by_proxy.values()]
+    assert plan == other
+    return Rendered(
+        plan=plan, limits={proxy: limits_of(o) for proxy, o in by_proxy.items()}
     )
-    return plan_pod(list(YAML(typ="safe").load_all(text)), entrypoint=["relay"])
 
 
 async def test_replicas_are_replaced_one_by_one_under_load_and_no_callback_fails(
-    plan: PodPlan, hearer: Hearer, tmp_path: Path
+    rendered: Rendered, hearer: Hearer, tmp_path: Path
 ) -> None:
-    async with staging(plan, LIMITS, tmp_path) as scene:
+    async with staging(rendered.plan, rendered.limits, tmp_path) as scene:
         async with loading(scene.urls, per_second=PER_SECOND, most=MOST) as load:
             codes = [await scene.roll(pod) for pod in scene.pods]
         assert load.first_failures == []
         assert load.acknowledged == set(range(load.sent))
-        assert codes == [0] * plan.replicas
+        assert codes == [0] * rendered.plan.replicas
         large = await _send_large_ones(scene, load.sent)
         await hearer.until(load.acknowledged | large)
         await _nothing_is_lost(scene, hearer, load.sent + len(large))
@@ -97,12 +112,12 @@ async def _nothing_is_lost(scene: Scene, hearer: Hearer, sent: int) -> None:
 
 
 async def test_without_a_drain_delay_the_same_load_fails(
-    plan: PodPlan, hearer: Hearer, tmp_path: Path
+    rendered: Rendered, hearer: Hearer, tmp_path: Path
 ) -> None:
     """What the delay is for: the ingress learns of a stop from the probe alone, and that takes its time."""
-    environ = {**plan.environ, "RELAY__PUBLIC__DRAIN_DELAY": "0s"}
-    hasty = dataclasses.replace(plan, environ=environ)
-    async with staging(hasty, LIMITS, tmp_path) as scene:
+    environ = {**rendered.plan.environ, "RELAY__PUBLIC__DRAIN_DELAY": "0s"}
+    hasty = dataclasses.replace(rendered.plan, environ=environ)
+    async with staging(hasty, rendered.limits, tmp_path) as scene:
         [pod, *_] = scene.pods
         async with loading(scene.urls, per_second=PER_SECOND, most=MOST) as load:
             pod.terminate()

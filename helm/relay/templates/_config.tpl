@@ -77,8 +77,13 @@ store: {{ include "relay.storeSetting" . }}
 {{- $scheme := ternary "https" "http" (include "relay.isTls" . | eq "true") -}}
 {{- $public := mustMerge (dict "listen" (printf "%s:8080" $address) "url" (printf "%s://%s" $scheme .Values.host)) ($config.public | default dict) -}}
 {{- if not (hasKey $public "drain_delay") -}}
-{{- /* One relay alone is missed while it waits: nobody else is sent what comes meanwhile. */ -}}
-{{- $_ := set $public "drain_delay" (ternary "5s" "0s" (include "relay.isShared" . | eq "true")) -}}
+{{- /*
+Until its probe has failed often enough it is still sent requests, and a second more for the word to get round. One relay
+alone is missed while it waits: nobody else is sent what comes meanwhile.
+*/ -}}
+{{- $ready := .Values.probes.readiness -}}
+{{- $noticed := printf "%ds" (add 1 (mul $ready.periodSeconds $ready.failureThreshold)) -}}
+{{- $_ := set $public "drain_delay" (ternary $noticed "0s" (include "relay.isShared" . | eq "true")) -}}
 {{- end -}}
 {{- $_ := set $config "public" $public -}}
 {{- $_ := set $config "operator" (dict "listen" (printf "%s:8081" $address)) -}}
