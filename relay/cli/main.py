@@ -11,6 +11,7 @@ from relay.cli import (
     explain,
     inspect,
     keys,
+    migrate,
     quarantine,
     replay,
     sandbox,
@@ -34,6 +35,9 @@ app = typer.Typer(
 app.command("serve", short_help="Receive callbacks and deliver events.")(serve.serve)
 app.command("check", short_help="List every mistake of the configuration.")(
     inspect.check
+)
+app.command("migrate", short_help="Bring the store's tables up to date.")(
+    migrate.migrate
 )
 app.command("explain", short_help="Show where a run is, and what is waited for.")(
     explain.explain
