@@ -32,10 +32,6 @@ $(VENV)/.test: $(VENV)/.local-kafka requirements/test.txt
 	$(PIP) install --require-hashes -r requirements/test.txt
 	@touch $@
 
-$(VENV)/.cluster: $(VENV)/.test requirements/cluster.txt
-	$(PIP) install --require-hashes -r requirements/cluster.txt
-	@touch $@
-
 install: $(VENV)/.test ## everything, pinned, into .venv
 
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
@@ -72,7 +68,7 @@ chaos-long: $(VENV)/.test ## 2,000 runs through everything that can go wrong, wi
 rolling-long: $(VENV)/.test ## replicas behind real ingresses replaced again and again under load, as an update of the chart does
 	$(BIN)/python -m pytest -q -m long tests/rolling
 
-cluster-test: $(VENV)/.cluster ## the chart in a real control plane; building it takes 10 to 20 minutes the first time
+cluster-test: $(VENV)/.go ## the chart in a real control plane; building it takes 10 to 20 minutes the first time
 	$(BIN)/python -m tests.cluster.programs
 	$(BIN)/python -m pytest -q -m cluster tests/cluster
 

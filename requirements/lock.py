@@ -11,7 +11,6 @@ COMPILE = [
 ]  # fmt: skip
 SETS = {
     "build": ["requirements/build.in"],
-    "cluster": ["requirements/cluster.in"],
     "runtime": ["pyproject.toml"],
     "local-kafka": ["pyproject.toml", "--extra", "local-kafka"],
     "test": ["pyproject.toml", "--extra", "local-kafka", "--group", "test"],
@@ -22,9 +21,7 @@ def main() -> int:
     """Compile each set; later sets are held to what the runtime set chose."""
     for name, arguments in SETS.items():
         held = (
-            []
-            if name in {"build", "cluster", "runtime"}
-            else ["-c", "requirements/runtime.txt"]
+            [] if name in {"build", "runtime"} else ["-c", "requirements/runtime.txt"]
         )
         command = [*COMPILE, *arguments, *held, "-o", f"requirements/{name}.txt"]
         subprocess.run(command, check=True, cwd=HERE.parent)

@@ -1,7 +1,7 @@
 """The programs of a real Kubernetes control plane, and of Helm, built from their modules.
 
 Owns building and keeping them: each folder of ``go/`` is a module that pins one of them (``go.sum`` holds the hash
-of everything that it is made of), the compiler comes as a wheel of ``requirements/cluster.txt``. What is built is
+of everything that it is made of), the compiler comes as a wheel of ``requirements/go.txt``. What is built is
 kept in the cache under a name that changes with any of these. Must not know how a program is started.
 
 ``python -m tests.cluster.programs`` builds all of them and says where they lie.

@@ -44,6 +44,7 @@ class Endpoints:
     async def watch(self, session: aiohttp.ClientSession, pod: Pod) -> None:
         """Probe one pod for ever."""
         probe = pod.plan.readiness
+        assert probe is not None
         url = f"http://{HOST}:{pod.port(probe.port)}{probe.path}"
         loop = asyncio.get_running_loop()
         row, due = 0, loop.time()

@@ -40,7 +40,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodPlan:
-    """One pod of a Deployment, with its only container."""
+    """One pod of a Deployment or of a Job, with its only container."""
 
     replicas: int
     command: tuple[str, ...]
@@ -51,40 +51,46 @@ class PodPlan:
     mounts: tuple[str, ...]
     #: By their names.
     ports: Mapping[str, int]
-    readiness: Probe
+    #: None where nobody sends it requests.
+    readiness: Probe | None
     grace_s: float
 
 
-def plan_pod(objects: Sequence[Manifest], *, entrypoint: Sequence[str]) -> PodPlan:
-    """Read the only Deployment among the objects.
+def plan_pod(
+    objects: Sequence[Manifest], *, entrypoint: Sequence[str], kind: str = "Deployment"
+) -> PodPlan:
+    """Read the only Deployment, or the only Job, among the objects.
 
     Args:
         objects: what was rendered, and the Secrets that it refers to.
         entrypoint: what the image starts where the manifest has no command.
+        kind: of the object that the pod belongs to.
 
     Raises:
         LookupError: it refers to what is not there.
         ValueError: it says what is not understood here.
     """
-    [deployment] = [one for one in objects if one["kind"] == "Deployment"]
-    spec = deployment["spec"]["template"]["spec"]
+    [owner] = [one for one in objects if one["kind"] == kind]
+    spec = owner["spec"]["template"]["spec"]
     [container] = spec["containers"]
     environ = dict(_environ(container, objects))
     words = [*container.get("command", entrypoint), *container.get("args", ())]
     files = dict(_files(spec, container, objects))
     return PodPlan(
-        replicas=deployment["spec"].get("replicas", 1),
+        replicas=owner["spec"].get("replicas", 1),
         command=tuple(_expanded(word, environ) for word in words),
         environ=environ,
         files=files,
         mounts=tuple(mount["mountPath"] for mount in container["volumeMounts"]),
-        ports={one["name"]: one["containerPort"] for one in container["ports"]},
-        readiness=_probe(container["readinessProbe"]),
+        ports={one["name"]: one["containerPort"] for one in container.get("ports", ())},
+        readiness=_probe(container.get("readinessProbe")),
         grace_s=spec.get("terminationGracePeriodSeconds", _GRACE_S),
     )
 
 
-def _probe(said: Manifest) -> Probe:
+def _probe(said: Manifest | None) -> Probe | None:
+    if said is None:
+        return None
     asked = said["httpGet"]
     return Probe(
         path=asked["path"],

@@ -67,6 +67,11 @@ class Pod:
                 start_new_session=True,
             )
 
+    def run(self) -> int:
+        """Start one that ends by itself; its exit code."""
+        self.start()
+        return self.wait()
+
     def command(self, verb: str = "serve") -> list[str]:
         """What it starts, here; with another verb, what somebody in the container would type."""
         first, *rest = (verb if w == "serve" else w for w in self.plan.command)

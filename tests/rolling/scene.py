@@ -7,7 +7,7 @@ not know what is done to the replicas meanwhile.
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from tests.acceptance.relays import Sink, run_id
+from tests.rolling.chart import Rendered
 from tests.rolling.endpoints import Endpoints, watching
-from tests.rolling.manifests import PodPlan
 from tests.rolling.pods import Pod
-from tests.rolling.proxies import HAProxy, Limits, Nginx, Proxy
+from tests.rolling.proxies import HAProxy, Nginx, Proxy
 
 __all__ = ["Hearer", "Scene", "hearing", "staging"]
 
@@ -54,6 +54,7 @@ class Hearer(Sink):
 class Scene:
     """All that is on it."""
 
+    migration: Pod
     pods: Sequence[Pod]
     haproxy: HAProxy
     nginx: Nginx
@@ -65,7 +66,13 @@ class Scene:
         proxies: list[Proxy] = [self.haproxy, self.nginx]
         return [proxy.url("/callbacks/acme") for proxy in proxies]
 
-    async def roll(self, pod: Pod) -> int:
+    async def upgrade(self) -> list[int]:
+        """What an upgrade of the chart does: the migration, then one replica after the other; all exit codes."""
+        codes = [await asyncio.to_thread(self.migration.run)]
+        codes += [await self._replace(pod) for pod in self.pods]
+        return codes
+
+    async def _replace(self, pod: Pod) -> int:
         """Stop one replica, and start it again once its ingresses know; the exit code of the one that stopped."""
         pod.terminate()
         code = await asyncio.to_thread(pod.wait)
@@ -112,15 +119,19 @@ async def hearing() -> AsyncIterator[Hearer]:
 
 
 @asynccontextmanager
-async def staging(
-    plan: PodPlan, limits: Mapping[str, Limits], directory: Path
-) -> AsyncIterator[Scene]:
-    """Everything started, and every replica ready; stopped in the end, whatever happened."""
+async def staging(rendered: Rendered, directory: Path) -> AsyncIterator[Scene]:
+    """The tables made, every replica ready and the ingresses open; all stopped in the end, whatever happened."""
+    migration = Pod(rendered.migration, directory / "migration")
+    plan = rendered.relay
     pods = [Pod(plan, directory / f"relay-{n}") for n in range(plan.replicas)]
     servers = {pod.name: pod.port("public") for pod in pods}
-    haproxy = HAProxy(servers, limits["haproxy"])
-    nginx = Nginx(servers, limits["nginx"])
+    haproxy = HAProxy(servers, rendered.limits["haproxy"])
+    nginx = Nginx(servers, rendered.limits["nginx"])
     async with AsyncExitStack() as stack:
+        for proxy in (haproxy, nginx):
+            stack.push_async_callback(asyncio.to_thread, proxy.close)
+        stack.push_async_callback(asyncio.to_thread, migration.kill)
+        assert await asyncio.to_thread(migration.run) == 0, migration.log.read_text()
         for pod in pods:
             stack.push_async_callback(asyncio.to_thread, pod.kill)
             await asyncio.to_thread(pod.start)
@@ -128,6 +139,5 @@ async def staging(
         for pod in pods:
             await endpoints.until(pod, ready=True)
         for proxy in (haproxy, nginx):
-            stack.push_async_callback(asyncio.to_thread, proxy.close)
             await asyncio.to_thread(proxy.start)
-        yield Scene(pods, haproxy, nginx, endpoints)
+        yield Scene(migration, pods, haproxy, nginx, endpoints)

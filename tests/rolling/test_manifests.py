@@ -36,6 +36,7 @@ def deployment(
 
 def test_what_a_probe_leaves_open_is_what_kubernetes_assumes() -> None:
     probe = plan_pod([deployment()], entrypoint=["relay"]).readiness
+    assert probe is not None
     assert (probe.period_s, probe.timeout_s) == (10, 1)
     assert (probe.failures, probe.successes) == (3, 1)
 

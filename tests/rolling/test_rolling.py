@@ -4,8 +4,7 @@ import asyncio
 import dataclasses
 import io
 import json
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -13,19 +12,16 @@ import pytest
 
 from tests.acceptance.relays import callback, run_id, sign
 from tests.postgres.fixtures import Database
-from tests.rolling.chart import CONTROLLERS, limits_of, render, values
+from tests.rolling.chart import Rendered, render
 from tests.rolling.load import loading
-from tests.rolling.manifests import PodPlan, plan_pod
-from tests.rolling.proxies import Limits
 from tests.rolling.scene import Hearer, Scene, hearing, staging
 
 pytestmark = [
     pytest.mark.process,
     pytest.mark.postgres,
-    pytest.mark.timeout(120, func_only=True),
+    pytest.mark.timeout(300, func_only=True),
 ]
 
-PER_SECOND = 30.0
 #: Ends a load whose test does not.
 MOST = 20_000
 MIB = 1024**2
@@ -37,39 +33,27 @@ async def hearer() -> AsyncIterator[Hearer]:
         yield one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
-    """What the chart says of pods and of their ingresses."""
-
-    plan: PodPlan
-    limits: Mapping[str, Limits]
-
-
 @pytest.fixture
-def rendered(database: Database, hearer: Hearer) -> Rendered:
-    """The same values for each controller: their pods are the same, what is said to the controllers is not."""
-    by_proxy = {
-        proxy: render(
-            values(controller=controller, sink_port=hearer.port), database=database.url
-        )
-        for proxy, controller in CONTROLLERS.items()
-    }
-    [plan, other] = [plan_pod(o, entrypoint=["relay"]) for o in by_proxy.values()]
-    assert plan == other
-    return Rendered(
-        plan=plan, limits={proxy: limits_of(o) for proxy, o in by_proxy.items()}
-    )
+def rendered(database: Database, hearer: Hearer, tmp_path: Path) -> Rendered:
+    return render(database=database.url, sink_port=hearer.port, directory=tmp_path)
 
 
+@pytest.mark.parametrize(
+    "rounds,per_second", [(1, 30.0), pytest.param(6, 100.0, marks=pytest.mark.long)]
+)
 async def test_replicas_are_replaced_one_by_one_under_load_and_no_callback_fails(
-    rendered: Rendered, hearer: Hearer, tmp_path: Path
+    rounds: int,
+    per_second: float,
+    rendered: Rendered,
+    hearer: Hearer,
+    tmp_path: Path,
 ) -> None:
-    async with staging(rendered.plan, rendered.limits, tmp_path) as scene:
-        async with loading(scene.urls, per_second=PER_SECOND, most=MOST) as load:
-            codes = [await scene.roll(pod) for pod in scene.pods]
+    async with staging(rendered, tmp_path) as scene:
+        async with loading(scene.urls, per_second=per_second, most=MOST) as load:
+            codes = [await scene.upgrade() for _ in range(rounds)]
         assert load.first_failures == []
         assert load.acknowledged == set(range(load.sent))
-        assert codes == [0] * rendered.plan.replicas
+        assert {code for each in codes for code in each} == {0}
         large = await _send_large_ones(scene, load.sent)
         await hearer.until(load.acknowledged | large)
         await _nothing_is_lost(scene, hearer, load.sent + len(large))
@@ -115,11 +99,12 @@ async def test_without_a_drain_delay_the_same_load_fails(
     rendered: Rendered, hearer: Hearer, tmp_path: Path
 ) -> None:
     """What the delay is for: the ingress learns of a stop from the probe alone, and that takes its time."""
-    environ = {**rendered.plan.environ, "RELAY__PUBLIC__DRAIN_DELAY": "0s"}
-    hasty = dataclasses.replace(rendered.plan, environ=environ)
-    async with staging(hasty, rendered.limits, tmp_path) as scene:
+    environ = {**rendered.relay.environ, "RELAY__PUBLIC__DRAIN_DELAY": "0s"}
+    relay = dataclasses.replace(rendered.relay, environ=environ)
+    hasty = dataclasses.replace(rendered, relay=relay)
+    async with staging(hasty, tmp_path) as scene:
         [pod, *_] = scene.pods
-        async with loading(scene.urls, per_second=PER_SECOND, most=MOST) as load:
+        async with loading(scene.urls, per_second=30.0, most=MOST) as load:
             pod.terminate()
             await scene.endpoints.until(pod, ready=False)
         # Each ingress says in its own way that nobody was there.
