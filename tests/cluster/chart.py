@@ -3,20 +3,17 @@
 Owns where all of that lies. Must not know what is done with it.
 """
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from ruamel.yaml import YAML
-
+from tests.chart.helm import CHART, Helm, Manifest, parse
 from tests.cluster.client import Namespace
-from tests.cluster.programs import custom_resources, programs
+from tests.cluster.programs import custom_resources
 
 __all__ = ["CHART", "EXAMPLES", "UNDEFINED", "defined", "example", "rendered"]
 
-CHART: Final = Path(__file__).parents[2] / "helm" / "relay"
 EXAMPLES: Final = sorted(path.name for path in (CHART / "ci").glob("*-values.yaml"))
 #: Who defines the resources that an example may use beside Kubernetes' own, and in which of their files.
 _DEFINITIONS: Final = {
@@ -34,14 +31,9 @@ def example(name: str) -> str:
     return str(CHART / "ci" / f"{name}-values.yaml")
 
 
-def rendered(values: str, namespace: Namespace) -> list[dict[str, Any]]:
+def rendered(values: str) -> list[Manifest]:
     """What helm makes of a file of values."""
-    helm = str(programs("helm") / "helm")
-    words = ["template", "relay", str(CHART), "--namespace", namespace.name]
-    done = subprocess.run(
-        [helm, *words, "--values", values], check=True, capture_output=True, text=True
-    )
-    return [one for one in YAML(typ="safe").load_all(done.stdout) if one]
+    return [*parse(Helm(4).render(Path(values)))]
 
 
 @contextmanager

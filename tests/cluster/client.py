@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.chart.helm import program
 from tests.cluster.programs import programs
 
 __all__ = ["Namespace", "Said"]
 
+_LIMIT_S: Final = 180.0
 _MODES: Final = ("enforce", "warn")
 #: How helm and kubectl pass on what the server warns of.
 _WARNING: Final = re.compile(r"^(?:W\d{4} |Warning: ).*$", re.MULTILINE)
@@ -38,6 +40,8 @@ class Namespace:
     name: str
     kubeconfig: Path
     log: Path
+    #: Helm's major version.
+    major: int = 4
 
     def create(self) -> None:
         """Make it; what is less than the strictest Pod Security is refused in it, and warned of where it is a template."""
@@ -59,20 +63,12 @@ class Namespace:
         assert _WARNING.findall(said.err) == []
         return said
 
-    def tried(self, program: str, *words: str, given: str | None = None) -> Said:
+    def tried(self, name: str, *words: str, given: str | None = None) -> Said:
         """Run a program, whatever comes of it."""
-        folder = programs("kubernetes" if program == "kubectl" else program)
-        done = subprocess.run(
-            [str(folder / program), "--namespace", self.name, *words],
-            check=False,
-            capture_output=True,
-            input=given,
-            text=True,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
-        )
+        done = self._run(name, *words, given=given)
         with self.log.open("a") as log:
             shown = " ".join(words)
-            log.write(f"$ {program} -n {self.name} {shown}\n{done.stdout}{done.stderr}")
+            log.write(f"$ {name} -n {self.name} {shown}\n{done.stdout}{done.stderr}")
             log.write(f"= exit code {done.returncode}\n\n")
         return Said(code=done.returncode, out=done.stdout, err=done.stderr)
 
@@ -90,16 +86,28 @@ class Namespace:
 
     def quietly(self, *words: str, given: str | None = None) -> str:
         """Run kubectl without a word in the log: for what is asked again and again."""
-        done = subprocess.run(
-            [
-                str(programs("kubernetes") / "kubectl"),
-                *("--namespace", self.name),
-                *words,
-            ],
-            check=True,
+        done = self._run("kubectl", *words, given=given)
+        done.check_returncode()
+        return done.stdout
+
+    def _run(
+        self, name: str, *words: str, given: str | None
+    ) -> subprocess.CompletedProcess[str]:
+        known = {
+            "helm": lambda: program(self.major),
+            "kubectl": lambda: programs("kubernetes") / "kubectl",
+        }
+        return subprocess.run(
+            [str(known[name]()), "--namespace", self.name, *words],
+            check=False,
             capture_output=True,
             input=given,
             text=True,
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            timeout=_LIMIT_S,
+            # No configuration of the machine, and a home for what they keep in one.
+            env={
+                "HOME": str(self.kubeconfig.parent),
+                "PATH": os.defpath,
+                "KUBECONFIG": str(self.kubeconfig),
+            },
         )
-        return done.stdout

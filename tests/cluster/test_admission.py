@@ -44,16 +44,20 @@ def test_every_object_of_an_example_is_admitted_without_a_warning(
     name: str, namespace: Namespace
 ) -> None:
     """Pod Security warns of a template whose pods it would refuse, so that no warning means that none is."""
-    objects = rendered(example(name.removesuffix("-values.yaml")), namespace)
-    known = [o for o in objects if not o["apiVersion"].startswith(UNDEFINED)]
+    objects = rendered(example(name.removesuffix("-values.yaml")))
+    known = [
+        {**one, "metadata": {**one["metadata"], "namespace": namespace.name}}
+        for one in objects
+        if not one["apiVersion"].startswith(UNDEFINED)
+    ]
     said = judged(namespace, *known)
     assert (said.code, said.err) == (0, "")
     assert len(said.out.splitlines()) == len(known)
 
 
-def pod_of(namespace: Namespace) -> Spec:
+def pod_of() -> Spec:
     """The pod of the smallest example, as the Deployment's controller would make it."""
-    objects = rendered(example("smallest"), namespace)
+    objects = rendered(example("smallest"))
     [deployment] = [one for one in objects if one["kind"] == "Deployment"]
     template = copy.deepcopy(deployment["spec"]["template"])
     # Its own account is made beside it; here there is only the namespace's.
@@ -94,7 +98,7 @@ def _on_the_host(spec: Spec) -> None:
 def test_the_pod_is_admitted_as_it_is_and_refused_with_more_rights(
     change: Callable[[Spec], None], word: str, namespace: Namespace
 ) -> None:
-    pod = pod_of(namespace)
+    pod = pod_of()
     assert judged(namespace, pod).code == 0
     change(pod["spec"])
     said = judged(namespace, pod)
@@ -104,7 +108,7 @@ def test_the_pod_is_admitted_as_it_is_and_refused_with_more_rights(
 
 
 def test_a_field_that_nobody_knows_is_refused(namespace: Namespace) -> None:
-    pod = pod_of(namespace)
+    pod = pod_of()
     pod["spec"]["enableServiceLink"] = pod["spec"].pop("enableServiceLinks")
     said = judged(namespace, pod)
     assert said.code != 0

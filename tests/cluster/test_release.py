@@ -49,6 +49,12 @@ def left(namespace: Namespace) -> set[str]:
     return namespace.names(*KINDS) - OWN
 
 
+@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
+def major(request: pytest.FixtureRequest) -> int:
+    number: int = request.param
+    return number
+
+
 @pytest.fixture
 def volume(namespace: Namespace) -> str:
     """A volume as a cluster's storage would have made it, for the claim to be bound to."""
