@@ -58,8 +58,10 @@ alb.ingress.kubernetes.io/listen-ports: {{ ternary "[{\"HTTPS\":443}]" "[{\"HTTP
 - ipBlock: {cidr: {{ . }}}
 {{- end }}
 {{- end }}
-{{- range get $usual .Values.ingress.controller }}
+{{- with get $usual .Values.ingress.controller }}
+{{- range . }}
 - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ . }}}}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if .Values.gateway.enabled }}
