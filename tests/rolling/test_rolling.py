@@ -39,7 +39,7 @@ def rendered(database: Database, hearer: Hearer, tmp_path: Path) -> Rendered:
 
 
 @pytest.mark.parametrize(
-    "rounds,per_second", [(1, 30.0), pytest.param(6, 100.0, marks=pytest.mark.long)]
+    "rounds,per_second", [(1, 20.0), pytest.param(6, 100.0, marks=pytest.mark.long)]
 )
 async def test_replicas_are_replaced_one_by_one_under_load_and_no_callback_fails(
     rounds: int,
@@ -104,7 +104,7 @@ async def test_without_a_drain_delay_the_same_load_fails(
     hasty = dataclasses.replace(rendered, relay=relay)
     async with staging(hasty, tmp_path) as scene:
         [pod, *_] = scene.pods
-        async with loading(scene.urls, per_second=30.0, most=MOST) as load:
+        async with loading(scene.urls, per_second=20.0, most=MOST) as load:
             pod.terminate()
             await scene.endpoints.until(pod, ready=False)
         # Each ingress says in its own way that nobody was there.

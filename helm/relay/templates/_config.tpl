@@ -78,11 +78,11 @@ store: {{ include "relay.storeSetting" . }}
 {{- $public := mustMerge (dict "listen" (printf "%s:8080" $address) "url" (printf "%s://%s" $scheme .Values.host)) ($config.public | default dict) -}}
 {{- if not (hasKey $public "drain_delay") -}}
 {{- /*
-Until its probe has failed often enough it is still sent requests, and a second more for the word to get round. One relay
+Until its probe has failed often enough it is still sent requests, and two seconds more for the word to get round. One relay
 alone is missed while it waits: nobody else is sent what comes meanwhile.
 */ -}}
 {{- $ready := .Values.probes.readiness -}}
-{{- $noticed := printf "%ds" (add 1 (mul $ready.periodSeconds $ready.failureThreshold)) -}}
+{{- $noticed := printf "%ds" (add 2 (mul $ready.periodSeconds $ready.failureThreshold)) -}}
 {{- $_ := set $public "drain_delay" (ternary $noticed "0s" (include "relay.isShared" . | eq "true")) -}}
 {{- end -}}
 {{- $_ := set $config "public" $public -}}
