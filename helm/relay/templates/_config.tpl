@@ -78,7 +78,7 @@ store: {{ include "relay.storeSetting" . }}
 {{- $public := mustMerge (dict "listen" (printf "%s:8080" $address) "url" (printf "%s://%s" $scheme .Values.host)) ($config.public | default dict) -}}
 {{- if not (hasKey $public "drain_delay") -}}
 {{- /* One relay alone is missed while it waits: nobody else is sent what comes meanwhile. */ -}}
-{{- $_ := set $public "drain_delay" (ternary "5s" "0s" (include "relay.isShared" . | eq "true")) -}}
+{{- $_ := set $public "drain_delay" (ternary "6s" "0s" (include "relay.isShared" . | eq "true")) -}}
 {{- end -}}
 {{- $_ := set $config "public" $public -}}
 {{- $_ := set $config "operator" (dict "listen" (printf "%s:8081" $address)) -}}
