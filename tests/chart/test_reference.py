@@ -14,7 +14,7 @@ from relay.settings.json_schema import DEFINITIONS, json_schema
 from relay.settings.secret import Secret
 from relay.settings.section import Section
 from relay.settings.shape import sections_in
-from tests.chart.helm import CHART, ROOT
+from tests.chart.helm import CHART, ROOT, Helm
 
 GENERATOR = runpy.run_path(str(ROOT / "docs" / "generate_chart.py"))
 
@@ -141,6 +141,34 @@ def test_the_version_is_that_of_the_program() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     [version] = re.findall(r'^version = "(.*)"$', project, re.MULTILINE)
     assert f'appVersion: "{version}"' in chart
+
+
+def _blocks() -> list[str]:
+    page = (CHART / "README.md").read_text()
+    return re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.process
+def test_every_sample_of_the_readme_is_good(tmp_path: Path) -> None:
+    """Each by itself, over the smallest values."""
+    values = [text for text in _blocks() if "apiVersion" not in text]
+    assert len(values) == 3
+    for text in values:
+        (tmp_path / "values.yaml").write_text(text)
+        smallest = CHART / "ci" / "smallest-values.yaml"
+        assert Helm(4).render(smallest, tmp_path / "values.yaml")
+
+
+def test_what_the_readme_keeps_outside_is_what_its_configuration_looks_for() -> None:
+    [outside] = [text for text in _blocks() if "apiVersion" in text]
+    kept = {
+        f"/run/secrets/relay/{key}"
+        for key in re.findall(r"secretKey: ([\w-]+)", outside)
+    }
+    [values] = [text for text in _blocks() if "existing" in text]
+    assert kept == set(re.findall(r"/run/secrets/relay/[\w-]+", values))
+    [name] = re.findall(r"existing: \[(.*)\]", values)
+    assert f"target: {{name: {name}}}" in outside
 
 
 def test_every_link_of_the_readme_leads_somewhere() -> None:
