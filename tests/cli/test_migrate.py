@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -18,6 +20,14 @@ from tests.places import free_port
 NEWEST = len(migrations("sqlite"))
 FIRST = {kind: migrations(kind)[0].sql for kind in ("sqlite", "postgres")}
 LATER = [f"{step.number:04}_{step.name}" for step in migrations("sqlite")[1:]]
+
+
+@pytest.fixture(autouse=True)
+def own_handlers() -> Iterator[None]:
+    """A command sets up its log."""
+    before = logging.root.handlers[:]
+    yield
+    logging.root.handlers[:] = before
 
 
 def typed(*words: object) -> Result:
