@@ -8,7 +8,17 @@ from typing import Any
 
 from tests.chart.helm import Manifest
 
-__all__ = ["containers", "found", "labels", "named", "peers", "pods", "policy_for"]
+__all__ = [
+    "containers",
+    "deployment",
+    "found",
+    "labels",
+    "named",
+    "peers",
+    "pods",
+    "policy_for",
+    "selects",
+]
 
 
 def found(manifests: Sequence[Manifest], kind: str) -> list[Manifest]:
@@ -19,6 +29,12 @@ def found(manifests: Sequence[Manifest], kind: str) -> list[Manifest]:
 def named(manifests: Sequence[Manifest], kind: str, name: str) -> Manifest:
     """The one thing of that kind and name."""
     [one] = [one for one in found(manifests, kind) if one["metadata"]["name"] == name]
+    return one
+
+
+def deployment(manifests: Sequence[Manifest]) -> Manifest:
+    """The one that makes relays."""
+    [one] = found(manifests, "Deployment")
     return one
 
 
