@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from relay.app import Service
+from relay.app.service import Service
 from tests.app.relaying import holds, post, settings_of
 from tests.docs.desk import Desk, Terminal, ask, until
 from tests.docs.pages import example, examples

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.settings import parse
 from tests.acceptance.relays import SECRET, callback
 from tests.app.relaying import post
