@@ -119,6 +119,7 @@ class Service:
         if self.state == "ready":
             self.state = "draining"
             log.info("relay.draining")
+            self.public.wind_down()
             await self._drain_delay()
         await self._stack.aclose()
 
@@ -392,8 +393,6 @@ class Service:
     async def _drain_delay(self) -> None:
         within_s = self._settings.public.drain_delay.seconds
         self.stop_steps["drain_delay"] = within_s
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._hurried.wait()
-        except TimeoutError:
-            pass

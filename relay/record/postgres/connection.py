@@ -143,8 +143,10 @@ async def begin(connection: Connection, first: str = "") -> None:
     await connection.execute(f"BEGIN; {limit_idling()}; {first}")
 
 
-async def migrate(connection: Connection) -> None:
+async def migrate(connection: Connection) -> tuple[int, int]:
     """Bring the schema to the newest number that this program knows, all of it or nothing.
+
+    Gives its number before and after; 0 before where there was none.
 
     Raises:
         MisconfiguredError: it was written by a newer program.
@@ -160,6 +162,7 @@ async def migrate(connection: Connection) -> None:
             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             str(len(steps)),
         )
+    return current, len(steps)
 
 
 async def schema_of(connection: Connection) -> int:

@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from relay.core.errors import MisconfiguredError, StoreFullError, StoreTakenError
+from relay.core.errors import (
+    MisconfiguredError,
+    RelayError,
+    StoreFullError,
+    StoreTakenError,
+)
 from relay.record.statements import check_current, migrations
 
 __all__ = [
@@ -29,7 +34,9 @@ __all__ = [
     "is_without_room",
     "log_size",
     "migrate",
+    "not_opened",
     "reading",
+    "schema_of",
 ]
 
 #: ``Rflw`` in the file's header, so that `file` and we can tell whose database this is.
@@ -187,6 +194,16 @@ def is_without_room(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "sqlite_errorcode", None) in _NO_ROOM
+
+
+def not_opened(path: Path, error: OSError | sqlite3.Error) -> RelayError:
+    """What to tell of a store that could not be opened, locked or brought up to date."""
+    if is_without_room(error):
+        return StoreFullError(
+            f"no room to open the store {path.absolute()}: the disk is full"
+        )
+    why = (isinstance(error, OSError) and error.strerror) or error
+    return MisconfiguredError(f"cannot open the store {path.absolute()}: {why}")
 
 
 def inodes(path: Path) -> tuple[int | None, int | None]:
