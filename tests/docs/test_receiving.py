@@ -195,20 +195,15 @@ def _line(text: str, name: str) -> str:
 
 
 @pytest.mark.process
-def test_a_run_is_created_by_either_way_and_told(desk: Desk) -> None:
+def test_a_run_and_a_secret_are_made_by_the_client_too(desk: Desk) -> None:
     with served(desk, "--fastest 0.05 --slowest 0.1"):
         made = json.loads(desk.type(example(PAGE, "run-curl")))
         assert made["client_ref"] == "order-1001"
         printed = desk.play(example(PAGE, "run-python"))
         ids = {made["id"], printed.strip()}
         until(lambda: set(told(desk)) == ids, what="both runs")
-
-
-@pytest.mark.process
-def test_a_secret_is_made_by_the_client_too(desk: Desk) -> None:
-    with desk.going(".venv/bin/relay sandbox --secret ''", "8090"):
         named, secret = desk.play(example(PAGE, "secret-python")).splitlines()
-    assert named.endswith("signs already")
+    assert named.endswith("does not sign yet")
     assert secret.startswith("whsec_")
 
 
