@@ -1,8 +1,8 @@
 """Make sure of the system's tools that tests need and no Python package holds.
 
 ``strace`` shows in which order the relay writes, syncs and answers; ``pgbouncer`` stands before a
-server as operators have it; with ``curl`` the pages' commands are typed. Where one is missing and this may install packages, it does; elsewhere it
-says what to do, and the tests that need it fail.
+server as operators have it; with ``curl`` the pages' commands are typed. Where one is missing and this
+may install packages, it does; elsewhere it says what to do, and the tests that need it fail.
 """
 
 import os
