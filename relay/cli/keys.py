@@ -1,4 +1,4 @@
-"""``relay keys``: make a key, and say how one is replaced by another."""
+"""``relay keys``: make a key, say how one is replaced by another, and which callback secret is used."""
 
 import json as js
 from collections.abc import Iterator, Mapping
@@ -22,6 +22,7 @@ from relay.cli.common import (
     print_json,
     say,
 )
+from relay.cli.uses import used
 from relay.core.rotation import (
     NEW_BYTES,
     KeyKind,
@@ -43,8 +44,9 @@ __all__ = ["app"]
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make the keys that deliveries are signed with, and replace them.",
+    help="Make the keys that deliveries are signed with, replace them; see which callback secret is used.",
 )
+app.command("used", short_help="Say when each callback secret was last used.")(used)
 
 #: In the place of a secret that the file has by itself: pasted as it is, the configuration is refused.
 _LEFT_AS_IT_IS: Final = "${THE_SECRET_THAT_STANDS_THERE_NOW}"
