@@ -6,6 +6,7 @@ secret, and changes nothing.
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -15,9 +16,6 @@ from relay.app.catalogs import build_catalog
 from relay.app.stores import read_uses
 from relay.app.system import System
 from relay.cli.common import (
-    DEFAULT_CONFIG,
-    Config,
-    Json,
     load_settings,
     mistakes_exit,
     print_json,
@@ -28,7 +26,7 @@ from relay.core.catalog import Catalog
 from relay.core.credential import KeyUse
 from relay.core.moment import text_of
 
-__all__ = ["used"]
+__all__ = ["show"]
 
 _NEVER: Final = "never"
 
@@ -44,12 +42,8 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     use: KeyUse | None
 
 
-def used(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Say of each callback secret how many callbacks it has signed, and when the last one came.
-
-    What counts is the callbacks that are kept (`retention.payloads`). Callbacks that were refused are not
-    among them. Secrets are named by their id in the configuration, and never shown.
-    """
+def show(config: Path, *, json: bool) -> None:
+    """Show it, to people or to programs."""
     with mistakes_exit():
         settings = load_settings(config)
         uses = asyncio.run(read_uses(settings))

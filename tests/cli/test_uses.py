@@ -59,6 +59,8 @@ def config(store: str, tmp_path: Path) -> Path:
         received("run_3", "k2", minute=4),
         received("run_5", "hook", channel="org", minute=5),
         received("run_4", "lost", minute=2),
+        # As an answer of the API is kept.
+        received("run_6", "", channel="api", minute=9),
     ]
     asyncio.run(_fill(path, receipts))
     return path

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 import structlog
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.core.deadletter import Letters
 from relay.core.replay import Selection
 from relay.operate.actors import login

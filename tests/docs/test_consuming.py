@@ -12,7 +12,7 @@ from typing import Any, get_args
 import asyncpg
 import pytest
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.app.stores import read_ledger
 from relay.events import DestinationEvent
 from relay.settings import Settings, parse

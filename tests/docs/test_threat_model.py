@@ -4,7 +4,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.settings import parse
 from tests.acceptance.relays import SECRET, callback
 from tests.app.relaying import post
