@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from relay.app.catalogs import build_catalog
+from relay.core.event import build
+from relay.settings import parse
+from tests.builders import any_callback, any_facts, reading_of
 from tests.docs.desk import Desk, Terminal, ask, until
 from tests.docs.pages import alike, example, examples
 
 PAGE = "docs/receiving.md"
 #: The sources of the page: one secret, two of them, several ways in, several organisations.
-ONE, BOTH, *_ = examples(PAGE, "yaml")
+ONE, BOTH, _, SEVERAL = examples(PAGE, "yaml")
 RUNS = "/v1/models/runflow/tag-removal/runs"
 REST = """
 data_dir: var
@@ -202,3 +206,12 @@ def test_a_run_and_a_secret_are_made_by_the_client_too(desk: Desk) -> None:
         named, secret = desk.play(example(PAGE, "secret-python")).splitlines()
     assert named.endswith("does not sign yet")
     assert secret.startswith("whsec_")
+
+
+@pytest.mark.parametrize("source,to", [("acme", "orders"), ("globex", "lab")])
+def test_each_organisation_has_its_own_destination(source: str, to: str) -> None:
+    secret = "whsec_b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHM="
+    names = re.findall(r"\$\{(\w+)\}", SEVERAL)
+    settings = parse(SEVERAL, dict.fromkeys(names, secret), file="relay.yaml")
+    event = build(any_facts(reading_of(any_callback(), source=source)))
+    assert build_catalog(settings).router.route(lambda: event) == (to,)
