@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import structlog
 
 from relay.app.system import System
+from relay.core.credential import KeyUse
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.holding import Condition
 from relay.core.ledger import Ledger
@@ -36,6 +37,7 @@ __all__ = [
     "keeping_of",
     "read_conditions",
     "read_ledger",
+    "read_uses",
     "recount",
     "upgrade_store",
     "wait_for_store",
@@ -226,6 +228,19 @@ async def read_conditions(place: Place) -> Sequence[Condition]:
         with _told_of(place):
             return await postgres.read_conditions_of(place.store.reveal())
     return await asyncio.to_thread(sqlite.read_conditions_of, place.store_path)
+
+
+async def read_uses(place: Place) -> Sequence[KeyUse]:
+    """What each callback secret has signed, whether or not a relay is serving the store.
+
+    Raises:
+        MisconfiguredError: there is no store there, or it cannot be read.
+        StoreBusyError: it does not answer.
+    """
+    if place.store.file is None:
+        with _told_of(place):
+            return await postgres.read_uses_of(place.store.reveal())
+    return await asyncio.to_thread(sqlite.read_uses_of, place.store_path)
 
 
 async def recount(place: Place) -> tuple[Ledger, Ledger]:

@@ -2,7 +2,7 @@
 
 Owns finding the blocks, their language, and what is said of them above the fence: `<!-- example: NAME -->` for
 one that a test takes by this name and runs, `<!-- illustration: REASON -->` for one that cannot be run. Knows
-nothing of how any of them is run.
+nothing of how any of them is run. What a page shows of a terminal is compared but for what differs each time.
 """
 
 import re
@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DOCS", "PAGES", "README", "ROOT", "Block", "blocks", "example", "examples"]
+__all__ = [
+    "DOCS",
+    "PAGES",
+    "README",
+    "ROOT",
+    "Block",
+    "alike",
+    "blocks",
+    "example",
+    "examples",
+]
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
@@ -68,3 +78,10 @@ def examples(page: str, language: str) -> list[str]:
         for block in blocks(ROOT / page)
         if block.language == language and not block.name and not block.illustrates
     ]
+
+
+def alike(text: str) -> str:
+    """A text without what differs from one time to the next: numbers, ids, and how it is broken into lines."""
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{12}\b", "ID", text)
+    text = re.sub(r"\d[\d:.-]*", "9", text.replace("\u2500", ""))
+    return " ".join(text.split())

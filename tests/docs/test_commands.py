@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import re
 import shlex
 import sqlite3
 import subprocess
@@ -24,7 +23,7 @@ from tests.app.relaying import post, settings_of
 from tests.cli import sweeping
 from tests.cli.replaying import Ground
 from tests.docs.desk import Desk, ask, until
-from tests.docs.pages import example
+from tests.docs.pages import alike, example
 from tests.docs.test_pages import CALLBACKS
 from tests.postgres.fixtures import Database
 
@@ -57,13 +56,6 @@ def commands(text: str) -> list[list[str]]:
             at = words.index("--config")
             del words[at : at + 2]
     return own
-
-
-def alike(text: str) -> str:
-    """A text without what differs from one time to the next: numbers, ids, and how it is broken into lines."""
-    text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9a-f]{12}\b", "ID", text)
-    text = re.sub(r"\d[\d:.-]*", "9", text.replace("\u2500", ""))
-    return " ".join(text.split())
 
 
 def send(ground: Ground, *bodies: bytes) -> None:

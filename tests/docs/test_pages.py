@@ -1,5 +1,6 @@
 """The pages say what is: links lead somewhere, commands and flags exist, examples are built, words are explained."""
 
+import functools
 import json
 import re
 from decimal import Decimal
@@ -67,10 +68,16 @@ def _options(command: object) -> set[str]:
     return found.union(*(_options(one) for one in below))
 
 
+@functools.cache
+def _verbs() -> dict[str, set[str]]:
+    """Every verb, with what may follow it."""
+    group = typer.main.get_group(app)
+    return {verb: _options(command) for verb, command in group.commands.items()}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_verb_and_flag_exists(page: Path) -> None:
-    group = typer.main.get_group(app)
-    verbs = {verb: _options(command) for verb, command in group.commands.items()}
+    verbs = _verbs()
     unknown = []
     for code in CODE.findall(_text(page)):
         for verb, rest in COMMAND.findall(COMMENT.sub("", code)):

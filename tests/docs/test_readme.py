@@ -1,6 +1,7 @@
 """What the README has people type is typed, as it stands, in a fresh clone."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,14 @@ def test_the_first_screen_says_what_it_is_and_how_to_start() -> None:
     lines = text.splitlines()
     assert len(lines) <= 100
     assert lines.index("## Run it") <= 20
+
+
+def test_its_figures_stand_on_the_page_about_performance() -> None:
+    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    figures = re.findall(r"\d+,\d{3}|\d+\.\d %", text.partition("## Against")[2])
+    assert len(figures) >= 8
+    assert [one for one in figures if one.removesuffix(" %") not in page] == []
 
 
 def _loaded(text: str, directory: Path) -> Settings:
