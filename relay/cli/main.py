@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from relay.cli import (
+    check,
     dead,
     demo,
     destinations,
@@ -32,9 +33,7 @@ app = typer.Typer(
 )
 # A line of the list of verbs; what is longer than a terminal is wide would be cut off.
 app.command("serve", short_help="Receive callbacks and deliver events.")(serve.serve)
-app.command("check", short_help="List every mistake of the configuration.")(
-    inspect.check
-)
+app.command("check", short_help="List every mistake of the configuration.")(check.check)
 app.command("explain", short_help="Show where a run is, and what is waited for.")(
     explain.explain
 )
