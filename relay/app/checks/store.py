@@ -5,6 +5,7 @@ Owns the words for what is found. Changes nothing: the store of a relay that run
 
 import asyncio
 import shutil
+from pathlib import Path
 
 from relay.app.stores import read_ledger, read_schema
 from relay.core.errors import RelayError
@@ -71,8 +72,7 @@ async def _room(settings: Settings, schema: int) -> Finding:
     found = f"schema {schema}, the ledger balances"
     if settings.store.file is None:
         return _ok(found)
-    place = nearest(settings.store_path)
-    free = (await asyncio.to_thread(shutil.disk_usage, place)).free
+    free = await asyncio.to_thread(_free, settings.store_path)
     if free < settings.limits.min_free_disk:
         return Finding(
             check="store",
@@ -81,6 +81,10 @@ async def _room(settings: Settings, schema: int) -> Finding:
             remedy="make room on that disk",
         )
     return _ok(f"{found}, {free >> 20:,} MiB free")
+
+
+def _free(path: Path) -> int:
+    return shutil.disk_usage(nearest(path)).free
 
 
 def _ok(found: str) -> Finding:

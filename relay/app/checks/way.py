@@ -222,7 +222,9 @@ def _read(text: bytes) -> _Said:
 
 def _why(error: OSError) -> str:
     # An event loop's own words for it repeat the address.
-    said = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    said = (
+        os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+    )
     return said or type(error).__name__
 
 
