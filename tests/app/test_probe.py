@@ -74,7 +74,8 @@ async def test_without_the_secret_it_is_refused_and_limited_like_everything_else
     service: Service,
 ) -> None:
     body = probe_body(NONCE)
-    unsigned, forged = {}, sign(body, "whsec_somebody-elses")
+    unsigned: Mapping[str, str] = {}
+    forged = sign(body, "whsec_somebody-elses")
     statuses = [
         (await _post(service, body, headers))[0]
         for headers in (unsigned, forged, unsigned, forged)
