@@ -33,7 +33,9 @@ app = typer.Typer(
 )
 # A line of the list of verbs; what is longer than a terminal is wide would be cut off.
 app.command("serve", short_help="Receive callbacks and deliver events.")(serve.serve)
-app.command("check", short_help="List every mistake of the configuration.")(check.check)
+app.command(
+    "check", short_help="List mistakes of the configuration; try what it names."
+)(check.check)
 app.command("explain", short_help="Show where a run is, and what is waited for.")(
     explain.explain
 )

@@ -22,6 +22,8 @@ __all__ = ["LIMIT_S", "check_online"]
 
 #: For one look, in seconds; a body of full size may have a slow way to go.
 LIMIT_S: Final = 20.0
+#: So many at once: each may hold a connection or two, and a body.
+AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +46,9 @@ async def check_online(
     """
     presence = await look(str(settings.operator.listen.reached()))
     looks = _looks(settings, system, send=send, runs_here=presence.answers)
+    room = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as tasks:
-        under_way = [tasks.create_task(_bounded(one, limit_s)) for one in looks]
+        under_way = [tasks.create_task(_bounded(one, room, limit_s)) for one in looks]
     return [look_at_relay(presence), *(task.result() for task in under_way)]
 
 
@@ -87,9 +90,9 @@ def _later(
     return lambda: work(*things, **named)
 
 
-async def _bounded(one: _Look, limit_s: float) -> Finding:
+async def _bounded(one: _Look, room: asyncio.Semaphore, limit_s: float) -> Finding:
     try:
-        async with asyncio.timeout(limit_s):
+        async with room, asyncio.timeout(limit_s):
             return await one.work()
     except TimeoutError:
         return Finding(

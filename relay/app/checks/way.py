@@ -7,7 +7,7 @@ import asyncio
 import io
 import os
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 import msgspec
@@ -15,11 +15,10 @@ import msgspec
 from relay.app.system import System
 from relay.core.catalog import CALLBACK, Channel
 from relay.core.checking import Heard, judge_answer
-from relay.core.credential import Credential
 from relay.core.finding import Finding
 from relay.core.probe import NONCE_BYTES, is_proof, probe_body
-from relay.core.signature import IncomingKey, PublicKey, RunflowKey
-from relay.core.signing import sign
+from relay.core.signature import PublicKey, RunflowKey
+from relay.core.signing import StandardKey, sign
 from relay.settings import Settings
 from relay.settings.units import size, size_text
 
@@ -37,6 +36,13 @@ class _Said(msgspec.Struct):
     result: str = ""
     proof: str = ""
     peer: str = ""
+
+
+class _Key(NamedTuple):
+    """A secret that can sign."""
+
+    id: str
+    key: RunflowKey | StandardKey
 
 
 class _CutOffError(Exception):
@@ -70,7 +76,9 @@ async def look_at_way(
         )
     now = system.clock.now_us()
     live = [one for one in channel.verifier.credentials if one.is_live(now)]
-    usable = [one for one in live if not isinstance(one.key, PublicKey)]
+    usable = [
+        _Key(one.id, one.key) for one in live if not isinstance(one.key, PublicKey)
+    ]
     if not live:
         return Finding(
             check="callbacks",
@@ -115,12 +123,13 @@ class _Probing:
     async def look(
         self,
         where: str,
-        keys: Sequence[Credential[IncomingKey]],
+        keys: Sequence[_Key],
         sizes: Sequence[int],
     ) -> Finding:
         """One probe after the other, up to the first that does not arrive."""
         loop = asyncio.get_running_loop()
         began, peer = loop.time(), ""
+        names = [*dict.fromkeys(key.id for key in keys)]
         async with aiohttp.ClientSession(
             # A look as a whole has its limit.
             timeout=aiohttp.ClientTimeout(total=None),
@@ -136,11 +145,10 @@ class _Probing:
                     where, heard, size=sent, runs_here=self._runs_here
                 )
                 if finding is not None:
-                    return _about(finding, key, many=len(keys) > 1)
+                    return _about(finding, key, many=len(names) > 1)
                 peer = heard.peer
-        names = ", ".join(dict.fromkeys(key.id for key in keys))
         took = f"{(loop.time() - began) * 1000:.0f} ms"
-        found = f"arrives at a relay that knows {names} ({took})"
+        found = f"arrives at a relay that knows {', '.join(names)} ({took})"
         if sizes[-1]:
             found += f"; {size_text(sizes[-1])} pass"
         return Finding(
@@ -160,7 +168,7 @@ class _Probing:
         )
 
     async def _ask(
-        self, session: aiohttp.ClientSession, key: Credential[IncomingKey], length: int
+        self, session: aiohttp.ClientSession, key: _Key, length: int
     ) -> tuple[Heard, int]:
         """What is answered, and how many bytes were sent."""
         nonce = self._system.dice.bytes(NONCE_BYTES)
@@ -173,7 +181,7 @@ class _Probing:
                 headers=headers,
                 allow_redirects=False,
             ) as answer:
-                text = await answer.content.read(_ANSWER_BYTES)
+                text = await _beginning(answer.content)
                 status = answer.status
         except (aiohttp.ClientError, OSError) as error:
             raise _cut_off(error, length) from error
@@ -189,10 +197,10 @@ class _Probing:
             body
         )
 
-    def _signed(self, key: IncomingKey, nonce: str, body: bytes) -> Mapping[str, str]:
+    def _signed(
+        self, key: RunflowKey | StandardKey, nonce: str, body: bytes
+    ) -> Mapping[str, str]:
         json = {"Content-Type": "application/json"}
-        if isinstance(key, PublicKey):
-            raise TypeError("a public key signs nothing")
         if isinstance(key, RunflowKey):
             return {**json, "Runflow-Signature": key.mac(body)}
         name = f"check_{nonce}"
@@ -205,12 +213,20 @@ class _Probing:
         }
 
 
-def _about(finding: Finding, key: Credential[IncomingKey], *, many: bool) -> Finding:
+def _about(finding: Finding, key: _Key, *, many: bool) -> Finding:
     """The finding, with the name of the secret where it could be another one."""
     if not many:
         return finding
     found = f"{finding.found} (secret {key.id})"
     return msgspec.structs.replace(finding, found=found)
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """As much as a relay's answer has at the most; it may come in pieces."""
+    text = bytearray()
+    while len(text) < _ANSWER_BYTES and not content.at_eof():
+        text += await content.read(_ANSWER_BYTES)
+    return bytes(text[:_ANSWER_BYTES])
 
 
 def _read(text: bytes) -> _Said:

@@ -61,7 +61,10 @@ def check(
     online: Online = False,
     send: Send = False,
 ) -> None:
-    """List every mistake of the configuration at once, each with its place in the file."""
+    """List every mistake of the configuration at once, each with its place in the file.
+
+    With --online, look whether all that it names works.
+    """
     if send and not online:
         fail("relay check: --send goes with --online", WRONG)
     system = System.real()

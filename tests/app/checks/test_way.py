@@ -6,7 +6,9 @@ import pytest
 import trustme
 
 from relay.app import Service
-from tests.app.checks.looking import SIGNING, Scene, ingress, only
+from relay.core.probe import proof_of, read_probe
+from relay.core.signature import RunflowKey
+from tests.app.checks.looking import SECRET, SIGNING, Scene, ingress, only
 from tests.deliver.endpoint import Connection, Endpoint, Request, answering
 from tests.deliver.tls import tls_server
 
@@ -140,6 +142,36 @@ async def test_an_answer_is_read_no_further_than_a_relay_says_anything(
         scene.public_url = endpoint.url.removesuffix("/hooks")
         one = only(await scene.look(), "callbacks")
     assert "not from a relay" in one.found
+
+
+async def test_a_proof_may_come_in_pieces_and_must_be_of_this_probe(
+    scene: Scene,
+) -> None:
+    """Whoever holds the secret can give it; whoever has overheard one answer has not this one's."""
+    overheard: list[bytes] = []
+
+    async def prove(request: Request, connection: Connection) -> None:
+        nonce = read_probe(request.body)
+        assert nonce is not None
+        proof = proof_of(
+            RunflowKey(SECRET), nonce=nonce, source="acme", channel="callback"
+        )
+        overheard.append(f'{{"proof":"{proof}","peer":"192.0.2.7"}}'.encode())
+        said = overheard[-1] if is_honest else overheard[0]
+        await connection.say(
+            f"HTTP/1.1 200 OK\r\nContent-Length: {len(said)}\r\n\r\n".encode()
+        )
+        await connection.say(said[:40])
+        await connection.say(said[40:])
+
+    async with Endpoint(prove) as endpoint:
+        scene.public_url = endpoint.url.removesuffix("/hooks")
+        is_honest = True
+        good = only(await scene.look(), "callbacks")
+        is_honest = False
+        bad = only(await scene.look(), "callbacks")
+    assert (good.result, good.found.endswith("seen as 192.0.2.7")) == ("ok", True)
+    assert (bad.result, "not from a relay that holds" in bad.found) == ("failed", True)
 
 
 async def test_a_certificate_that_nobody_trusts(scene: Scene) -> None:
