@@ -93,10 +93,10 @@ class HttpSender:
         if self._url is None:
             return Refused(reason="bad_url")
         connector = self._session.connector
+        if connector is None:
+            return Released()
         request = aiohttp.ClientRequest("POST", self._url, loop=self._loop)
         try:
-            if connector is None:
-                return Released()
             connection = await connector.connect(request, [], self._default_limits)
         except TimeoutError:
             fault = aiohttp.ConnectionTimeoutError()

@@ -203,10 +203,9 @@ async def test_what_it_starts_passes_every_run_on(
         created = await _create_runs(ground)
         heard = await _heard(servers, created)
         checks = await asyncio.to_thread(ground.run, "check", "--online", "--json")
-        ledger = await asyncio.to_thread(ground.run, "ledger", "--verify", "--json")
     finally:
         codes = await asyncio.to_thread(ground.stop)
     assert sorted(heard) == sorted(created)
+    # Its ledger, which balances, is one of them.
     assert {one["result"] for one in json.loads(checks)["checks"]} == {"ok"}
-    assert json.loads(ledger)["balanced"] is True
     assert codes == [0, 0]

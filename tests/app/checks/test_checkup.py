@@ -92,7 +92,7 @@ async def test_what_stands_still_holds_up_nobody_else_and_is_left_in_time(
         scene.send_to(one.url)
         scene.destinations += [d.replace("orders", "other") for d in scene.destinations]
         scene.destinations[1] = scene.destinations[1].replace(one.url, two.url)
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(15), asyncio.TaskGroup() as tasks:
             looking = tasks.create_task(scene.look(send=True, limit_s=3.0))
             for _ in range(3):
                 await asked.acquire()

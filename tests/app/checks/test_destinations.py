@@ -1,5 +1,7 @@
 """Whether a destination can be delivered to, by the way that deliveries take."""
 
+import asyncio
+
 import pytest
 import trustme
 
@@ -138,6 +140,19 @@ async def test_the_way_leads_through_the_proxy_that_is_configured(
     assert (good.result, bad.result) == ("ok", "failed")
     assert "407" in bad.found
     assert "proxy.url" in bad.remedy
+
+
+@pytest.mark.parametrize("send", [False, True])
+async def test_a_connection_that_never_stands(scene: Scene, *, send: bool) -> None:
+    async def silent(_request: Request, _connection: Connection) -> None:
+        await asyncio.Event().wait()
+
+    async with Endpoint(silent) as hole:
+        more = f'private: true, proxy: {{url: "http://127.0.0.1:{hole.port}"}}, connect_timeout: 100ms'
+        scene.send_to("http://127.0.0.1:9/", more=more)
+        one = only(await scene.look(send=send), "destination")
+    assert (one.result, one.found.partition(":")[0]) == ("failed", "connect_timeout")
+    assert "swallows packets" in one.remedy
 
 
 async def test_a_destination_without_a_key_in_force(scene: Scene) -> None:
