@@ -1,4 +1,4 @@
-"""``relay ledger``, ``relay version``: look, and change nothing."""
+"""``relay ledger``: look, and change nothing."""
 
 import asyncio
 import os
@@ -17,13 +17,11 @@ from relay.cli.common import (
     Json,
     mistakes_exit,
     print_json,
-    say,
 )
 from relay.core.ledger import Ledger, SourceCounts
 from relay.settings import load_place
-from relay.version import VERSION
 
-__all__ = ["ledger", "ledger_tables", "version"]
+__all__ = ["ledger", "ledger_tables"]
 
 Verify = Annotated[
     bool, typer.Option("--verify", help="Count the rows anew and compare.")
@@ -72,14 +70,6 @@ def _counted(account: Ledger) -> str:
     receipts = sum(counts.receipts for counts in account.sources.values())
     deliveries = sum(counts.created for counts in account.destinations.values())
     return f"Counted anew: {receipts:,} receipts, {deliveries:,} deliveries. "
-
-
-def version(json: Json = False) -> None:
-    """Show the version."""
-    if json:
-        print_json({"version": VERSION})
-    else:
-        say(f"runflow-relay {VERSION}")
 
 
 def ledger_tables(account: Ledger) -> list[Table]:

@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.app.stores import read_ledger
 from relay.core.ledger import SourceCounts
 from relay.core.probe import is_proof, probe_body

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner, Result
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.cli.main import app
 from relay.settings import load
 from tests.places import free_port
@@ -126,3 +128,17 @@ def test_sending_alone_is_wrong_usage(place: Place) -> None:
     said = typed("check", "--send", "-c", place.path)
     assert (said.exit_code, said.stdout) == (2, "")
     assert said.stderr == "relay check: --send goes with --online\n"
+
+
+def test_who_checks_the_file_alone_does_not_wait_for_what_dials(place: Place) -> None:
+    told = (
+        "import sys; from relay.cli.main import app;"
+        f" app(['check', '-c', {str(place.path)!r}], standalone_mode=False);"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", f"{told} print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {"aiohttp", "aiokafka", "asyncpg"} & set(said.stdout.split()) == set()

@@ -1,6 +1,6 @@
-"""Show: what was found, on a terminal and for programs.
+"""Show: what was found, on a terminal.
 
-Owns the table and the document. Decides nothing.
+Owns the table. Decides nothing.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from relay.cli.selecting import narrow
 from relay.core.finding import Finding, Result, summed
 from relay.core.timeline import plain
 
-__all__ = ["as_document", "show_findings"]
+__all__ = ["show_findings"]
 
 _STYLES: Final[dict[Result, str]] = {
     "ok": "green",
@@ -45,17 +45,3 @@ def show_findings(console: Console, findings: Sequence[Finding]) -> None:
     console.print(table)
     words, style = _SUMS[summed(findings)]
     console.print(Text(words, style=style))
-
-
-def as_document(findings: Sequence[Finding]) -> list[dict[str, object]]:
-    """The same for programs."""
-    return [
-        {
-            "check": one.check,
-            "about": one.about or None,
-            "result": one.result,
-            "found": one.found,
-            "remedy": one.remedy or None,
-        }
-        for one in findings
-    ]

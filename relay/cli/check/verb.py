@@ -1,6 +1,5 @@
 """The command: every mistake of the configuration at once, and on request a look at the world outside."""
 
-import asyncio
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,13 +8,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-import uvloop
-from rich.console import Console
 
 from relay.app.catalogs import check_match
-from relay.app.checks import check_online
 from relay.app.system import System
-from relay.cli.check.show import as_document, show_findings
 from relay.cli.common import (
     DEFAULT_CONFIG,
     DONE,
@@ -73,24 +68,25 @@ def check(
         settings, doubts = review(config, os.environ, now=now, check_match=check_match)
     if not json:
         _say(settings, doubts, config, brief=online)
-    findings = _looked(settings, system, send=send) if online else []
+    if not online:
+        if json:
+            print_json(_document(settings, doubts, config))
+        return
+    from relay.cli.check.online import draw, look  # noqa: PLC0415 - see there
+
+    findings = look(settings, system=system, send=send)
     if json:
-        print_json(_document(settings, doubts, config, findings if online else None))
-    elif online:
-        show_findings(Console(), findings)
+        print_json(_document(settings, doubts, config, findings))
+    else:
+        draw(findings)
     raise typer.Exit(_CODES[summed(findings)])
-
-
-def _looked(settings: Settings, system: System, *, send: bool) -> Sequence[Finding]:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(check_online(settings, system=system, send=send))
 
 
 def _document(
     settings: Settings,
     doubts: Sequence[Mistake],
     config: Path,
-    findings: Sequence[Finding] | None,
+    findings: Sequence[Finding] | None = None,
 ) -> dict[str, object]:
     document: dict[str, object] = {
         "ok": True,
@@ -100,7 +96,16 @@ def _document(
     }
     if findings is not None:
         document["ok"] = summed(findings) == "ok"
-        document["checks"] = as_document(findings)
+        document["checks"] = [
+            {
+                "check": one.check,
+                "about": one.about or None,
+                "result": one.result,
+                "found": one.found,
+                "remedy": one.remedy or None,
+            }
+            for one in findings
+        ]
     return document
 
 

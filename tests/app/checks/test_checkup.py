@@ -4,7 +4,7 @@ import asyncio
 
 from standardwebhooks import Webhook
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.app.stores import read_ledger
 from relay.core.ping import PING_TYPE
 from relay.sandbox import Sandbox

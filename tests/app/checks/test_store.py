@@ -5,8 +5,8 @@ import sqlite3
 
 import pytest
 
-from relay.app import Service
 from relay.app.checks.store import look_at_relay
+from relay.app.service import Service
 from relay.core.timeline import Presence
 from relay.record.sqlite.connection import APPLICATION_ID
 from tests.app.checks.looking import Scene, only

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import trustme
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.core.probe import proof_of, read_probe
 from relay.core.signature import RunflowKey
 from tests.app.checks.looking import SECRET, SIGNING, Scene, ingress, only
