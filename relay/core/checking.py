@@ -133,7 +133,7 @@ class _Verdict(NamedTuple):
 _SECRET: Final = _Verdict(
     "401: the relay there does not know this secret, or what it got is not what was sent",
     "give both the same secret (a running relay takes a change over, see its log); else the ingress drops"
-    " `Runflow-Signature` or changes bodies",
+    " `Runflow-Signature` or changes bodies, or the clocks differ by more than a channel's `tolerance`",
 )
 _ANSWERS: Final[Mapping[int, _Verdict]] = {
     401: _SECRET,

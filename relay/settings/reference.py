@@ -32,6 +32,7 @@ at once, with its line; a setting that is not on this page is one of them.
 - Relative paths begin at `data_dir`.
 - Times are whole numbers with `ms`, `s`, `m`, `h`, `d` or `y` (365 days); sizes have `B`, `KiB`, `MiB`,
   `GiB`, `TiB` (powers of 1024) or `kB`, `MB`, `GB`, `TB` (of 1000).
+- [config/production.yaml](../config/production.yaml) is a file to begin with that has every one of them.
 - *Reloads* says whether a running relay takes a change over; otherwise it needs a restart.
 """
 

@@ -22,6 +22,8 @@ __all__ = ["LIMIT_S", "check_online"]
 
 #: For one look, in seconds; a body of full size may have a slow way to go.
 LIMIT_S: Final = 20.0
+#: For whoever is beside us, in seconds: much is judged by whether a relay runs.
+PRESENCE_S: Final = 3.0
 #: So many at once: each may hold a connection or two, and a body.
 AT_ONCE: Final = 64
 
@@ -44,7 +46,8 @@ async def check_online(
 
     Nothing is written anywhere; with ``send`` each HTTP endpoint and Kafka topic gets a test event.
     """
-    presence = await look(str(settings.operator.listen.reached()))
+    address = str(settings.operator.listen.reached())
+    presence = await look(address, limit_s=PRESENCE_S)
     looks = _looks(settings, system, send=send, runs_here=presence.answers)
     room = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as tasks:
