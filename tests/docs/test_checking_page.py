@@ -1,10 +1,16 @@
 """The page about checking says what a check does."""
 
+import io
 import json
 import re
 import uuid
 from pathlib import Path
 
+from rich.console import Console
+
+from relay.cli.check.show import show_findings
+from relay.core.checking import Heard, judge_answer, judge_runs
+from relay.core.finding import Finding
 from relay.core.moment import moment_us
 from relay.core.ping import ping_of
 from relay.core.probe import probe_body
@@ -31,6 +37,37 @@ def test_the_test_event_is_the_one_that_is_sent() -> None:
     event = ping_of(shown["subject"], seed=seed, now=now).letter.event
     assert json.loads(event.structured) == shown
     assert [*json.loads(event.structured)] == [*shown]
+
+
+def test_the_table_is_drawn_like_that() -> None:
+    own = "https://relay.example.com/callbacks/acme"
+    refused = judge_answer(
+        "acme", Heard(413, proven=False), size=6_291_456, runs_here=True
+    )
+    assert refused is not None
+    whose = "the token is of organisation e2dd65be-2381-5c5a-a7a1-404b6d0cc000"
+    topic = "topic runflow.runs: 3 partitions, records to 8MiB; took a test event"
+    findings = [
+        Finding(check="relay", result="ok", found="answers at 127.0.0.1:8081"),
+        Finding(check="store", result="ok", found="schema 7, the ledger balances"),
+        Finding(check="api", about="acme", result="ok", found=whose),
+        judge_runs(
+            "acme", [own] * 96 + ["https://old.example.com/hooks/runflow"] * 4, own=own
+        ),
+        refused,
+        Finding(
+            check="destination",
+            about="orders",
+            result="ok",
+            found="took a test event (204, 12 ms)",
+        ),
+        Finding(check="destination", about="lake", result="ok", found=topic),
+    ]
+    drawn = io.StringIO()
+    show_findings(Console(file=drawn, width=100), findings)
+    lines = [line.rstrip() for line in drawn.getvalue().splitlines()]
+    [block] = re.findall(r"^```text\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    assert block.splitlines() == lines
 
 
 def test_the_probe_is_the_one_that_is_sent() -> None:
