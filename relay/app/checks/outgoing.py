@@ -36,7 +36,6 @@ __all__ = ["look_at_destination"]
 _SEED_BYTES: Final = 16
 _REMEDIES: Final[Mapping[str, str]] = {
     "blocked_address": "if it is meant, allow it: `private: true`, or `private: [NETWORK]`",
-    "bad_url": "correct its `url`",
     "broker": "look at the brokers' log",
     "connect": "start it, or correct its address; look at firewalls and network policies",
     "connect_timeout": "look for a firewall or network policy that swallows packets, or raise `connect_timeout`",
@@ -55,7 +54,6 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "status_429": "lower its `rate`, or look why it is asked so often",
     "timeout": "look why it takes so long, or raise its `timeout`",
     "tls": "correct `tls.ca`, or the certificate of the destination",
-    "too_large": "raise its `max_bytes`",
     "unknown_topic": "create the topic: docs/consuming.md#from-kafka",
 }
 _REDIRECT: Final = "set its `url` to where it redirects to"

@@ -1,11 +1,13 @@
 """Whether Runflow knows the token, and where runs call back to: asked of the local Runflow."""
 
 import pytest
+import trustme
 
 from relay.core.finding import Result
 from relay.sandbox import Sandbox
 from tests.app.checks.looking import Scene, create_run, only
 from tests.deliver.endpoint import Endpoint, answering
+from tests.deliver.tls import tls_server
 from tests.places import free_port
 
 OTHERS = "https://hooks.example.com/callbacks/acme?token=letmein"
@@ -33,6 +35,23 @@ async def test_an_api_that_is_not_there(scene: Scene) -> None:
     one = only(await scene.look(), "api")
     assert (one.result, "no connection" in one.found) == ("failed", True)
     assert "api.base_url" in one.remedy
+
+
+async def test_an_api_that_nobody_vouches_for(scene: Scene) -> None:
+    async with tls_server(trustme.CA(), "127.0.0.1") as url:
+        scene.source += f', api: {{base_url: "{url}", token: t}}'
+        one = only(await scene.look(), "api")
+    assert (one.result, "certificate of its own" in one.remedy) == ("failed", True)
+
+
+async def test_an_api_that_is_asked_too_often(scene: Scene) -> None:
+    answer = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
+    async with Endpoint(answering(answer)) as endpoint:
+        base = endpoint.url.removesuffix("/hooks")
+        scene.source += f', api: {{base_url: "{base}", token: t}}'
+        one = only(await scene.look(), "api")
+    assert (one.result, "429" in one.found) == ("failed", True)
+    assert "lower `api.rate`" in one.remedy
 
 
 async def test_what_is_no_api_at_all(scene: Scene) -> None:

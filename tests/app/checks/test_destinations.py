@@ -48,7 +48,10 @@ async def test_a_handler_of_runflows_own_callbacks_is_sent_none(scene: Scene) ->
     "status,remedy",
     [
         ("401 Unauthorized", "its `secret`, `auth` or `headers`"),
+        ("400 Bad Request", "has it the same `secret`?"),
+        ("403 Forbidden", "its `secret`, `auth` or `headers`"),
         ("404 Not Found", "the path in its `url`"),
+        ("405 Method Not Allowed", "takes a POST"),
         ("410 Gone", "take the destination out"),
         ("308 Permanent Redirect", "where it redirects to"),
         ("429 Too Many Requests", "lower its `rate`"),
@@ -63,6 +66,28 @@ async def test_what_an_endpoint_answers_a_test_event_with(
         one = only(await scene.look(send=True), "destination")
     assert (one.result, remedy in one.remedy) == ("failed", True)
     assert status[:3] in one.found or "gone" in one.found
+
+
+async def test_an_endpoint_that_hangs_up(scene: Scene) -> None:
+    async def hang_up(_request: Request, connection: Connection) -> None:
+        connection.hang_up()
+
+    async with Endpoint(hang_up) as endpoint:
+        scene.send_to(endpoint.url)
+        one = only(await scene.look(send=True), "destination")
+    assert (one.result, one.found.startswith("reset")) == ("failed", True)
+    assert "closes the connection without an answer" in one.remedy
+
+
+async def test_an_endpoint_that_takes_its_time(scene: Scene) -> None:
+    async def silent(_request: Request, _connection: Connection) -> None:
+        await asyncio.Event().wait()
+
+    async with Endpoint(silent) as endpoint:
+        scene.send_to(endpoint.url, more="private: true, timeout: 300ms")
+        one = only(await scene.look(send=True), "destination")
+    assert (one.result, one.found.startswith("timeout")) == ("failed", True)
+    assert "raise its `timeout`" in one.remedy
 
 
 async def test_an_answer_that_is_no_http(scene: Scene) -> None:
