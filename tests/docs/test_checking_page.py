@@ -14,6 +14,7 @@ from relay.core.finding import Finding
 from relay.core.moment import moment_us
 from relay.core.ping import ping_of
 from relay.core.probe import probe_body
+from tests.docs.pages import example
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "checking.md").read_text(encoding="utf-8")
@@ -66,8 +67,7 @@ def test_the_table_is_drawn_like_that() -> None:
     drawn = io.StringIO()
     show_findings(Console(file=drawn, width=100), findings)
     lines = [line.rstrip() for line in drawn.getvalue().splitlines()]
-    [block] = re.findall(r"^```text\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    assert block.splitlines() == lines
+    assert example("docs/checking.md", "table").splitlines() == lines
 
 
 def test_the_probe_is_the_one_that_is_sent() -> None:
