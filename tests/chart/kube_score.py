@@ -15,6 +15,8 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Final
 
+from tests.places import cache
+
 __all__ = ["Finding", "findings"]
 
 _MODULE: Final = Path(__file__).parent / "go"
@@ -53,7 +55,7 @@ def findings(manifests: str) -> Iterator[Finding]:
 
 
 def _program() -> Path:
-    folder = _cache() / f"kube-score-{_key()}"
+    folder = cache() / f"kube-score-{_key()}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as staged:
@@ -85,9 +87,3 @@ def _key() -> str:
     parts = [(_MODULE / name).read_bytes() for name in ("go.mod", "go.sum")]
     said = version(_COMPILER).encode()
     return hashlib.sha256(b"\0".join([*parts, said])).hexdigest()[:16]
-
-
-def _cache() -> Path:
-    # https://specifications.freedesktop.org/basedir-spec: empty counts as not set.
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "runflow-relay"

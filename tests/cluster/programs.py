@@ -18,6 +18,8 @@ from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Final
 
+from tests.places import cache
+
 __all__ = ["custom_resources", "programs"]
 
 _MODULES: Final = Path(__file__).parent / "go"
@@ -29,7 +31,7 @@ _FLAGS: Final = ("-trimpath", "-buildvcs=false")
 
 def programs(module: str) -> Path:
     """The folder of a module's programs; they are built when the cache has none."""
-    folder = _cache() / f"{module}-{_key(module)}"
+    folder = cache() / "cluster" / f"{module}-{_key(module)}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as staged:
@@ -97,12 +99,6 @@ def _key(module: str) -> str:
     parts = [(_MODULES / module / name).read_bytes() for name in ("go.mod", "go.sum")]
     said = f"{version(_COMPILER)} {_FLAGS}".encode()
     return hashlib.sha256(b"\0".join([*parts, said])).hexdigest()[:16]
-
-
-def _cache() -> Path:
-    # https://specifications.freedesktop.org/basedir-spec: empty counts as not set.
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "runflow-relay" / "cluster"
 
 
 def main() -> int:

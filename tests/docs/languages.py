@@ -6,12 +6,13 @@ Owns where they come from (packages that are pinned as Python's are) and what th
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Final
+
+from tests.places import cache
 
 __all__ = ["go", "node", "place_for_go", "place_for_js"]
 
@@ -32,13 +33,12 @@ def node() -> Path:
 
 
 def go() -> Path:
-    """The `go` program, which `make pages-long` installs."""
+    """The `go` program, which `make go-test` installs."""
     return _package("go") / "bin" / "go"
 
 
 def _kept(name: str, lock: bytes) -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "runflow-relay" / f"{name}-{hashlib.sha256(lock).hexdigest()[:16]}"
+    return cache() / f"{name}-{hashlib.sha256(lock).hexdigest()[:16]}"
 
 
 def place_for_js(directory: Path) -> Path:

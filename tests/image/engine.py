@@ -16,12 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.install_tools import find
+from tests.places import cache
 
-__all__ = ["CACHE", "OURS", "RUN", "Engine", "NoContainersError", "open_engine"]
+__all__ = ["OURS", "RUN", "Engine", "NoContainersError", "open_engine"]
 
-CACHE: Final = (
-    Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "runflow-relay"
-)
 TOOLS: Final = ("buildah", "podman", "runc")
 #: Says which process's tests a container belongs to.
 OWNER: Final = "runflow-relay.tests"
@@ -114,7 +112,7 @@ def open_engine() -> Engine:
         raise NoContainersError(f"{', '.join(lacking)} could not be installed")
     if os.geteuid() != 0:
         raise NoContainersError("only root starts containers in the tests")
-    directory = CACHE / "containers"
+    directory = cache() / "containers"
     directory.mkdir(parents=True, exist_ok=True)
     engine = Engine(directory, _environ(directory))
     asked = engine.call("podman", "info", check=False)

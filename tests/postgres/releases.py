@@ -10,7 +10,6 @@ An archive with other bytes is refused, and where one cannot be had the tests th
 import atexit
 import functools
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from tests.daemon import DaemonUnavailableError
+from tests.places import cache
 
 __all__ = ["MAJORS", "programs"]
 
@@ -60,7 +60,7 @@ def programs(major: int) -> Path:
     if platform.machine() != _MACHINE:
         raise DaemonUnavailableError(f"PostgreSQL {major} is there for {_MACHINE}")
     sha256, path = _listed()[major]
-    archive = _cache() / path.name
+    archive = cache() / "postgres" / path.name
     if not archive.exists():
         _download(path, archive)
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
@@ -69,12 +69,6 @@ def programs(major: int) -> Path:
             f"{archive} is not the archive that {_LIST.name} lists: its sha256 is {found}"
         )
     return _unpack(archive, major)
-
-
-def _cache() -> Path:
-    # https://specifications.freedesktop.org/basedir-spec: empty counts as not set.
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "runflow-relay" / "postgres"
 
 
 def _download(path: PurePosixPath, archive: Path) -> None:
