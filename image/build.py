@@ -173,7 +173,12 @@ def read_file(engine: str, image: str, path: str) -> bytes:
     if engine == "buildah":
         made = _heard(engine, "from", image)
         try:
-            return Path(_heard(engine, "mount", made) + path).read_bytes()
+            # Said from inside: who is not root may mount nothing.
+            return subprocess.run(
+                [engine, "run", "--network=none", made, "--", "cat", path],
+                check=True,
+                stdout=subprocess.PIPE,
+            ).stdout
         finally:
             _heard(engine, "rm", made)
     made = _heard(engine, "create", image)
