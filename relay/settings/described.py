@@ -1,7 +1,7 @@
 """Described: what a setting says of itself.
 
-Owns the words for a setting's form, its default and whether it reloads, for every page that is written from
-the models. Knows nothing of how a page looks.
+Owns reading a model's field, and the words for its form, its default and whether it reloads, for everything that is
+written from the models. Knows nothing of how a page looks.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from relay.settings.secret import Secret
 from relay.settings.section import Section
 from relay.settings.shape import is_list, sections_in
 
-__all__ = ["default_of", "form_of", "reloads"]
+__all__ = ["default_of", "form_of", "forms", "inside", "reloads"]
 
 
 def reloads(field: FieldInfo) -> bool:
@@ -27,7 +27,7 @@ def form_of(field: FieldInfo) -> str:
     """Say how a value is written and what it may be."""
     annotation = field.annotation
     kind = _kind(annotation, field.metadata)
-    if not is_list(annotation) or _forms(field.metadata):
+    if not is_list(annotation) or forms(field.metadata):
         return kind
     least = next((m.min_length for m in field.metadata if hasattr(m, "min_length")), 0)
     most = next(m.max_length for m in field.metadata if hasattr(m, "max_length"))
@@ -35,11 +35,11 @@ def form_of(field: FieldInfo) -> str:
 
 
 def _kind(annotation: object, metadata: list[object]) -> str:
-    forms = _forms(metadata) or _forms(list(_inside(annotation)))
-    if forms:
-        limits = f", {forms[0].limits}" if forms[0].limits else ""
-        return f"{forms[0].kind}{limits}"
-    parts = list(_inside(annotation))
+    found = forms(metadata) or forms(list(inside(annotation)))
+    if found:
+        limits = f", {found[0].limits}" if found[0].limits else ""
+        return f"{found[0].kind}{limits}"
+    parts = list(inside(annotation))
     words = [
         f"`{word}`"
         for part in parts
@@ -53,17 +53,18 @@ def _kind(annotation: object, metadata: list[object]) -> str:
     return "section" if sections_in(annotation) else "`true` or `false`"
 
 
-def _forms(metadata: list[object]) -> list[Form]:
+def forms(metadata: list[object]) -> list[Form]:
+    """Give the forms among what is said of a value."""
     return [item for item in metadata if isinstance(item, Form)]
 
 
-def _inside(annotation: object) -> Iterator[object]:
+def inside(annotation: object) -> Iterator[object]:
     """Give everything that an annotation is made of."""
     yield annotation
     yield from getattr(annotation, "__metadata__", ())
     if get_origin(annotation) is not Literal:
         for argument in get_args(annotation):
-            yield from _inside(argument)
+            yield from inside(argument)
 
 
 def default_of(field: FieldInfo) -> str:
@@ -73,9 +74,9 @@ def default_of(field: FieldInfo) -> str:
         return "*required*"
     if value is None or isinstance(value, Section):
         return ""
-    forms = _forms(field.metadata) or _forms(list(_inside(field.annotation)))
+    found = forms(field.metadata) or forms(list(inside(field.annotation)))
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
         return f"`[{', '.join(str(item) for item in value)}]`"
-    return f"`{forms[0].show(value) if forms else value}`"
+    return f"`{found[0].show(value) if found else value}`"

@@ -5,11 +5,11 @@ they do: limits of times and sizes, and what one setting asks of another, are ju
 draft 7, which the oldest reader knows, and to constructs whose complaints name the place.
 """
 
-from collections.abc import Iterator
 from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from relay.settings.described import forms, inside
 from relay.settings.forms import Form, Text
 from relay.settings.root import Settings
 from relay.settings.secret import Secret
@@ -117,7 +117,7 @@ def json_schema(section: type[Section] = Settings) -> Schema:
 
 def _setting(field: FieldInfo) -> Schema:
     schema = dict(_kind(field))
-    if is_list(field.annotation) and not _forms(field.metadata):
+    if is_list(field.annotation) and not forms(field.metadata):
         schema = {"type": "array", "items": schema, **_lengths(field)}
     # A reference stands alone in draft 7.
     if "$ref" in schema:
@@ -137,10 +137,10 @@ def _lengths(field: FieldInfo) -> Schema:
 
 def _kind(field: FieldInfo) -> Schema:
     annotation = field.annotation
-    forms = _forms(field.metadata) or _forms(list(_inside(annotation)))
-    if forms:
-        return _of_form(forms[0])
-    parts = list(_inside(annotation))
+    found = forms(field.metadata) or forms(list(inside(annotation)))
+    if found:
+        return _of_form(found[0])
+    parts = list(inside(annotation))
     words = [
         word for part in parts if get_origin(part) is Literal for word in get_args(part)
     ]
@@ -188,16 +188,3 @@ def _of_form(form: Form) -> Schema:
         "type": "string",
         "pattern": _KINDS[form.kind]["pattern"].replace("^(", "^(off|"),
     }
-
-
-def _forms(metadata: list[object]) -> list[Form]:
-    return [item for item in metadata if isinstance(item, Form)]
-
-
-def _inside(annotation: object) -> Iterator[object]:
-    """Give everything that an annotation is made of."""
-    yield annotation
-    yield from getattr(annotation, "__metadata__", ())
-    if get_origin(annotation) is not Literal:
-        for argument in get_args(annotation):
-            yield from _inside(argument)
