@@ -145,9 +145,9 @@ def test_who_is_named_is_let_in_and_nobody_else() -> None:
 def _egress(things: Sequence[Manifest]) -> list[tuple[Any, Any]]:
     """Where it may go, but for DNS: (peers, ports), None for every port."""
     first, *rules = _policy(things)["spec"]["egress"]
+    # The Service's port, and that of OpenShift's pods behind it.
     assert {(p["protocol"], p["port"]) for p in first["ports"]} == {
-        ("UDP", 53),
-        ("TCP", 53),
+        (protocol, port) for protocol in ("UDP", "TCP") for port in (53, 5353)
     }
     return [
         (

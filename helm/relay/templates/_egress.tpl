@@ -123,9 +123,10 @@ One rule, as an item of a list. `reach` is `public`, `private`, `any`, or a list
 {{ uniq $ways | toYaml }}
 {{- end }}
 
+{{/* Port 5353 is that of OpenShift's DNS pods: here too the policy is judged by the pod's, not by the Service's. */}}
 {{- define "relay.dnsWay" -}}
 {{- with .Values.networkPolicy.dns -}}
 - to: {{- toYaml . | nindent 4 }}
-  ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+  ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}, {protocol: UDP, port: 5353}, {protocol: TCP, port: 5353}]
 {{- end -}}
 {{- end }}
