@@ -1,6 +1,7 @@
 """What pods are: what they may do, which secret lies where in them, and how they come and go."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,15 @@ import pytest
 
 from relay.app.service import stop_budget_s
 from relay.settings import Settings
-from tests.chart.helm import CHART, EXAMPLES, Helm, Manifest, manifests, parse
+from tests.chart.helm import (
+    CHART,
+    EXAMPLES,
+    ROOT,
+    Helm,
+    Manifest,
+    manifests,
+    parse,
+)
 from tests.chart.things import (
     containers,
     deployment,
@@ -226,6 +235,19 @@ def test_prometheus_finds_the_operators_port() -> None:
     assert (port["name"], port["targetPort"]) == ("operator", "operator")
     assert service["spec"]["publishNotReadyAddresses"] is True
     assert labels(deployment(things)["spec"]["template"])["app.kubernetes.io/component"]
+
+
+def test_the_alerts_look_for_it_under_the_name_that_prometheus_gives_it() -> None:
+    """By itself that would be the Service's, and nobody would be told that a relay is down."""
+    [monitor] = found(manifests("postgresql-values"), "ServiceMonitor")
+    [endpoint] = monitor["spec"]["endpoints"]
+    [job] = [
+        one["replacement"]
+        for one in endpoint["relabelings"]
+        if one["targetLabel"] == "job"
+    ]
+    rules = (ROOT / "config" / "alerts.yaml").read_text()
+    assert set(re.findall(r'job="(.*?)"', rules)) == {job}
 
 
 @pytest.mark.parametrize(
