@@ -69,7 +69,11 @@ KNOWN: Final[dict[str, Schema]] = {
     "store.postgresql.url": {
         "type": "string",
         **told(
-            {"pattern": "^$|^postgres(ql)?://([^:@/]+@)?[^@/?]+/[^@]*$"},
+            {
+                "pattern": "^$|^postgres(ql)?://([^:@/]+@)?[^@/?]+/[^@]*$",
+                # A parameter is as good a place for one to the client.
+                "not": {"pattern": "[?&](ssl)?password="},
+            },
             "postgresql://USER@HOST/DATABASE without a password: that is in passwordSecret",
         ),
     },
@@ -188,6 +192,10 @@ def at(place: str, schema: Schema) -> Schema:
 SHARED: Final = "more needs store.kind: postgresql"
 NO_FILES: Final = ({"enum": ["http", "kafka"]}, "file needs store.kind: sqlite")
 NO_URL: Final = ({"minLength": 1}, "needed, or urlSecret.name")
+#: Where nobody knows who has to come in.
+NAMED: Final = when(
+    "networkPolicy.enabled", at("networkPolicy.ingressFrom", {"minItems": 1})
+)
 #: What one value asks of another.
 RULES: Final = [
     when(
@@ -214,17 +222,8 @@ RULES: Final = [
         value="postgresql",
     ),
     when("gateway.enabled", at("gateway.parentRefs", {"minItems": 1})),
-    when(
-        "ingress.controller",
-        when(
-            "ingress.enabled",
-            when(
-                "networkPolicy.enabled",
-                at("networkPolicy.ingressFrom", {"minItems": 1}),
-            ),
-        ),
-        value="other",
-    ),
+    when("ingress.controller", when("ingress.enabled", NAMED), value="other"),
+    when("ingress.enabled", when("gateway.enabled", NAMED, value=False), value=False),
 ]
 
 

@@ -47,7 +47,11 @@ _KINDS: Final[dict[str, Schema]] = {
         "items": {"type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"},
         "maxItems": 64,
     },
-    "URL": {"type": "string", "pattern": rf"^(https?://[^/]|.*{_VARIABLE})"},
+    # No login in it: what a schema lets through may be stored where anybody reads it.
+    "URL": {
+        "type": "string",
+        "pattern": rf"^(https?://[^/?#@]+([/?#]|$)|.*{_VARIABLE})",
+    },
     "path": _STRING,
     "list of host:port": {
         "type": ["string", "array"],

@@ -21,6 +21,12 @@ BAD = [
     ("config.destinations[0].kind=rabbitmq", "config.destinations.0.kind", "kafka"),
     ("config.destinations[0].ulr=x", "config.destinations.0", "ulr"),
     ("config.destinations[0].url=orders.example.com", "url", "https?://"),
+    ("config.destinations[0].url=http://a:b@c.example/", "url", "https?://"),
+    (
+        "config.destinations[0].proxy.url=http://a:b@c.example/",
+        "proxy.url",
+        "https?://",
+    ),
     ("config.sources[0].name=Acme", "config.sources.0.name", "[a-z0-9]"),
     ("config.sources[0].secret=12345678", "config.sources.0.secret", "string"),
     ("config.limits.ack_timeout=4", "config.limits.ack_timeout", "string"),
@@ -38,6 +44,7 @@ BAD = [
     ("store.sqlite.accessMode=ReadWriteMany", "accessMode", "ReadWriteOncePod"),
     ("ingress.controller=apache", "ingress.controller", "haproxy-ingress"),
     ("ingress.controller=other", "networkPolicy.ingressFrom", "1"),
+    ("ingress.enabled=false", "networkPolicy.ingressFrom", "1"),
     ("gateway.enabled=true", "gateway.parentRefs", "1"),
     ("image.digest=0.1.0", "image.digest", "sha256:"),
     ("image.pullPolicy=Sometimes", "image.pullPolicy", "IfNotPresent"),
@@ -90,7 +97,12 @@ def test_a_file_has_no_place_where_there_is_no_volume(
 @pytest.mark.parametrize("major", HELMS)
 @pytest.mark.parametrize(
     "url",
-    ["postgresql://relay:opensesame@db/relay", "postgres://x:opensesame@db/x?y=1"],
+    [
+        "postgresql://relay:opensesame@db/relay",
+        "postgres://x:opensesame@db/x?y=1",
+        "postgresql://relay@db/relay?password=opensesame",
+        "postgresql://relay@db/relay?sslmode=require&sslpassword=opensesame",
+    ],
 )
 def test_a_password_in_the_url_is_refused_and_not_repeated(
     major: int, url: str
