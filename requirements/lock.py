@@ -11,6 +11,7 @@ COMPILE = [
 ]  # fmt: skip
 SETS = {
     "build": ["requirements/build.in"],
+    "sbom": ["requirements/sbom.in"],
     "runtime": ["pyproject.toml"],
     "local-kafka": ["pyproject.toml", "--extra", "local-kafka"],
     "go": ["requirements/go.in"],
@@ -23,7 +24,7 @@ def main() -> int:
     for name, arguments in SETS.items():
         held = (
             []
-            if name in {"build", "runtime", "go"}
+            if name in {"build", "sbom", "runtime", "go"}
             else ["-c", "requirements/runtime.txt"]
         )
         command = [*COMPILE, *arguments, *held, "-o", f"requirements/{name}.txt"]

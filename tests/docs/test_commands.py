@@ -33,6 +33,7 @@ REPLAYING = "docs/replaying.md"
 OPERATING = "docs/operating.md"
 EXPLAIN = "docs/explain.md"
 SANDBOX = "docs/sandbox.md"
+CHECKING = "docs/checking.md"
 FILE = "  - {{name: {0}, kind: file, path: {0}.jsonl}}\n"
 LAKE = "  - {name: lake, kind: file, path: lake.jsonl, max_bytes: 1KiB}\n"
 
@@ -135,6 +136,20 @@ def test_what_is_in_quarantine_is_shown_as_the_page_shows_it(ground: Ground) -> 
         send(ground, b'{"event":"evaluation.completed"}', old, old)
     [_, shown] = example(REPLAYING, "quarantine").split("$ relay quarantine\n")
     assert alike(ground.type("quarantine").out) == alike(shown)
+
+
+def test_what_the_file_names_is_tried_and_sent_a_test_event(ground: Ground) -> None:
+    of_file, of_all = commands(example(CHECKING, "check"))
+    [with_events] = commands(example(CHECKING, "send"))
+    with ground.served():
+        assert ground.type(*of_file).code == 0
+        looked = ground.type(*of_all)
+        assert "destination orders" in looked.out
+        assert ground.heard == []
+        sent = ground.type(*with_events)
+        until(lambda: len(ground.heard) == 1, what="the test event")
+    assert (looked.code, sent.code) == (0, 0)
+    assert "took a test event" in " ".join(sent.out.split())
 
 
 def test_a_destination_is_paused_and_goes_on(ground: Ground) -> None:

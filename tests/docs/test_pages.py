@@ -123,7 +123,8 @@ def test_the_sample_for_deploying_stops_within_the_grace_it_names(
     text = _text(page)
     assert f"{least:.0f} s by default and {budget:.0f} s above" in text
     graces = re.findall(
-        r"(?:terminationGracePeriodSeconds: |TimeoutStopSec=)(\d+)", text
+        r"(?:terminationGracePeriodSeconds: |TimeoutStopSec=|--stop-timeout )(\d+)",
+        text,
     )
     assert graces
     assert min(int(grace) for grace in graces) > budget
