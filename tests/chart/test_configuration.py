@@ -22,7 +22,7 @@ from tests.chart.helm import (
     manifests,
     parse,
 )
-from tests.chart.things import found
+from tests.chart.things import containers, deployment, found
 
 pytestmark = pytest.mark.process
 
@@ -240,6 +240,26 @@ def test_idle_connections_end_at_the_proxy_first(idle: str, wanted: str) -> None
     alb = _annotations("ingress.controller=alb", set_idle)
     attributes = alb["alb.ingress.kubernetes.io/load-balancer-attributes"]
     assert attributes == f"idle_timeout.timeout_seconds={wanted[:-1]}"
+
+
+@pytest.mark.parametrize(
+    "example,sets,delay",
+    [
+        ("smallest-values", [], "0s"),
+        ("postgresql-values", [], "6s"),
+        ("postgresql-values", ["ingress.controller=alb"], "30s"),
+        ("postgresql-values", ["config.public.drain_delay=1s"], "1s"),
+    ],
+)
+def test_a_relay_stays_until_the_ingress_has_noticed(
+    example: str, sets: list[str], delay: str
+) -> None:
+    """Longer than the readiness probe takes, unless nobody takes its place; or as long as it was told to."""
+    things = parse(Helm(4).render(CHART / "ci" / f"{example}.yaml", sets=sets))
+    assert configuration(things)["public"]["drain_delay"] == delay
+    [relay] = containers(deployment(things)["spec"]["template"])
+    probe = relay["readinessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] < 6
 
 
 def test_gateways_let_through_and_wait_for_what_the_limits_say() -> None:

@@ -77,8 +77,7 @@ store: {{ include "relay.storeSetting" . }}
 {{- $scheme := ternary "https" "http" (include "relay.isTls" . | eq "true") -}}
 {{- $public := mustMerge (dict "listen" (printf "%s:8080" $address) "url" (printf "%s://%s" $scheme .Values.host)) ($config.public | default dict) -}}
 {{- if not (hasKey $public "drain_delay") -}}
-{{- /* One relay alone is missed while it waits: nobody else is sent what comes meanwhile. */ -}}
-{{- $_ := set $public "drain_delay" (ternary "6s" "0s" (include "relay.isShared" . | eq "true")) -}}
+{{- $_ := set $public "drain_delay" (include "relay.drainDelay" .) -}}
 {{- end -}}
 {{- $_ := set $config "public" $public -}}
 {{- $_ := set $config "operator" (dict "listen" (printf "%s:8081" $address)) -}}
@@ -88,6 +87,20 @@ store: {{ include "relay.storeSetting" . }}
 {{- end -}}
 {{ include "relay.place" . }}
 {{ $config | toYaml }}
+{{- end }}
+
+{{/*
+How long the ingress may take to notice that a relay stops. Of one relay alone nothing takes the place: waiting would only make
+the pause longer. A load balancer outside the cluster takes its time.
+*/}}
+{{- define "relay.drainDelay" -}}
+{{- if not (include "relay.isShared" .) -}}
+0s
+{{- else if and .Values.ingress.enabled (eq .Values.ingress.controller "alb") -}}
+30s
+{{- else -}}
+6s
+{{- end -}}
 {{- end }}
 
 {{/* Without TLS of the Ingress, and without a Gateway, whose listeners the chart does not know. */}}
