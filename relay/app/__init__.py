@@ -2,7 +2,3 @@
 
 The only place (with ``supervise``) that reads the clock, rolls dice and creates tasks' owners.
 """
-
-from relay.app.service import Service, ServiceOptions
-
-__all__ = ["Service", "ServiceOptions"]

@@ -5,12 +5,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import msgspec
 import typer
 
 from relay.app.catalogs import check_match
+from relay.cli.leaving import DONE, FAILED, PARTLY, WRONG, fail
 from relay.core.errors import MisconfiguredError, RelayError
 from relay.settings import ConfigError, Mistake, Settings, load
 
@@ -28,11 +29,6 @@ __all__ = [
     "print_json",
     "say",
 ]
-
-DONE: Final = 0
-FAILED: Final = 1
-WRONG: Final = 2
-PARTLY: Final = 3
 
 Config = Annotated[
     Path,
@@ -88,12 +84,6 @@ def for_programs(mistake: Mistake, file: str) -> dict[str, object]:
         "message": said,
     }
     return shown | ({"variable": mistake.variable} if mistake.variable else {})
-
-
-def fail(message: str, code: int) -> NoReturn:
-    """Say what went wrong on standard error and leave."""
-    typer.echo(message, err=True)
-    raise typer.Exit(code)
 
 
 def say(text: str) -> None:

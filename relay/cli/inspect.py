@@ -1,4 +1,4 @@
-"""``relay check``, ``relay ledger``, ``relay version``: look, and change nothing."""
+"""``relay check``, ``relay ledger``: look, and change nothing."""
 
 import asyncio
 import os
@@ -26,9 +26,8 @@ from relay.cli.common import (
 )
 from relay.core.ledger import Ledger, SourceCounts
 from relay.settings import Settings, load_place, render, review
-from relay.version import VERSION
 
-__all__ = ["check", "ledger", "ledger_tables", "version"]
+__all__ = ["check", "ledger", "ledger_tables"]
 
 Verify = Annotated[
     bool, typer.Option("--verify", help="Count the rows anew and compare.")
@@ -113,14 +112,6 @@ def _counted(account: Ledger) -> str:
     receipts = sum(counts.receipts for counts in account.sources.values())
     deliveries = sum(counts.created for counts in account.destinations.values())
     return f"Counted anew: {receipts:,} receipts, {deliveries:,} deliveries. "
-
-
-def version(json: Json = False) -> None:
-    """Show the version."""
-    if json:
-        print_json({"version": VERSION})
-    else:
-        say(f"runflow-relay {VERSION}")
 
 
 def ledger_tables(account: Ledger) -> list[Table]:

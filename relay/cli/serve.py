@@ -10,8 +10,8 @@ from typing import Final
 import structlog
 import uvloop
 
-from relay.app import Service
 from relay.app.reload import Reloader
+from relay.app.service import Service
 from relay.cli.common import (
     DEFAULT_CONFIG,
     DONE,

@@ -12,17 +12,17 @@ from typing import Any, Final
 
 import typer.core
 
-from relay.cli.common import WRONG, fail
+from relay.cli.leaving import WRONG, fail
 
-__all__ = ["Verbs"]
+__all__ = ["Words"]
 
 
 #: The options of any verb whose values are paths.
 PATHS: Final = ("--config", "-c", "--directory", "--state")
 
 
-class Verbs(typer.core.TyperGroup):
-    """All verbs."""
+class Words(typer.core.TyperGroup):
+    """A group of verbs that takes nothing but text."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse what is no text, before anybody reads it."""

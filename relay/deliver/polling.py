@@ -148,7 +148,16 @@ class Poller:
         rest = POLL_S if first else await self._look_for_newcomers()
         if not first and not again:
             return rest
-        # Forgotten before the look, so that a hint during it is not.
+        if not self._backlog:
+            # Nobody has said that anything waits. Looking costs a read, claiming in vain a commit.
+            wait = await self._due_s()
+            if wait > 0:
+                return min(POLL_S, max(OVERDUE_S, wait))
+        return await self._fetch(first, again)
+
+    async def _fetch(self, first: int, again: int) -> float:
+        """Claim so many of each queue; seconds until it is worth asking again."""
+        # Forgotten before the claim, so that a hint during it is not.
         self._backlog.clear()
         parcels = await self._claim(first=first, again=again)
         for parcel in parcels:
@@ -201,13 +210,17 @@ class Poller:
             waits.append(POLL_S)
         return min(waits, default=POLL_S)
 
-    async def _until_due(self, *, asked_for_all: bool) -> float:
+    async def _due_s(self) -> float:
         """Seconds until something is due; a store that is away is asked again with the next poll."""
         try:
             due = await self._outbox.next_due(self._destination)
         except (StoreBusyError, StoreFullError):
             return POLL_S
-        wait = POLL_S if due is None else (due - self._clock.now_us()) / 1e6
+        return POLL_S if due is None else (due - self._clock.now_us()) / 1e6
+
+    async def _until_due(self, *, asked_for_all: bool) -> float:
+        """Seconds until it is worth asking again, after a claim."""
+        wait = await self._due_s()
         # What is overdue and yet could not be claimed stands behind an earlier event of its run, whose
         # settlement wakes the poller; or it finds no room in memory, and then room does.
         self._blocked = asked_for_all and wait < -OVERDUE_S

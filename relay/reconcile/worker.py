@@ -179,15 +179,19 @@ class Inquirer:
         if free <= 0 or (self._asking and free < self._options.concurrency // 4):
             # An ask that ends wakes us; claims are made for several at once.
             return self._options.poll_s
+        # Looking costs a read, claiming in vain a commit.
+        wait = await self._until_next()
+        if wait > 0:
+            return wait
         found = await self._claim(free)
         for inquiry in found:
             self._unbegun[inquiry.run] = inquiry
             task = tasks.create_task(self._ask(self._upstream, inquiry, probe=probe))
             self._asking[task] = inquiry
             task.add_done_callback(self._ended)
-        if len(found) == free:
-            return self._options.poll_s
-        return await self._until_next()
+        # Where there is room left, whoever waits next is looked for at once; what was due and is nobody's
+        # now has been taken by another relay.
+        return 0.0 if 0 < len(found) < free else self._options.poll_s
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._asking.pop(task, None)
@@ -205,15 +209,15 @@ class Inquirer:
             return []
 
     async def _until_next(self) -> float:
+        """Seconds until it is worth asking the store again; 0 where somebody is due."""
         try:
             due = await self._inquiries.next_inquiry(self.source)
         except RelayError:
             return self._options.poll_s
         if due is None:
             return self._options.poll_s
-        return min(
-            self._options.poll_s, max(POLL_MIN_S, (due - self._clock.now_us()) / 1e6)
-        )
+        wait = (due - self._clock.now_us()) / 1e6
+        return min(self._options.poll_s, max(POLL_MIN_S, wait)) if wait > 0 else 0.0
 
     async def _give_up(self, found: Sequence[Inquiry], why: str) -> float:
         """Decide about runs whose time is up without asking anybody."""

@@ -185,8 +185,9 @@ def _delivery(
     destinations: Mapping[int, tuple[str, str]],
     holds: Mapping[int, Hold | None],
 ) -> Delivery:
-    number, event, destination, generation, state, *rest = row[:13]
-    created_at, due_at, lease, settled_at, status, reason, failures, failed_at = rest
+    number, event, destination, generation, state, *rest = row[:15]
+    created_at, due_at, lease, settled_at, status, reason, *rest = rest
+    failures, failed_at, replay, ordered_by = rest
     name, kind = _named(destination, destinations)
     return Delivery(
         number=number,
@@ -203,6 +204,8 @@ def _delivery(
         reason=reason,
         failures=failures,
         failed_at=failed_at,
+        replay=replay,
+        ordered_by=ordered_by,
         hold=holds.get(destination),
     )
 

@@ -39,6 +39,7 @@ __all__ = [
     "Telling",
     "Told",
     "Watch",
+    "brings_news",
     "cursors_of",
     "entries_of",
     "is_intake",
@@ -216,6 +217,11 @@ Job = (
 def is_intake(job: Job) -> bool:
     """Whether a job makes the store grow by what comes from outside, or is ordered."""
     return isinstance(job, Record | Keep | Watch | Order | Resend)
+
+
+def brings_news(job: Job) -> bool:
+    """Whether a job may change what is known of runs."""
+    return isinstance(job, Record | Learn | Watch)
 
 
 def lessons_of(jobs: Sequence[Job]) -> list[Lesson]:

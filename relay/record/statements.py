@@ -6,8 +6,10 @@ Owns reading ``sql/{store}/statements.sql`` and the numbered migrations beside i
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from types import MappingProxyType
 
 from relay.core.errors import MisconfiguredError
 
@@ -28,11 +30,7 @@ class Migration:
 
 def statements(store: str) -> Mapping[str, str]:
     """The statements of a store (``sqlite``) by name."""
-    text = _folder(store).joinpath("statements.sql").read_text()
-    pieces = _NAME.split(text)[1:]
-    return {
-        name: sql.strip() for name, sql in zip(pieces[::2], pieces[1::2], strict=True)
-    }
+    return _statements_in(_folder(store))  # type: ignore[arg-type] # a path
 
 
 def migrations(store: str) -> Sequence[Migration]:
@@ -41,12 +39,7 @@ def migrations(store: str) -> Sequence[Migration]:
     Raises:
         ValueError: a number is missing or given twice; the package is broken.
     """
-    found = []
-    for path in _folder(store).joinpath("migrations").iterdir():
-        named = _FILE.fullmatch(path.name)
-        if named:
-            found.append(Migration(int(named[1]), named[2], path.read_text()))
-    found.sort(key=lambda migration: migration.number)
+    found = _migrations_in(_folder(store))  # type: ignore[arg-type] # a path
     numbers = [migration.number for migration in found]
     if numbers != list(range(1, len(found) + 1)):
         raise ValueError(f"migrations of {store} are numbered {numbers}")
@@ -69,3 +62,26 @@ def check_current(schema: int, store: str) -> None:
 
 def _folder(store: str) -> Traversable:
     return files("relay.record").joinpath("sql", store)
+
+
+# A package's files do not change while it runs.
+@cache
+def _statements_in(folder: Traversable) -> Mapping[str, str]:
+    pieces = _NAME.split(folder.joinpath("statements.sql").read_text())[1:]
+    return MappingProxyType(
+        {name: sql.strip() for name, sql in zip(pieces[::2], pieces[1::2], strict=True)}
+    )
+
+
+@cache
+def _migrations_in(folder: Traversable) -> Sequence[Migration]:
+    named = (
+        (_FILE.fullmatch(path.name), path)
+        for path in folder.joinpath("migrations").iterdir()
+    )
+    found = [
+        Migration(int(match[1]), match[2], path.read_text())
+        for match, path in named
+        if match
+    ]
+    return tuple(sorted(found, key=lambda migration: migration.number))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvloop
 
-from relay.app import Service, ServiceOptions
+from relay.app.service import Service, ServiceOptions
 from relay.app.system import System, SystemClock, SystemDice
 from relay.cli.serve import serve_until_stopped
 from relay.core.ports import Checkpoint

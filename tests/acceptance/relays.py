@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,8 +179,18 @@ async def open_sink() -> AsyncIterator[Sink]:
         await runner.cleanup()
 
 
-async def load(url: str, numbers: Sequence[int], *, at_once: int = 24) -> set[int]:
-    """Send callbacks, several at once; the numbers that were answered 2xx."""
+async def load(
+    url: str,
+    numbers: Sequence[int],
+    *,
+    at_once: int = 24,
+    heard: Callable[[int], None] | None = None,
+) -> set[int]:
+    """Send callbacks, several at once; the numbers that were answered 2xx.
+
+    ``heard`` is told, with each of those answers, how many there are: what is to happen in the midst of a
+    load is bound to them and not to a time, which a slow machine would not fill.
+    """
     acknowledged: set[int] = set()
     left = iter(numbers)
 
@@ -191,6 +201,8 @@ async def load(url: str, numbers: Sequence[int], *, at_once: int = 24) -> set[in
                 async with session.post(url, data=body, headers=sign(body)) as answer:
                     if answer.status in (200, 202):
                         acknowledged.add(number)
+                        if heard is not None:
+                            heard(len(acknowledged))
             except (aiohttp.ClientError, OSError):
                 return
 

@@ -30,6 +30,18 @@ async def until(holds: Callable[[], bool], *, within_s: float = 20.0) -> None:
                 continue
 
 
+def kill_after(relay: Relay, count: int, *, delay_s: float) -> Callable[[int], None]:
+    """What a load tells how far it is: so long after so many acknowledgements the relay is killed."""
+    assert relay.process is not None
+    process = relay.process
+
+    def heard(acknowledged: int) -> None:
+        if acknowledged == count:
+            asyncio.get_running_loop().call_later(delay_s, process.kill)
+
+    return heard
+
+
 def missing(acknowledged: set[int], sink: Sink, relay: Relay) -> set[str]:
     """Runs that were acknowledged and are not at both destinations."""
     wanted = {run_id(number) for number in acknowledged}
@@ -90,12 +102,15 @@ async def test_what_was_acknowledged_survives_kills_at_random_moments(
         relay.configure()
         for start in range(0, 4000, 1000):
             await asyncio.to_thread(relay.start)
-            loop = asyncio.get_running_loop()
-            loop.call_later(dice.uniform(0.05, 0.6), relay.process.kill)  # type: ignore[union-attr]
-            acknowledged |= await load(relay.url, range(start, start + 1000))
-            await asyncio.to_thread(relay.end, kill=True)
+            kill = kill_after(
+                relay, dice.randrange(1, 500), delay_s=dice.uniform(0, 0.01)
+            )
+            acknowledged |= await load(
+                relay.url, range(start, start + 1000), heard=kill
+            )
+            assert relay.process is not None
+            assert await asyncio.to_thread(relay.process.wait, 20) == -9
         await asyncio.to_thread(relay.start)
-        assert len(acknowledged) > 100
         await check(acknowledged, sink, relay)
 
 
@@ -116,14 +131,15 @@ async def test_what_a_killed_relay_held_another_one_delivers(
             )
             await asyncio.to_thread(relay.start)
         one, other = relays
-        loop = asyncio.get_running_loop()
-        loop.call_later(0.4, one.process.kill)  # type: ignore[union-attr]
+        kill = kill_after(one, 200, delay_s=0.0)
         first, second = await asyncio.gather(
-            load(one.url, range(4000)), load(other.url, range(4000, 4400))
+            load(one.url, range(4000), heard=kill),
+            load(other.url, range(4000, 4400)),
         )
-        await asyncio.to_thread(one.end, kill=True)
+        assert one.process is not None
+        assert await asyncio.to_thread(one.process.wait, 20) == -9
         wanted = {run_id(number) for number in first | second}
-        assert len(first) > 50
+        assert 200 <= len(first) < 4000
         assert len(second) == 400
         await until(lambda: wanted <= sink.runs())
         assert [n for n, bodies in sink.bodies().items() if len(bodies) != 1] == []

@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from relay.app import Service
-from relay.app.service import stop_budget_s
+from relay.app.service import Service, stop_budget_s
 from relay.cli.serve import serve_until_stopped
 from relay.settings import parse
 from tests.acceptance.kill import HANGING

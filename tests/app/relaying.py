@@ -5,7 +5,7 @@ from pathlib import Path
 
 import aiohttp
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.settings import Settings, parse
 from tests.acceptance.relays import SECRET, callback, run_id, sign
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import aiohttp
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.app.stores import read_ledger
 from relay.settings import Settings, parse
 from tests.acceptance.relays import SECRET, sign

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.settings import parse
 from tests.acceptance.relays import sign
 

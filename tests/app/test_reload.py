@@ -15,8 +15,8 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from relay.app import Service
 from relay.app.reload import Reloader
+from relay.app.service import Service
 from relay.app.stores import read_ledger
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.settings import ConfigError, Mistake, Settings, parse

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 import pytest
 import trustme
 
-from relay.app import Service, stores
+from relay.app import stores
+from relay.app.service import Service
 from relay.app.stores import read_ledger
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from tests.acceptance.relays import SECRET

@@ -12,7 +12,8 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from relay.app import Service, stores
+from relay.app import stores
+from relay.app.service import Service
 from relay.app.stores import read_ledger, recount
 from relay.core.errors import StoreBusyError
 from relay.deliver import polling

@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
-from relay.app import Service
 from relay.app.alone import store_alone
 from relay.app.holds import holding_alone, holding_of
+from relay.app.service import Service
 from relay.app.stores import read_ledger
 from relay.app.system import System
 from relay.core.ledger import DestinationCounts

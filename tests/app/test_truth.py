@@ -10,7 +10,7 @@ from typing import Any, Literal
 import aiohttp
 import pytest
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.app.stores import read_ledger
 from relay.sandbox import Faults, Retries, Sandbox
 from relay.settings import Settings, parse

@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner
 
-from relay.app import Service
 from relay.app.alone import store_alone
 from relay.app.replays import letters_of
+from relay.app.service import Service
 from relay.app.stores import recount
 from relay.app.system import System
 from relay.cli.main import app

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from typer.testing import CliRunner
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.cli.main import app
 from relay.core.moment import text_of
 from relay.settings import Settings, load

@@ -3,13 +3,16 @@
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.cli.main import app
+from relay.cli.verbs import VERBS
 from relay.settings import load
 
 GOOD = """\
@@ -207,6 +210,31 @@ def test_help_names_every_verb() -> None:
 
 def test_the_version_can_be_asked_for_as_an_option() -> None:
     assert typed("--version").output == typed("version").output
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_of_the_list_is_there(verb: str) -> None:
+    said = typed(verb, "--help")
+    assert said.exit_code == 0
+    assert f"{verb} [OPTIONS]" in said.output
+
+
+def test_a_verb_that_is_nearly_right_is_named() -> None:
+    said = typed("legder")
+    assert said.exit_code == 2
+    assert "Did you mean 'ledger'?" in said.output
+
+
+def test_nobody_waits_for_what_other_verbs_need() -> None:
+    heavy = {"aiohttp", "aiokafka", "asyncpg", "relay.settings", "rich.console"}
+    told = "import sys; from relay.cli.main import app; app(['version'], standalone_mode=False);"
+    said = subprocess.run(
+        [sys.executable, "-c", f"{told} print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert heavy & set(said.stdout.split()) == set()
 
 
 def test_help_shows_which_configuration_is_read() -> None:

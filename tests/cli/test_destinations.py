@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.app.stores import read_conditions, read_ledger
 from relay.core.holding import Condition
 from relay.core.ledger import DestinationCounts

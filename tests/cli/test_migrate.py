@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner, Result
 
-from relay.app import Service, stores
+from relay.app import stores
+from relay.app.service import Service
 from relay.cli.main import app
 from relay.record.sqlite.connection import APPLICATION_ID, LockFile, connect
 from relay.record.statements import migrations

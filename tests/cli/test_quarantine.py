@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import structlog
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.core.audit import Entry
 from relay.core.ports import Recorded
 from relay.core.receipt import Receipt

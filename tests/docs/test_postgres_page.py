@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.app.stores import read_ledger, recount
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from tests.app.relaying import holds, post, settings_of

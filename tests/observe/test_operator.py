@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from docs.generate_metrics import page
-from relay.app import Service
+from relay.app.service import Service
 from relay.core.errors import MisconfiguredError, StoreFailedError
 from relay.core.ledger import DestinationCounts, Ledger, SourceCounts
 from relay.observe.logs import configure

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.operate.socket import PATH_BYTES_MAX, Socket, reachable, socket_of
 from tests.app.relaying import post, settings_of
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.settings import parse
 from tests.acceptance.relays import SECRET, sign
 

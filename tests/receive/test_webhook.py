@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.app.system import System, SystemClock, SystemDice
 from relay.record.sqlite.ledger import read_ledger_of
 from relay.settings import parse

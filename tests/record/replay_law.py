@@ -48,6 +48,18 @@ class ReplayLaw:
         states = [one.state for one in await harness.deliveries()]
         assert states.count(State.DEAD) == states.count(State.DELIVERED) == 1
 
+    async def test_the_history_of_a_run_says_by_which_order_and_whose(
+        self, harness: StoreHarness
+    ) -> None:
+        await die(harness, "run_1")
+        number = await order(harness)
+        await work(harness)
+        [history] = (await harness.find("run_1", None)).histories
+        assert [(one.replay, one.ordered_by) for one in history.deliveries] == [
+            (None, None),
+            (number, "somebody"),
+        ]
+
     async def test_an_order_is_over_when_all_has_been_made(
         self, harness: StoreHarness
     ) -> None:

@@ -176,7 +176,7 @@ def _asking(dice: Random) -> Asking:
     return Asking(
         on_unconfirmed=dice.choice(("publish", "publish", "hold")),
         concurrency=dice.choice((1, 2, 16)),
-        every=dice.choice((4, 20, 300)),
+        every=dice.choice((10, 40, 300)),
         overlap=dice.choice((2, 900, 900)),
         grace=dice.choice((0, 1, 300)),
         redeliver=dice.random() < 0.2,

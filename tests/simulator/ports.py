@@ -7,6 +7,7 @@ the relay does with them.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 from typing import NoReturn, TypeVar
 
@@ -94,9 +95,16 @@ class Thread:
         try:
             result = call()
         except (Died, Stumbled, Exception) as error:  # noqa: BLE001 - it belongs to whoever waits
-            self._loop.call_later(self._latency(), _fail, future, error)
+            self._tell(partial(_fail, future, error))
         else:
-            self._loop.call_later(self._latency(), _fulfil, future, result)
+            self._tell(partial(_fulfil, future, result))
+
+    def _tell(self, outcome: Callable[[], None]) -> None:
+        """Between what was done and its being heard of there may be time for others, or none."""
+        if self._dice.random() < 0.5:
+            outcome()
+        else:
+            self._loop.call_later(self._latency(), outcome)
 
     def _latency(self) -> float:
         return 0.0002 + self._longest * self._dice.random() ** 3

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import aiohttp
 
-from relay.app import Service
+from relay.app.service import Service
 from relay.app.stores import is_empty, read_ledger, recount
 from relay.cli.demo.compare import Expected, Heard, differences
 from relay.cli.demo.endpoint import Endpoint, heard_of

@@ -231,15 +231,29 @@ def _delivering(history: History, *, excerpts: bool) -> Iterator[Entry]:
         for attempt in made:
             if attempt is not final:
                 yield _failed(delivery, event, attempt, excerpts=excerpts)
-        if delivery.generation > 1:
-            yield Entry(
-                at=delivery.created_at,
-                kind="replay",
-                words=f"event {event.revision} again to {delivery.destination}, by hand",
-                facts=_facts(delivery, event),
-            )
+        if delivery.replay is not None:
+            yield _sent_again(delivery, event)
         if delivery.settled_at is not None:
             yield _settled(delivery, event, delivery.settled_at, final)
+
+
+def _sent_again(delivery: Delivery, event: EventRow) -> Entry:
+    """Also for the first time, where a destination never had the event."""
+    again = "again " if delivery.generation > 1 else ""
+    whose = (
+        f", ordered by {plain(delivery.ordered_by, 120)}" if delivery.ordered_by else ""
+    )
+    return Entry(
+        at=delivery.created_at,
+        kind="replay",
+        words=f"event {event.revision} {again}to {delivery.destination}"
+        f" (replay {delivery.replay}{whose})",
+        facts={
+            **_facts(delivery, event),
+            "replay": delivery.replay,
+            "ordered_by": delivery.ordered_by,
+        },
+    )
 
 
 def _final(delivery: Delivery, made: Sequence[Attempt]) -> Attempt | None:

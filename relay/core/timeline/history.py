@@ -117,6 +117,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     #: Tries that did not deliver it, and when the last of them was.
     failures: int
     failed_at: int | None
+    #: The order to send again that made it, and whose that was.
+    replay: int | None = None
+    ordered_by: str | None = None
     #: Why nothing is sent to its destination.
     hold: Hold | None = None
 

@@ -7,7 +7,6 @@ store's own loop, one group at a time.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from itertools import chain
 from typing import Final, TypeVar
 
 from relay.core.errors import (
@@ -20,38 +19,29 @@ from relay.core.errors import (
     UnstorableError,
 )
 from relay.core.ports import Checkpoints, Room
-from relay.core.receipt import open_receipt
-from relay.core.retention import Keeping, forgotten_since
+from relay.core.retention import Keeping
 from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
-from relay.record.intake import Intake
 from relay.record.jobs import (
     Claim,
     Inquire,
     Job,
-    Learn,
-    Record,
     Resend,
     Telling,
     Told,
-    Watch,
     cursors_of,
     entries_of,
     is_intake,
-    lessons_of,
-    sightings_of,
 )
 from relay.record.postgres.backlog import SHARE, Backlog
+from relay.record.postgres.bringing import bring
 from relay.record.postgres.connection import Connection, begin, connect, inspect
-from relay.record.postgres.errands import do
 from relay.record.postgres.faults import ContendedError, is_lost, translated
 from relay.record.postgres.holding import write_entry
 from relay.record.postgres.moving import (
     due_of_source,
     inquire,
-    look_up,
     write_counters,
-    write_down,
 )
 from relay.record.postgres.numbers import PostgresNumbers
 from relay.record.postgres.outgoing import claim, look_ahead, next_due
@@ -292,13 +282,6 @@ class Writer:
     ) -> Sequence[object]:
         """``also`` are runs to be locked along with those that the group speaks of."""
         connection = await self._connected()
-        since = forgotten_since(self._keeping, now)
-        opened = {
-            index: [open_receipt(it, forgotten_since=since) for it in job.receipts]
-            for index, job in enumerate(jobs)
-            if isinstance(job, Record)
-        }
-        receipts = [*chain.from_iterable(opened.values())]
         await self._partitions.ensure(connection, now)
         await begin(connection, SHARE)
         # Who was taken for dead leases nothing until he has begun anew: nobody would ever free it.
@@ -306,45 +289,18 @@ class Writer:
             self._sql["hold_incarnation"], self.incarnation
         )
         accounts, left = Accounts(), dict(room) if alive else {}
-        lessons = lessons_of(jobs)
-        sighted = sightings_of(jobs)
-        await self._numbers.know_sources(
-            connection,
-            (
-                *(item.receipt.source for item in receipts),
-                *(item.inquiry.key.source for item in lessons),
-                *(job.source for job in jobs if isinstance(job, Watch)),
-            ),
-        )
-        intake = Intake(
-            receipts,
-            self._numbers,
-            lessons=lessons,
-            sighted=sighted,
-            accounts=accounts,
-            room=left,
-            lease=self._next_lease(),
-            also=also,
-        )
-        await look_up(
+        answers = await bring(
             connection,
             self._sql,
             self._numbers,
-            intake,
-            receipts=len(receipts) + len(lessons),
+            jobs,
+            also=also,
+            accounts=accounts,
+            room=left,
+            lease=self._next_lease(),
+            keeping=self._keeping,
             now=now,
         )
-        answers = [
-            intake.take(opened[index])
-            if index in opened
-            else intake.follow(job)
-            if isinstance(job, Learn | Watch)
-            else await do(
-                connection, self._sql, self._numbers, job, accounts=accounts, now=now
-            )
-            for index, job in enumerate(jobs)
-        ]
-        await write_down(connection, self._sql, intake)
         for entry in entries_of(jobs):
             await write_entry(connection, self._sql, entry)
         for source, cursor in cursors_of(jobs):

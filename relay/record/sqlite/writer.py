@@ -7,7 +7,6 @@ who waits for the answers.
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,36 +19,28 @@ from relay.core.errors import (
 )
 from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Room
-from relay.core.receipt import open_receipt
-from relay.core.retention import Keeping, forgotten_since
+from relay.core.retention import Keeping
 from relay.core.route import Router
 from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
-from relay.record.intake import Intake
 from relay.record.jobs import (
     Claim,
     Forget,
     Inquire,
     Job,
-    Learn,
-    Record,
     Resend,
     Telling,
     Told,
-    Watch,
     cursors_of,
     entries_of,
     is_intake,
-    lessons_of,
-    sightings_of,
 )
 from relay.record.sqlite.backlog import fall_behind, fill
+from relay.record.sqlite.bringing import bring
 from relay.record.sqlite.connection import BUSY_MS, log_size
-from relay.record.sqlite.errands import do
 from relay.record.sqlite.faults import translated
 from relay.record.sqlite.forgetting import PAGES, forget
 from relay.record.sqlite.holding import read_conditions, write_entry
-from relay.record.sqlite.incoming import look_up, write_down
 from relay.record.sqlite.inquiring import inquire
 from relay.record.sqlite.numbers import SqliteNumbers
 from relay.record.sqlite.outgoing import claim, look_ahead, next_due
@@ -303,31 +294,17 @@ class Writer:
         accounts = Accounts()
         left = dict(room)
         self._leases += 1
-        since = forgotten_since(self._keeping, now)
-        opened = {
-            index: [open_receipt(it, forgotten_since=since) for it in job.receipts]
-            for index, job in enumerate(jobs)
-            if isinstance(job, Record)
-        }
-        intake = Intake(
-            [*chain.from_iterable(opened.values())],
+        answers = bring(
+            self._db,
+            self._sql,
             self._numbers,
-            lessons=lessons_of(jobs),
-            sighted=sightings_of(jobs),
+            jobs,
             accounts=accounts,
             room=left,
             lease=self._leases,
+            keeping=self._keeping,
+            now=now,
         )
-        look_up(self._db, self._sql, intake)
-        answers = [
-            intake.take(opened[index])
-            if index in opened
-            else intake.follow(job)
-            if isinstance(job, Learn | Watch)
-            else do(self._db, self._sql, self._numbers, job, accounts=accounts, now=now)
-            for index, job in enumerate(jobs)
-        ]
-        write_down(self._db, self._sql, intake)
         self._note(jobs)
         # Claims come last: they must not see a run before its earlier deliveries are written.
         for index, job in enumerate(jobs):

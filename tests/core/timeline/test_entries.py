@@ -141,10 +141,26 @@ def test_a_death_for_another_reason_than_the_last_try_is_a_line_of_its_own() -> 
 
 
 def test_a_replay_is_a_line_and_so_is_what_became_of_it() -> None:
-    again = delivered("orders", number=9, generation=2, failures=1, status=None)
+    again = delivered(
+        "orders",
+        number=9,
+        generation=2,
+        failures=1,
+        status=None,
+        replay=7,
+        ordered_by="socket:uid 1000",
+    )
     assert lines(sent(again, receipts=()))[1:] == [
-        "replay event 1 again to orders, by hand",
+        "replay event 1 again to orders (replay 7, ordered by socket:uid 1000)",
         "delivered event 1 to orders, try 2",
+    ]
+
+
+def test_what_a_destination_never_had_is_sent_to_it_and_not_again() -> None:
+    late = delivered("orders", number=9, status=None, replay=7)
+    assert lines(sent(late, receipts=()))[1:] == [
+        "replay event 1 to orders (replay 7)",
+        "delivered event 1 to orders",
     ]
 
 

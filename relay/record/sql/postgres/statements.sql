@@ -405,7 +405,8 @@ ORDER BY place
 SELECT p.number, p.event, p.destination, p.generation, p.state, p.created_at, p.due_at, p.lease,
        p.settled_at, p.status, p.reason,
        (SELECT COUNT(*) FROM attempts AS a WHERE a.delivery = p.number),
-       (SELECT MAX(a.tried_at) FROM attempts AS a WHERE a.delivery = p.number), p.total FROM (
+       (SELECT MAX(a.tried_at) FROM attempts AS a WHERE a.delivery = p.number),
+       p.replay, (SELECT o.ordered_by FROM replays AS o WHERE o.number = p.replay), p.total FROM (
     SELECT d.*, ROW_NUMBER() OVER (ORDER BY d.number) AS place, COUNT(*) OVER () AS total
     FROM events AS e JOIN deliveries AS d ON d.event = e.number WHERE e.run = $1::bigint) AS p
 WHERE place <= $2::int OR place > total - $3::int
