@@ -142,6 +142,31 @@ def test_a_dollar_means_in_the_secret_what_it_means_in_the_file(
     assert base64.b64decode(secret["data"]["sources.acme.secret"]).decode() == kept
 
 
+def test_a_text_arrives_as_the_text_that_it_was(tmp_path: Path) -> None:
+    """Helm writes YAML 1.1 and the relay reads 1.2: what is a word to one may be a number to the other."""
+    odd = ["off", "yes", "~", "null", "1e3", "0o17", "017", "0x1F", "1_000", "12:30:00"]
+    odd += ["2026-12-31", ".inf", "a: b", "# c", "{d}", "$$e", "é", "1.10"]
+    sources = [
+        {"name": f"s{n}", "secret": {"file": "x"}, "api": {"organization_id": text}}
+        for n, text in enumerate(odd)
+    ]
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps({"config": {"sources": sources}}))
+    got = configuration(rendered(values))["sources"]
+    assert [one["api"]["organization_id"] for one in got] == odd
+
+
+def test_without_tls_at_the_ingress_callbacks_come_over_http() -> None:
+    things = rendered(
+        SMALLEST, "ingress.tls.enabled=false", "ingress.controller=traefik"
+    )
+    assert configuration(things)["public"]["url"] == "http://relay.example.com"
+    [ingress] = found(things, "Ingress")
+    assert "tls" not in ingress["spec"]
+    entry = "traefik.ingress.kubernetes.io/router.entrypoints"
+    assert ingress["metadata"]["annotations"][entry] == "web"
+
+
 def _checksum(things: Sequence[Manifest]) -> str:
     [deployment] = found(things, "Deployment")
     annotations = deployment["spec"]["template"]["metadata"]["annotations"]
