@@ -90,8 +90,9 @@ store: {{ include "relay.storeSetting" . }}
 {{- end }}
 
 {{/*
-How long the ingress may take to notice that a relay stops. Of one relay alone nothing takes the place: waiting would only make
-the pause longer. A load balancer outside the cluster takes its time.
+How long the ingress may take to notice that a relay stops: until its probe has failed often enough, and two seconds more for the
+word to get round; a load balancer outside the cluster takes its time. Of one relay alone nothing takes the place: waiting
+would only make the pause longer.
 */}}
 {{- define "relay.drainDelay" -}}
 {{- if not (include "relay.isShared" .) -}}
@@ -99,7 +100,8 @@ the pause longer. A load balancer outside the cluster takes its time.
 {{- else if and .Values.ingress.enabled (eq .Values.ingress.controller "alb") -}}
 30s
 {{- else -}}
-6s
+{{- $ready := .Values.probes.readiness -}}
+{{ printf "%ds" (add 2 (mul (default 10 $ready.periodSeconds) (default 3 $ready.failureThreshold))) }}
 {{- end -}}
 {{- end }}
 
