@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,22 @@ def _files(node: Any) -> Iterator[str]:
         node = list(node.values())
     for item in node if isinstance(node, list) else ():
         yield from _files(item)
+
+
+def test_only_secrets_are_lifted(tmp_path: Path) -> None:
+    """A filter may look at an attribute of any name; a header may have any sign that a header may."""
+    headers = {"X-Ok!": "one", "X-Ok~": "two"}
+    smallest = YAML(typ="safe").load(SMALLEST.read_text())["config"]["destinations"]
+    routes = [{"name": "r", "match": {"exact": {"token": "plain"}}, "to": ["orders"]}]
+    config = {"destinations": [smallest[0] | {"headers": headers}], "routes": routes}
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps({"config": config}))
+    things = rendered(values)
+    assert configuration(things)["routes"] == routes
+    [secret] = found(things, "Secret")
+    kept = [base64.b64decode(text).decode() for text in secret["data"].values()]
+    assert {"one", "two"} <= {*kept}
+    assert all(re.fullmatch("[-._a-zA-Z0-9]+", name) for name in secret["data"])
 
 
 @pytest.mark.parametrize(

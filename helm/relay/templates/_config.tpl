@@ -21,10 +21,9 @@ value is one. What names a variable stays.
 {{- if not (kindIs "string" $value) -}}
 {{- include "relay.lift" (dict "node" $value "way" $way "found" $in.found "all" (eq $key "headers")) -}}
 {{- else if and $isSecret (not (contains "${" $value)) -}}
-{{- $name := trimPrefix "." $way -}}
-{{- $plain := regexReplaceAll "[^-._a-zA-Z0-9]" $name "_" -}}
-{{- if ne $plain $name -}}
-{{- $plain = printf "%s.%s" $plain (sha256sum $name | trunc 8) -}}
+{{- $plain := regexReplaceAll "[^-._a-zA-Z0-9]" $way "_" -}}
+{{- if ne $plain $way -}}
+{{- $plain = printf "%s.%s" $plain (sha256sum $way | trunc 8) -}}
 {{- end -}}
 {{- $_ := set $in.found $plain (replace "$$" "$" $value) -}}
 {{- $_ := set $in.node $key (dict "file" (printf "/run/secrets/relay/%s" $plain)) -}}
@@ -45,7 +44,9 @@ value is one. What names a variable stays.
 {{- define "relay.lifted" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $found := dict -}}
-{{- include "relay.lift" (dict "node" $config "way" "" "found" $found "all" false) -}}
+{{- range list "sources" "destinations" -}}
+{{- include "relay.lift" (dict "node" (get $config .) "way" . "found" $found "all" false) -}}
+{{- end -}}
 {{ dict "config" $config "secrets" $found | toYaml }}
 {{- end }}
 
