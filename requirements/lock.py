@@ -11,8 +11,10 @@ COMPILE = [
 ]  # fmt: skip
 SETS = {
     "build": ["requirements/build.in"],
+    "sbom": ["requirements/sbom.in"],
     "runtime": ["pyproject.toml"],
     "local-kafka": ["pyproject.toml", "--extra", "local-kafka"],
+    "go": ["requirements/go.in"],
     "test": ["pyproject.toml", "--extra", "local-kafka", "--group", "test"],
 }
 
@@ -21,7 +23,9 @@ def main() -> int:
     """Compile each set; later sets are held to what the runtime set chose."""
     for name, arguments in SETS.items():
         held = (
-            [] if name in {"build", "runtime"} else ["-c", "requirements/runtime.txt"]
+            []
+            if name in {"build", "sbom", "runtime", "go"}
+            else ["-c", "requirements/runtime.txt"]
         )
         command = [*COMPILE, *arguments, *held, "-o", f"requirements/{name}.txt"]
         subprocess.run(command, check=True, cwd=HERE.parent)

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import structlog
 
 from relay.app.system import System
+from relay.core.credential import KeyUse
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.holding import Condition
 from relay.core.ledger import Ledger
@@ -23,9 +24,11 @@ from relay.record.grouped import GroupedStore, Limits
 from relay.record.postgres import PostgresStore
 from relay.record.postgres import ledger as postgres
 from relay.record.postgres import upgrade as upgrade_database
+from relay.record.postgres.connection import read_schema as read_schema_of_database
 from relay.record.sqlite import SqliteStore
 from relay.record.sqlite import ledger as sqlite
 from relay.record.sqlite import upgrade as upgrade_file
+from relay.record.sqlite.connection import read_schema as read_schema_of_file
 from relay.record.statements import migrations
 from relay.settings import Place, Settings
 
@@ -36,6 +39,8 @@ __all__ = [
     "keeping_of",
     "read_conditions",
     "read_ledger",
+    "read_schema",
+    "read_uses",
     "recount",
     "upgrade_store",
     "wait_for_store",
@@ -202,6 +207,21 @@ async def is_empty(place: Place) -> bool:
     return not await asyncio.to_thread(place.store_path.exists)
 
 
+async def read_schema(place: Place) -> tuple[int, int]:
+    """The number of the store's schema, 0 where there is no store yet; and the newest one that this program knows.
+
+    Raises:
+        MisconfiguredError: it cannot be read, or was written by a newer program.
+        StoreBusyError: it does not answer.
+    """
+    kind = "postgres" if place.store.file is None else "sqlite"
+    newest = len(await asyncio.to_thread(migrations, kind))
+    if place.store.file is None:
+        with _told_of(place):
+            return await read_schema_of_database(place.store.reveal()), newest
+    return await asyncio.to_thread(read_schema_of_file, place.store_path), newest
+
+
 async def read_ledger(place: Place) -> Ledger:
     """The account as the counters have it, whether or not a relay is serving the store.
 
@@ -226,6 +246,19 @@ async def read_conditions(place: Place) -> Sequence[Condition]:
         with _told_of(place):
             return await postgres.read_conditions_of(place.store.reveal())
     return await asyncio.to_thread(sqlite.read_conditions_of, place.store_path)
+
+
+async def read_uses(place: Place) -> Sequence[KeyUse]:
+    """What each callback secret has signed, whether or not a relay is serving the store.
+
+    Raises:
+        MisconfiguredError: there is no store there, or it cannot be read.
+        StoreBusyError: it does not answer.
+    """
+    if place.store.file is None:
+        with _told_of(place):
+            return await postgres.read_uses_of(place.store.reveal())
+    return await asyncio.to_thread(sqlite.read_uses_of, place.store_path)
 
 
 async def recount(place: Place) -> tuple[Ledger, Ledger]:

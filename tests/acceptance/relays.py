@@ -165,8 +165,8 @@ class Sink:
 
 
 @asynccontextmanager
-async def open_sink() -> AsyncIterator[Sink]:
-    sink = Sink()
+async def open_sink(sink: Sink | None = None) -> AsyncIterator[Sink]:
+    sink = Sink() if sink is None else sink
     app = web.Application()
     app.router.add_post("/", sink.receive)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)

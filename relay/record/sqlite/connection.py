@@ -11,7 +11,7 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -35,6 +35,7 @@ __all__ = [
     "log_size",
     "migrate",
     "not_opened",
+    "read_schema",
     "reading",
     "schema_of",
 ]
@@ -115,15 +116,34 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise _missing(path)
-    # Two slashes at the beginning would make the first folder a host.
-    name = quote(re.sub("^/+", "/", str(path)))
-    with _opened(f"file:{name}?mode=ro", path) as connection:
+    with _opened(_read_only(path), path) as connection:
         connection.execute("PRAGMA query_only = ON")
         schema = schema_of(connection)
         if not schema:
             raise _missing(path)
         check_current(schema, "sqlite")
         return connection
+
+
+def read_schema(path: Path) -> int:
+    """The number of the schema of the store in a file; 0 where there is none yet.
+
+    Raises:
+        MisconfiguredError: it cannot be read, or was written by a newer program.
+    """
+    if not path.exists():
+        return 0
+    with (
+        _opened(_read_only(path), path) as connection,
+        closing(connection),
+    ):
+        return schema_of(connection)
+
+
+def _read_only(path: Path) -> str:
+    # Two slashes at the beginning would make the first folder a host.
+    name = quote(re.sub("^/+", "/", str(path)))
+    return f"file:{name}?mode=ro"
 
 
 def _missing(path: Path) -> MisconfiguredError:
