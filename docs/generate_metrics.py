@@ -19,6 +19,8 @@ HEAD = """\
 TAIL = """
 ## Worth an alert
 
+[config/alerts.yaml](../config/alerts.yaml) has these and more as rules for Prometheus, each with what to type.
+
 | expression | what it says |
 | --- | --- |
 | `increase(runflow_relay_callbacks_total{outcome="unavailable"}[10m]) > 0` | callbacks are answered 503, and Runflow gives up after a few tries |
@@ -28,6 +30,8 @@ TAIL = """
 | `runflow_relay_destination_behind > 0` for an hour | a destination has more open deliveries than `limits.backlog` |
 | `delta(runflow_relay_deliveries{outcome="dead"}[1h]) > 0` | deliveries were given up |
 | `delta(runflow_relay_source_outcomes{outcome="waiting"}[1h]) > 0` | runs wait for a whole callback, and nobody asks for it by itself |
+| `runflow_relay_ready == 0` for 5 minutes | this relay cannot work on its store: `/readyz` says why |
+| `increase(runflow_relay_sweeps_total{outcome="failed"}[1h]) > 0`, and none `done` | runs whose callback never came are not found |
 | `increase(runflow_relay_workers_restarted_total[10m]) > 0` | a part of the relay crashed and was started again |
 | `runflow_relay_disk_free_bytes < 2e9` | SQLite: under `limits.min_free_disk` callbacks are answered 503 |
 

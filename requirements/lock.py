@@ -14,6 +14,7 @@ SETS = {
     "sbom": ["requirements/sbom.in"],
     "runtime": ["pyproject.toml"],
     "local-kafka": ["pyproject.toml", "--extra", "local-kafka"],
+    "go": ["requirements/go.in"],
     "test": ["pyproject.toml", "--extra", "local-kafka", "--group", "test"],
 }
 
@@ -23,7 +24,7 @@ def main() -> int:
     for name, arguments in SETS.items():
         held = (
             []
-            if name in {"build", "sbom", "runtime"}
+            if name in {"build", "sbom", "runtime", "go"}
             else ["-c", "requirements/runtime.txt"]
         )
         command = [*COMPILE, *arguments, *held, "-o", f"requirements/{name}.txt"]

@@ -24,7 +24,7 @@ from relay.settings import (
     Settings,
 )
 
-__all__ = ["build_courier", "build_sender", "health_policy"]
+__all__ = ["build_courier", "build_sender", "health_policy", "kafka_options"]
 
 #: Kafka and files answer for all at once: one fault says that the destination does not work.
 _GATE_OF_ONE = GatePolicy(faults_to_open=1)
@@ -54,7 +54,7 @@ async def build_sender(
         case FileDestination():
             return await _file(destination, settings, executor(destination.name))
         case KafkaDestination():
-            return _kafka(destination, settings)
+            return KafkaSender(options=kafka_options(destination, settings))
         case _:
             assert_never(destination)
 
@@ -125,28 +125,27 @@ def _file(
     )
 
 
-def _kafka(destination: KafkaDestination, settings: Settings) -> Sender:
+def kafka_options(destination: KafkaDestination, settings: Settings) -> KafkaOptions:
+    """What a Kafka destination's clients are told."""
     tls, sasl = destination.tls, destination.sasl
-    return KafkaSender(
-        options=KafkaOptions(
-            bootstrap_servers=destination.bootstrap_servers,
-            topic=destination.topic,
-            limit_s=destination.batch_timeout.seconds,
-            shape=shape_of(destination),
-            tls=None
-            if tls is None
-            else KafkaTls(
-                ca_file=settings.anchor(tls.ca) if tls.ca else None,
-                certificate_file=settings.anchor(tls.cert) if tls.cert else None,
-                key_file=settings.anchor(tls.key) if tls.key else None,
-                check_hostname=tls.check_hostname,
-            ),
-            sasl=None
-            if sasl is None
-            else KafkaSasl(
-                mechanism=sasl.mechanism,
-                username=sasl.username,
-                password=sasl.password.reveal(),
-            ),
-        )
+    return KafkaOptions(
+        bootstrap_servers=destination.bootstrap_servers,
+        topic=destination.topic,
+        limit_s=destination.batch_timeout.seconds,
+        shape=shape_of(destination),
+        tls=None
+        if tls is None
+        else KafkaTls(
+            ca_file=settings.anchor(tls.ca) if tls.ca else None,
+            certificate_file=settings.anchor(tls.cert) if tls.cert else None,
+            key_file=settings.anchor(tls.key) if tls.key else None,
+            check_hostname=tls.check_hostname,
+        ),
+        sasl=None
+        if sasl is None
+        else KafkaSasl(
+            mechanism=sasl.mechanism,
+            username=sasl.username,
+            password=sasl.password.reveal(),
+        ),
     )

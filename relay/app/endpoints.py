@@ -11,7 +11,7 @@ from relay.app.system import System
 from relay.core.credential import Credential
 from relay.core.egress import EgressPolicy
 from relay.core.errors import MisconfiguredError
-from relay.core.ports import Executor, Sender
+from relay.core.ports import Executor
 from relay.core.shape import Shape
 from relay.core.signature import RunflowKey
 from relay.core.signing import OutgoingKey, PrivateKey, StandardKey
@@ -41,7 +41,7 @@ async def build_http(
     settings: Settings,
     system: System,
     executor: Executor,
-) -> Sender:
+) -> HttpSender:
     """Make the sender.
 
     Raises:

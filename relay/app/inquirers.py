@@ -178,6 +178,7 @@ class Inquirers:
             keeping=self._keeping,
             inquiries=self._inquiries,
             clock=self._system.clock,
+            metrics=self._metrics,
             found=inquirer.hint,
         )
         post = self._posts[source.name] = _Post(source, client, inquirer, sweeper)

@@ -23,13 +23,13 @@ class _Readiness(msgspec.Struct):
     reasons: list[str]
 
 
-async def look(address: str) -> Presence:
+async def look(address: str, *, limit_s: float = LIMIT_S) -> Presence:
     """Look for a relay at ``host:port``."""
     nobody = Presence(address=address, answers=False)
     try:
         async with (
             aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=LIMIT_S)
+                timeout=aiohttp.ClientTimeout(total=limit_s)
             ) as session,
             session.get(f"http://{address}/readyz", allow_redirects=False) as answer,
         ):

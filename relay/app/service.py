@@ -18,6 +18,7 @@ from relay.app.deliveries import Deliveries
 from relay.app.handovers import Handovers
 from relay.app.holds import look_s
 from relay.app.inquirers import Inquirers
+from relay.app.measuring import begin_metrics
 from relay.app.naming import named
 from relay.app.replays import employ_replayer
 from relay.app.speaking import Speaking
@@ -28,7 +29,6 @@ from relay.core.catalog import Current
 from relay.core.errors import StoreBusyError
 from relay.core.limiter import Limiter
 from relay.deliver.dispatch import Dispatch
-from relay.observe.metrics import PrometheusMetrics
 from relay.observe.operator import Health, OperatorListener, State
 from relay.receive.body import InFlight
 from relay.receive.listener import Listener, ListenerOptions
@@ -73,7 +73,7 @@ class Service:
         self._threads: list[ThreadExecutor] = []
         #: What stopping does, in reverse order, and how long each step may take (seconds).
         self.stop_steps: dict[str, float] = {}
-        self.metrics = PrometheusMetrics()
+        self.metrics = begin_metrics(self._system)
         self.supervisor = Supervisor(metrics=self.metrics)
         self.current = Current(build_catalog(settings))
         self._dispatch = Dispatch()
@@ -119,6 +119,7 @@ class Service:
         if self.state == "ready":
             self.state = "draining"
             log.info("relay.draining")
+            self.public.wind_down()
             await self._drain_delay()
         await self._stack.aclose()
 
@@ -392,8 +393,6 @@ class Service:
     async def _drain_delay(self) -> None:
         within_s = self._settings.public.drain_delay.seconds
         self.stop_steps["drain_delay"] = within_s
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._hurried.wait()
-        except TimeoutError:
-            pass

@@ -11,9 +11,10 @@ from relay.app.alone import store_alone
 from relay.app.stores import keeping_of
 from relay.app.system import System
 from relay.core.pace import Pace
-from relay.core.ports import Clock, Inquiries
+from relay.core.ports import Clock, Inquiries, Metrics
 from relay.core.retention import Keeping
 from relay.core.sweep import SweepPolicy
+from relay.observe.metrics import PrometheusMetrics
 from relay.operate.actions.explaining import Why
 from relay.operate.actions.sweeping import Sweeping
 from relay.receive.sweep import ApiList, Sweeper, SweepOptions
@@ -55,6 +56,7 @@ def build_sweeper(
     keeping: Keeping,
     inquiries: Inquiries,
     clock: Clock,
+    metrics: Metrics,
     found: Callable[[], None],
 ) -> Sweeper | None:
     """Who sweeps a source, whether or not it does so by itself; None where nobody can.
@@ -75,6 +77,7 @@ def build_sweeper(
         inquiries=inquiries,
         clock=clock,
         found=found,
+        metrics=metrics,
         options=SweepOptions(policy=policy, rate=source.api.rate),
     )
 
@@ -157,6 +160,8 @@ async def sweeping_alone(
                 keeping=keeping_of(settings),
                 inquiries=store,
                 clock=world.clock,
+                # Nobody asks a command for its metrics.
+                metrics=PrometheusMetrics(),
                 found=_nobody,
             )
             sweepers[source.name] = sweeper or unswept(source)

@@ -1,73 +1,31 @@
-"""``relay check``, ``relay ledger``: look, and change nothing."""
+"""``relay ledger``: look, and change nothing."""
 
 import asyncio
 import os
-from datetime import UTC, datetime
-from itertools import zip_longest
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from relay.app.catalogs import check_match
 from relay.app.stores import read_ledger, recount
-from relay.app.system import System
 from relay.cli.common import (
     DEFAULT_CONFIG,
     DONE,
     FAILED,
     Config,
     Json,
-    for_programs,
     mistakes_exit,
     print_json,
-    say,
 )
 from relay.core.ledger import Ledger, SourceCounts
-from relay.settings import Settings, load_place, render, review
+from relay.settings import load_place
 
-__all__ = ["check", "ledger", "ledger_tables"]
+__all__ = ["ledger", "ledger_tables"]
 
 Verify = Annotated[
     bool, typer.Option("--verify", help="Count the rows anew and compare.")
 ]
-
-
-def check(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
-    """Read the configuration and list every mistake at once, each with its place in the file."""
-    now = datetime.fromtimestamp(System.real().clock.now_us() / 1_000_000, UTC)
-    with mistakes_exit(json_about=config if json else None):
-        settings, doubts = review(config, os.environ, now=now, check_match=check_match)
-    if json:
-        print_json(
-            {
-                "ok": True,
-                "file": str(config),
-                "warnings": [for_programs(doubt, str(config)) for doubt in doubts],
-                "callback_urls": settings.callback_urls(),
-            }
-        )
-        return
-    for doubt in doubts:
-        typer.echo(f"warning: {render(doubt, str(config))}", err=True)
-    say(f"{config} can be used." if doubts else f"{config} is fine.")
-    _describe(settings)
-
-
-def _describe(settings: Settings) -> None:
-    sources = ", ".join(source.name for source in settings.sources)
-    destinations = ", ".join(
-        f"{destination.name} ({destination.kind})"
-        for destination in settings.destinations
-    )
-    say(f"  sources       {sources}")
-    for label, url in zip_longest(
-        ["callbacks"], settings.callback_urls(), fillvalue=""
-    ):
-        say(f"  {label:<12}  {url}")
-    say(f"  destinations  {destinations}")
-    say(f"  store         {settings.store_place}")
 
 
 def ledger(

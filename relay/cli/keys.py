@@ -1,4 +1,4 @@
-"""``relay keys``: make a key, and say how one is replaced by another."""
+"""``relay keys``: make a key, say how one is replaced by another, and which callback secret is used."""
 
 import json as js
 from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ __all__ = ["app"]
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Make the keys that deliveries are signed with, and replace them.",
+    help="Make the keys that deliveries are signed with, replace them; see which callback secret is used.",
 )
 
 #: In the place of a secret that the file has by itself: pasted as it is, the configuration is refused.
@@ -143,6 +143,18 @@ def rotate(
         print_json(_for_programs(terms, made, known))
     else:
         say("\n".join(_yaml(terms, made, known, config)))
+
+
+@app.command("used", short_help="Say when each callback secret was last used.")
+def used(config: Config = DEFAULT_CONFIG, json: Json = False) -> None:
+    """Say of each callback secret how many callbacks it has signed, and when the last one came.
+
+    What counts is the callbacks that are kept (`retention.payloads`). Callbacks that were refused are not
+    among them. Secrets are named by their id in the configuration, and never shown.
+    """
+    from relay.cli.uses import show  # noqa: PLC0415 - who makes a key waits for no store
+
+    show(config, json=json)
 
 
 def _http(settings: Settings, name: str) -> HttpDestination:

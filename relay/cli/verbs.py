@@ -29,7 +29,10 @@ class Verb(NamedTuple):
 
 VERBS: Final = {
     "serve": Verb("serve", "serve", "Receive callbacks and deliver events."),
-    "check": Verb("inspect", "check", "List every mistake of the configuration."),
+    "check": Verb(
+        "check", "check", "List mistakes of the configuration; try what it names."
+    ),
+    "migrate": Verb("migrate", "migrate", "Bring the store's tables up to date."),
     "explain": Verb(
         "explain", "explain", "Show where a run is, and what is waited for."
     ),

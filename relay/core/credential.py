@@ -1,12 +1,13 @@
 """Credential: a key with a name and a span of time in which it counts.
 
-Owns that span, for keys that verify what comes in and keys that sign what goes out. Knows no scheme.
+Owns that span, for keys that verify what comes in and keys that sign what goes out, and what is known of a key's
+use. Knows no scheme.
 """
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["Credential"]
+__all__ = ["Credential", "KeyUse"]
 
 K_co = TypeVar("K_co", covariant=True)
 
@@ -25,3 +26,16 @@ class Credential(Generic[K_co]):
         return (self.not_before is None or now >= self.not_before) and (
             self.not_after is None or now < self.not_after
         )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """What one secret has signed, of the callbacks that are kept. Moments are wall microseconds."""
+
+    source: str
+    channel: str
+    secret: str
+    callbacks: int
+    first_seen: int
+    #: Of equal bytes that came again, the secret that had signed them first is the one that is remembered.
+    last_seen: int

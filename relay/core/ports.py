@@ -15,6 +15,7 @@ from relay.core.errors import UnstorableError
 from relay.core.event import Event, Facts, build
 from relay.core.identity import RunKey, event_id
 from relay.core.inquiry import Inquiry, Lesson, Sighting
+from relay.core.measured import MetricName
 from relay.core.receipt import Receipt
 from relay.core.retention import PassStep, Progress
 from relay.core.run import Verdict
@@ -224,29 +225,6 @@ class Forgetful(Protocol):
             StoreFailedError: nothing can be written any more.
         """
         ...
-
-
-MetricName = Literal[
-    "runflow_relay_callbacks_total",
-    "runflow_relay_callback_seconds",
-    "runflow_relay_commit_seconds",
-    "runflow_relay_commit_size",
-    "runflow_relay_attempts_total",
-    "runflow_relay_attempt_seconds",
-    "runflow_relay_destination_up",
-    "runflow_relay_destination_state",
-    "runflow_relay_destination_failing_since_seconds",
-    "runflow_relay_destination_behind",
-    "runflow_relay_source_outcomes",
-    "runflow_relay_deliveries",
-    "runflow_relay_asks_total",
-    "runflow_relay_ask_seconds",
-    "runflow_relay_source_up",
-    "runflow_relay_workers_restarted_total",
-    "runflow_relay_forgotten_total",
-    "runflow_relay_store_bytes",
-    "runflow_relay_disk_free_bytes",
-]
 
 
 class Metrics(Protocol):

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from relay.core.delivery import Outcome, Refused, Released
+from relay.core.delivery import Delivered, Outcome, Refused, Released
 from relay.core.egress import EgressPolicy
 from relay.core.ports import Clock, Parcel
 from relay.deliver.connector import guarded_connector
@@ -86,6 +86,25 @@ class HttpSender:
         if self._closed:
             return [Released()] * len(parcels)
         return [await self._try(parcel) for parcel in parcels]
+
+    async def reach(self) -> Outcome:
+        """Connect as a try does, TLS and a proxy included, and send nothing."""
+        started = self._loop.time()
+        if self._url is None:
+            return Refused(reason="bad_url")
+        connector = self._session.connector
+        if connector is None:
+            return Released()
+        request = aiohttp.ClientRequest("POST", self._url, loop=self._loop)
+        try:
+            connection = await connector.connect(request, [], self._default_limits)
+        except TimeoutError:
+            fault = aiohttp.ConnectionTimeoutError()
+            return outcome_of_fault(fault, duration_us=self._since(started))
+        except FAULTS as error:
+            return outcome_of_fault(error, duration_us=self._since(started))
+        connection.close()
+        return Delivered(duration_us=self._since(started))
 
     async def close(self) -> None:
         """Close every connection. A try under way ends as released."""

@@ -82,6 +82,14 @@ class Record(NamedTuple):
         )
 
 
+class _Topic(NamedTuple):
+    """What is learned of a topic."""
+
+    partitions: int
+    #: The largest batch that it takes.
+    record_bytes_max: int
+
+
 class LineError(RelayError):
     """The line is not worth keeping. ``reason`` is a plain word, ``detail`` carries no secret."""
 
@@ -105,8 +113,15 @@ class Line:
     """One producer and what it learned. `open_line` makes it."""
 
     def __init__(
-        self, *, producer: AIOKafkaProducer, topic: str, record_bytes_max: int
+        self,
+        *,
+        producer: AIOKafkaProducer,
+        topic: str,
+        partitions: int,
+        record_bytes_max: int,
     ) -> None:
+        #: As they were when it was made.
+        self.partitions = partitions
         #: The largest `Record.size` that the topic takes.
         self.record_bytes_max = record_bytes_max
         #: Why the line was cut by itself, if it was.
@@ -208,8 +223,7 @@ async def open_line(options: KafkaOptions) -> Line:
         raise LineError("tls", f"cannot use the TLS files: {error}") from error
     with listening() as heard:
         try:
-            taken = await _survey(options.topic, access)
-            return await _start(options, access, min(taken, options.record_bytes_max))
+            return await _start(options, access, await _survey(options.topic, access))
         except LineError:
             raise
         except KafkaConnectionError as error:
@@ -219,7 +233,8 @@ async def open_line(options: KafkaOptions) -> Line:
             raise LineError.of(error) from error
 
 
-async def _start(options: KafkaOptions, access: Access, limit: int) -> Line:
+async def _start(options: KafkaOptions, access: Access, seen: _Topic) -> Line:
+    limit = min(seen.record_bytes_max, options.record_bytes_max)
     producer = AIOKafkaProducer(
         acks="all",
         enable_idempotence=True,
@@ -231,7 +246,12 @@ async def _start(options: KafkaOptions, access: Access, limit: int) -> Line:
         partitioner=partition_of,
         **access,
     )
-    line = Line(producer=producer, topic=options.topic, record_bytes_max=limit)
+    line = Line(
+        producer=producer,
+        topic=options.topic,
+        partitions=seen.partitions,
+        record_bytes_max=limit,
+    )
     try:
         await producer.start()
     except BaseException:
@@ -240,13 +260,14 @@ async def _start(options: KafkaOptions, access: Access, limit: int) -> Line:
     return line
 
 
-async def _survey(topic: str, access: Access) -> int:
+async def _survey(topic: str, access: Access) -> _Topic:
     """Ask whether the topic is there and how large a batch it takes, in bytes.
 
     Metadata tells an unknown topic from a dead broker; a producer tells both by the same error.
     """
     admin = AIOKafkaAdminClient(**access)
     resource = ConfigResource(ConfigResourceType.TOPIC, topic, {_RECORD_LIMIT: None})
+    partitions = 0
     try:
         await admin.start()
         for seen in await admin.describe_topics([topic]):
@@ -256,17 +277,18 @@ async def _survey(topic: str, access: Access) -> int:
                 raise LineError(
                     LineError.of(error()).reason, f'topic "{topic}" {words}'
                 )
+            partitions = len(seen["partitions"])
         try:
             (answer,) = await admin.describe_configs([resource])
         except IncompatibleBrokerVersion:
-            return _RECORD_BYTES_DEFAULT
+            return _Topic(partitions, _RECORD_BYTES_DEFAULT)
     finally:
         await farewell(sever(admin))
     entries = [entry for found in answer.resources for entry in found[4]]
     limits = [
         int(entry[1]) for entry in entries if entry[0] == _RECORD_LIMIT and entry[1]
     ]
-    return min(limits, default=_RECORD_BYTES_DEFAULT)
+    return _Topic(partitions, min(limits, default=_RECORD_BYTES_DEFAULT))
 
 
 def _is_acknowledged(future: asyncio.Future[RecordMetadata]) -> bool:

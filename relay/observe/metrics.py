@@ -47,7 +47,7 @@ DEFINITIONS: Final[Mapping[MetricName, Definition]] = {
     "runflow_relay_callbacks_total": Definition(
         "counter",
         "Requests to a known channel, by what became of them: a verdict of the ledger, "
-        "refused, unavailable, or why the body could not be read.",
+        "refused, unavailable, checked (a probe), or why the body could not be read.",
         ("source", "outcome"),
     ),
     "runflow_relay_callback_seconds": Definition(
@@ -110,6 +110,17 @@ DEFINITIONS: Final[Mapping[MetricName, Definition]] = {
     ),
     "runflow_relay_source_up": Definition(
         "gauge", "Whether the source's API answers (1) or not (0).", ("source",)
+    ),
+    "runflow_relay_sweeps_total": Definition(
+        "counter",
+        "Sweeps that the relay does by itself, by how they ended (done, failed).",
+        ("source", "outcome"),
+    ),
+    "runflow_relay_ready": Definition(
+        "gauge", "1 while `/readyz` answers 200, else 0."
+    ),
+    "runflow_relay_started_seconds": Definition(
+        "gauge", "When the process started, in seconds since the epoch."
     ),
     "runflow_relay_workers_restarted_total": Definition(
         "counter", "Workers started again after a crash.", ("reason",)

@@ -113,6 +113,8 @@ class OperatorListener:
         return web.json_response(body, status=200 if ready else 503)
 
     async def _metrics_page(self, _: web.Request) -> web.Response:
+        ready, _body = self._health.report()
+        self._metrics.gauge("runflow_relay_ready", int(ready))
         # What is counted in memory is still worth showing when the store is not.
         with suppress(RelayError):
             self._show(await self._ledger())

@@ -1,8 +1,8 @@
 """Listener: a public HTTP server that no sender can hold open.
 
 Owns what aiohttp leaves out: deadlines for the request's head and for taking the answer, a limit on
-connections, dull constant answers to what is not HTTP, and reading the bodies that are under way when
-it stops. Knows nothing of callbacks.
+connections, dull constant answers to what is not HTTP, leading senders away before it stops, and reading
+the bodies that are under way when it does. Knows nothing of callbacks.
 
 aiohttp closes idle keep-alive connections and bounds each header, but gives a slow sender all the
 time it likes; it inflates a compressed body before anyone can verify the bytes that were signed; and
@@ -89,6 +89,10 @@ class _Connection(RequestHandler):
         return (self.head_since is not None and now - self.head_since >= head_s) or (
             self.unread_since is not None and now - self.unread_since >= unread_s
         )
+
+    def wind_down(self, respond: Respond) -> None:
+        """Answer what comes from now on with this; what is under way ends as it began."""
+        self._request_handler = respond
 
     def close(self) -> None:
         """Take no further request; a body under way is still read."""
@@ -181,6 +185,21 @@ class _Server(web.Server):
                 # Not close(): that would wait until what is unread is read.
                 transport.abort()
 
+    def wind_down(self) -> None:
+        """Let every connection end with its next answer."""
+        respond = self.request_handler
+
+        async def last(request: web.BaseRequest) -> web.StreamResponse:
+            response = await respond(request)
+            response.force_close()
+            return response
+
+        # Changed rather than asked about with each request: this happens once, those are the hot path.
+        self.request_handler = last
+        for connection in self._connections:
+            if isinstance(connection, _Connection):
+                connection.wind_down(last)
+
     def abort(self) -> None:
         """Hang up on everyone."""
         for transport in list(self._connections.values()):
@@ -240,6 +259,15 @@ class Listener:
             except TimeoutError:
                 if self._server is not None:
                     self._server.close_late(loop.time())
+
+    def wind_down(self) -> None:
+        """Go on answering, and close each connection with its next answer.
+
+        Whoever keeps connections (an ingress, or a Service that keeps them to one pod) dials anew, and is
+        led to somebody else, before there is nobody here to be sent into.
+        """
+        if self._server is not None:
+            self._server.wind_down()
 
     def stop(self) -> None:
         """Let :meth:`run` end. Idempotent."""

@@ -19,7 +19,7 @@ from relay.core.errors import CalledOffError, RelayError
 from relay.core.identity import Kind, RunKey, canonical
 from relay.core.inquiry import Sighting
 from relay.core.pace import HUSH_MAX_S
-from relay.core.ports import Clock, Inquiries
+from relay.core.ports import Clock, Inquiries, Metrics
 from relay.core.sweep import Listed, Progress, SweepPolicy, listed, sighted, since
 from relay.receive.batches import Batches
 from relay.runflow import (
@@ -157,6 +157,7 @@ class Sweeper:
         inquiries: Inquiries,
         clock: Clock,
         found: Callable[[], None],
+        metrics: Metrics,
         options: SweepOptions,
     ) -> None:
         """``found`` is called when there is something to ask for."""
@@ -165,6 +166,7 @@ class Sweeper:
         self._inquiries = inquiries
         self._clock = clock
         self._found = found
+        self._metrics = metrics
         self._policy = options.policy
         self.rate = options.rate
         self._started = clock.now_us()
@@ -285,22 +287,33 @@ class Sweeper:
 
     async def _sweep_once(self) -> float:
         """One sweep; seconds until the next."""
+        again_s, is_done = await self._attempted()
+        self._metrics.count(
+            "runflow_relay_sweeps_total",
+            source=self.source,
+            outcome="done" if is_done else "failed",
+        )
+        return again_s
+
+    async def _attempted(self) -> tuple[float, bool]:
+        """One sweep: seconds until the next, and whether it got through."""
         try:
             progress = await self.sweep()
         except RunflowError as error:
             log.warning(
                 "sweep.failed", source=self.source, reason=error.reason, why=str(error)
             )
-            return max(self._retry_s, min(error.retry_after or 0.0, HUSH_MAX_S))
+            wait_s = min(error.retry_after or 0.0, HUSH_MAX_S)
+            return max(self._retry_s, wait_s), False
         except RelayError as error:
             log.warning(
                 "sweep.failed", source=self.source, reason="store", why=str(error)
             )
-            return self._retry_s
+            return self._retry_s, False
         except Exception:
             # A defect of ours, or a row that nobody has thought of: callbacks come in all the same.
             log.exception("sweep.crashed", source=self.source)
-            return self._retry_s
+            return self._retry_s, False
         if progress.missed:
             log.info(
                 "sweep.found",
@@ -308,7 +321,7 @@ class Sweeper:
                 runs=progress.runs,
                 missed=progress.missed,
             )
-        return self._policy.every / 1e6
+        return self._policy.every / 1e6, True
 
     @property
     def _retry_s(self) -> float:

@@ -7,7 +7,7 @@ keeps them.
 | answer | when |
 | --- | --- |
 | 202 | new: committed, quarantined bodies included |
-| 200 | seen before: committed too |
+| 200 | seen before: committed too; or a signed question whether we are here, which becomes nothing |
 | 400 | not HTTP, more or longer headers than allowed, a malformed body |
 | 401 | signature missing or wrong |
 | 404, 405 | no such source, channel or method |
@@ -46,10 +46,11 @@ from relay.core.ports import (
     Metrics,
     Recorded,
 )
+from relay.core.probe import proof_of, read_probe
 from relay.core.receipt import Receipt
 from relay.core.route import Router
 from relay.core.run import Verdict
-from relay.core.signature import Refused
+from relay.core.signature import Refused, Verified
 from relay.receive.body import BodyFault, InFlight, read_body
 from relay.receive.listener import NAMED
 from relay.receive.peers import PeerReader
@@ -181,6 +182,9 @@ class Webhook:
                 return "unavailable", self._unavailable("no_usable_secret", source)
             self._remember(request, source, channel, verdict, body=body, now=now)
             return "refused", self._refusal(request, source)
+        known = self._known(request, source, channel, verdict, body=body)
+        if known is not None:
+            return "checked", known
         self._checkpoints.reach("after-verify")
         receipt = Receipt(
             source=source.name,
@@ -196,6 +200,30 @@ class Webhook:
             collapses=source.collapses,
         )
         return await self._record(receipt, source)
+
+    def _known(
+        self,
+        request: web.BaseRequest,
+        source: Source,
+        channel: Channel,
+        verdict: Verified,
+        *,
+        body: bytes,
+    ) -> web.Response | None:
+        """The answer to a signed question whether we are here, which becomes nothing; None for a callback."""
+        proof = _proof(source, channel, verdict, body)
+        if proof is None:
+            return None
+        peer = self._peers.peer(request)
+        log.info(
+            "callback.checked",
+            source=source.name,
+            channel=channel.name,
+            secret=verdict.secret,
+            peer=peer,
+        )
+        said = {"result": "checked", "proof": proof, "peer": peer}
+        return _made(200, _encode(said))
 
     async def _record(
         self, receipt: Receipt, source: Source
@@ -285,6 +313,19 @@ class Webhook:
         base = self._options.retry_after_s
         seconds = str(math.ceil(base * (1 + self._dice.unit())))
         return _answer(503, "unavailable", **{"Retry-After": seconds})
+
+
+def _proof(
+    source: Source, channel: Channel, verdict: Verified, body: bytes
+) -> str | None:
+    """That we hold the secret which has signed; None where the body asks for no such thing."""
+    nonce = read_probe(body)
+    if nonce is None:
+        return None
+    keys = {one.id: one.key for one in channel.verifier.credentials}
+    return proof_of(
+        keys[verdict.secret], nonce=nonce, source=source.name, channel=channel.name
+    )
 
 
 def _health(request: web.BaseRequest) -> web.Response:

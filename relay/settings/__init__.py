@@ -21,6 +21,7 @@ from relay.settings.listeners import Operator, Public
 from relay.settings.loading import load, load_place, parse, review
 from relay.settings.log import Log
 from relay.settings.mistakes import ConfigError, Mistake, render
+from relay.settings.production import production
 from relay.settings.reference import reference
 from relay.settings.retention import Retention
 from relay.settings.root import Place, Settings
@@ -67,6 +68,7 @@ __all__ = [
     "load",
     "load_place",
     "parse",
+    "production",
     "reference",
     "render",
     "review",

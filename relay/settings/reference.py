@@ -5,13 +5,12 @@ Knows nothing of how settings are loaded.
 """
 
 from collections.abc import Iterator
-from typing import Final, Literal, get_args, get_origin
+from typing import Final
 
 from pydantic.fields import FieldInfo
 
-from relay.settings.forms import Form
+from relay.settings.described import default_of, form_of, reloads
 from relay.settings.root import Settings
-from relay.settings.secret import Secret
 from relay.settings.section import Section
 from relay.settings.shape import is_list, sections_in, tag_of
 
@@ -33,6 +32,7 @@ at once, with its line; a setting that is not on this page is one of them.
 - Relative paths begin at `data_dir`.
 - Times are whole numbers with `ms`, `s`, `m`, `h`, `d` or `y` (365 days); sizes have `B`, `KiB`, `MiB`,
   `GiB`, `TiB` (powers of 1024) or `kB`, `MB`, `GB`, `TB` (of 1000).
+- [config/production.yaml](../config/production.yaml) is a file to begin with that has every one of them.
 - *Reloads* says whether a running relay takes a change over; otherwise it needs a restart.
 """
 
@@ -77,64 +77,6 @@ def _choice(section: type[Section]) -> str:
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    reloads = "yes" if isinstance(extra, dict) and extra["reload"] else "no"
-    cells = (f"`{name}`", _form(field), _default(field), reloads, field.description)
+    again = "yes" if reloads(field) else "no"
+    cells = (f"`{name}`", form_of(field), default_of(field), again, field.description)
     return f"| {' | '.join(str(cell) for cell in cells)} |"
-
-
-def _form(field: FieldInfo) -> str:
-    """Say how a value is written and what it may be."""
-    annotation = field.annotation
-    kind = _kind(annotation, field.metadata)
-    if not is_list(annotation) or _forms(field.metadata):
-        return kind
-    least = next((m.min_length for m in field.metadata if hasattr(m, "min_length")), 0)
-    most = next(m.max_length for m in field.metadata if hasattr(m, "max_length"))
-    return f"list ({least} to {most}) of {kind}"
-
-
-def _kind(annotation: object, metadata: list[object]) -> str:
-    forms = _forms(metadata) or _forms(list(_inside(annotation)))
-    if forms:
-        limits = f", {forms[0].limits}" if forms[0].limits else ""
-        return f"{forms[0].kind}{limits}"
-    parts = list(_inside(annotation))
-    words = [
-        f"`{word}`"
-        for part in parts
-        if get_origin(part) is Literal
-        for word in get_args(part)
-    ]
-    if words:
-        return ", ".join(words)
-    if Secret in parts:
-        return f"{Secret.kind}: {Secret.limits}"
-    return "section" if sections_in(annotation) else "`true` or `false`"
-
-
-def _forms(metadata: list[object]) -> list[Form]:
-    return [item for item in metadata if isinstance(item, Form)]
-
-
-def _inside(annotation: object) -> Iterator[object]:
-    """Give everything that an annotation is made of."""
-    yield annotation
-    yield from getattr(annotation, "__metadata__", ())
-    if get_origin(annotation) is not Literal:
-        for argument in get_args(annotation):
-            yield from _inside(argument)
-
-
-def _default(field: FieldInfo) -> str:
-    value = field.default
-    if field.is_required():
-        return "*required*"
-    if value is None or isinstance(value, Section):
-        return ""
-    forms = _forms(field.metadata) or _forms(list(_inside(field.annotation)))
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, tuple):
-        return f"`[{', '.join(str(item) for item in value)}]`"
-    return f"`{forms[0].show(value) if forms else value}`"

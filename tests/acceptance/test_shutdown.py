@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -289,6 +290,33 @@ async def test_a_second_signal_while_starting_means_now_as_well(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)
     assert faults == []
+
+
+async def test_while_it_drains_each_connection_ends_with_its_answer(
+    tmp_path: Path,
+) -> None:
+    """Who keeps one is led elsewhere before there is nobody here."""
+    text = (
+        f"data_dir: {tmp_path}\n"
+        "public: {listen: '127.0.0.1:0', drain_delay: 5m}\n"
+        "operator: {listen: '127.0.0.1:0'}\nlimits: {min_free_disk: 1MiB}\n"
+        "sources: [{name: acme, secret: whsec_something}]\n"
+        "destinations: [{name: a, kind: file, path: a.jsonl}]\n"
+    )
+    settings = await asyncio.to_thread(parse, text, {}, file="relay.yaml")
+    async with (
+        Service(settings) as service,
+        aiohttp.ClientSession() as session,
+        asyncio.TaskGroup() as tasks,
+    ):
+        url = f"http://127.0.0.1:{service.public.port}/healthz"
+        async with session.get(url) as before:
+            assert "Connection" not in before.headers
+        tasks.create_task(service.stop())
+        await _until(lambda: service.state == "draining")
+        async with session.get(url) as while_it_drains:
+            assert while_it_drains.headers["Connection"] == "close"
+        service.hurry()
 
 
 async def test_the_steps_of_stopping_add_up_to_their_budget(tmp_path: Path) -> None:

@@ -378,3 +378,13 @@ class TestTls:
         outcome = await fail(sender)
         await sender.close()
         assert outcome.reason == "tls"
+
+
+async def test_to_reach_is_to_connect_and_to_send_nothing(
+    sender: HttpSender, endpoint: Endpoint
+) -> None:
+    assert isinstance(await sender.reach(), Delivered)
+    await endpoint.ended.wait()
+    assert (len(endpoint.connections), endpoint.requests) == (1, [])
+    await sender.close()
+    assert await sender.reach() == Released()

@@ -7,6 +7,7 @@ import pytest
 
 from relay.core.timeline import RunState
 from relay.core.timeline.entries import EntryKind
+from tests.docs.pages import example
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
@@ -14,7 +15,7 @@ PAGE = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")
 
 def test_the_example_is_what_is_printed() -> None:
     printed = (ROOT / "tests" / "cli" / "explained.txt").read_text(encoding="utf-8")
-    assert f"```text\n{printed}```\n" in PAGE
+    assert example("docs/explain.md", "explained") == printed
 
 
 @pytest.mark.parametrize("word", sorted({*get_args(RunState), *get_args(EntryKind)}))

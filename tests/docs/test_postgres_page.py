@@ -11,13 +11,14 @@ from relay.app.service import Service
 from relay.app.stores import read_ledger, recount
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from tests.app.relaying import holds, post, settings_of
+from tests.docs.pages import example
 from tests.postgres.local_postgres import LocalPostgres
 from tests.postgres.pgbouncer import PgBouncer
 
 pytestmark = pytest.mark.postgres
 
-PAGE = Path(__file__).parents[2] / "docs" / "deploying.md"
-SQL = re.findall(r"^```sql\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+PAGE = "docs/deploying.md"
+SQL = [example(PAGE, "database"), example(PAGE, "schema")]
 CONNECT = "\\connect "
 #: The page's role is the one that all other tests use.
 ROLE = "paged"

@@ -3,19 +3,19 @@
 import re
 import textwrap
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import pytest
 
 from relay import runflow
 from relay.runflow import RunflowError
+from tests.docs.pages import DOCS, examples
 from tests.runflow.conftest import upstream
 from tests.runflow.upstream import TOKEN, Upstream, any_run
 
 __all__ = ["upstream"]
 
-PAGE = (Path(__file__).parents[2] / "docs" / "runflow-client.md").read_text("utf-8")
-EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+PAGE = (DOCS / "runflow-client.md").read_text("utf-8")
+EXAMPLES = examples("docs/runflow-client.md", "python")
 RUN = "019a8c3e-5b10-7c44-9f21-3d5e8a7b6c01"
 
 #: What the API answers to each example, in order, and what the example then prints.

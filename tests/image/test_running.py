@@ -18,8 +18,9 @@ from aiohttp import web
 
 from relay.version import VERSION
 from tests.acceptance.relays import Sink, load, open_sink, run_id
+from tests.docs.pages import example
 from tests.image.boxes import STRICT, Box, any_user
-from tests.image.conftest import ROOT, Image, Make
+from tests.image.conftest import Image, Make
 from tests.image.engine import OURS, RUN
 from tests.places import HOST
 
@@ -193,9 +194,10 @@ def test_it_is_healthy_where_its_own_configuration_says_that_it_listens(
 
 async def test_it_runs_as_the_page_says(make: Make, image: Image) -> None:
     """Word for word, but for names, and for ports, which are this machine's own here."""
-    page = (ROOT / "docs" / "deploying.md").read_text()
     shown = re.search(
-        r"^docker run --detach.*?^  runflow-relay:dev$", page, re.DOTALL | re.MULTILINE
+        r"^docker run --detach.*?^  runflow-relay:dev$",
+        example("docs/deploying.md", "image"),
+        re.DOTALL | re.MULTILINE,
     )
     assert shown is not None
     async with open_sink() as sink:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from tests import install_tools
-from tests.postgres.daemon import PostgresUnavailableError
-from tests.postgres.processes import Account, account
+from tests.daemon import DaemonUnavailableError
+from tests.processes import Account, account
 
 __all__ = ["NEWEST", "embedded", "pgbouncer"]
 
@@ -40,7 +40,7 @@ def pgbouncer() -> Path:
     """The program of the system's PgBouncer."""
     program = install_tools.find("pgbouncer")
     if program is None:
-        raise PostgresUnavailableError(
+        raise DaemonUnavailableError(
             "the system has no PgBouncer: run tests/install_tools.py"
         )
     return Path(program)

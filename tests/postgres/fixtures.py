@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.daemon import DaemonUnavailableError
 from tests.postgres import binaries, releases
-from tests.postgres.daemon import PostgresUnavailableError
 from tests.postgres.local_postgres import TEMPLATE, LocalPostgres
 from tests.postgres.pgbouncer import PgBouncer
 
@@ -51,12 +51,12 @@ def programs(major: int) -> Path:
     """The programs of a release.
 
     Raises:
-        PostgresUnavailableError: it is none that is promised, or cannot be had.
+        DaemonUnavailableError: it is none that is promised, or cannot be had.
     """
     if major == binaries.NEWEST:
         return binaries.embedded()
     if major not in releases.MAJORS:
-        raise PostgresUnavailableError(f"no PostgreSQL {major} is listed")
+        raise DaemonUnavailableError(f"no PostgreSQL {major} is listed")
     return releases.programs(major)
 
 

@@ -15,9 +15,10 @@ from typing import ClassVar, Final
 
 import asyncpg
 
+from tests import processes
+from tests.daemon import Daemon, DaemonUnavailableError
 from tests.places import HOST
-from tests.postgres import binaries, processes
-from tests.postgres.daemon import Daemon, PostgresUnavailableError
+from tests.postgres import binaries
 
 __all__ = ["TEMPLATE", "USERNAME", "LocalPostgres"]
 
@@ -164,7 +165,7 @@ class LocalPostgres(Daemon):
                 finally:
                     await connection.close()
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise PostgresUnavailableError(f"{self.name}: {error}") from error
+            raise DaemonUnavailableError(f"{self.name}: {error}") from error
 
 
 def _quoted(name: str) -> str:

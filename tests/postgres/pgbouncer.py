@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import asyncpg
 
+from tests.daemon import Daemon, DaemonUnavailableError
 from tests.places import HOST
 from tests.postgres import binaries
-from tests.postgres.daemon import Daemon, PostgresUnavailableError
 from tests.postgres.local_postgres import USERNAME, LocalPostgres
 
 __all__ = ["PgBouncer"]
@@ -81,4 +81,4 @@ class PgBouncer(Daemon):
             finally:
                 await connection.close()
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise PostgresUnavailableError(f"{self.name}: {error}") from error
+            raise DaemonUnavailableError(f"{self.name}: {error}") from error

@@ -21,7 +21,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from tests.postgres.daemon import PostgresUnavailableError
+from tests.daemon import DaemonUnavailableError
 
 __all__ = ["MAJORS", "programs"]
 
@@ -55,17 +55,17 @@ def programs(major: int) -> Path:
     """The folder of a release's programs, laid out for this run, where every account may use them.
 
     Raises:
-        PostgresUnavailableError: the archive cannot be had, or is another one.
+        DaemonUnavailableError: the archive cannot be had, or is another one.
     """
     if platform.machine() != _MACHINE:
-        raise PostgresUnavailableError(f"PostgreSQL {major} is there for {_MACHINE}")
+        raise DaemonUnavailableError(f"PostgreSQL {major} is there for {_MACHINE}")
     sha256, path = _listed()[major]
     archive = _cache() / path.name
     if not archive.exists():
         _download(path, archive)
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != sha256:
-        raise PostgresUnavailableError(
+        raise DaemonUnavailableError(
             f"{archive} is not the archive that {_LIST.name} lists: its sha256 is {found}"
         )
     return _unpack(archive, major)
@@ -88,7 +88,7 @@ def _download(path: PurePosixPath, archive: Path) -> None:
                 [*command, version], check=True, capture_output=True, timeout=120
             )
         except subprocess.SubprocessError as error:
-            raise PostgresUnavailableError(
+            raise DaemonUnavailableError(
                 f"cannot download PostgreSQL {version}: {error}"
             ) from error
         Path(done.stdout.decode().splitlines()[-1]).replace(archive)

@@ -11,9 +11,10 @@ import asyncpg
 import pytest
 
 from relay.record.postgres.connection import OLDEST
+from tests import processes
+from tests.daemon import DaemonUnavailableError
 from tests.places import HOST
-from tests.postgres import binaries, processes, releases
-from tests.postgres.daemon import PostgresUnavailableError
+from tests.postgres import binaries, releases
 from tests.postgres.fixtures import Database, programs
 from tests.postgres.local_postgres import LocalPostgres
 from tests.postgres.pgbouncer import PgBouncer
@@ -92,7 +93,7 @@ class TestDatabase:
     async def test_one_that_is_there_is_not_made_twice(
         self, database: Database
     ) -> None:
-        with pytest.raises(PostgresUnavailableError, match="already exists"):
+        with pytest.raises(DaemonUnavailableError, match="already exists"):
             await database.server.create_database(database.name)
 
 
@@ -190,9 +191,9 @@ class TestServer:
 
     def test_why_it_does_not_start_is_said(self) -> None:
         server = LocalPostgres(settings={"no_such_setting": "1"})
-        with pytest.raises(PostgresUnavailableError, match="no_such_setting"):
+        with pytest.raises(DaemonUnavailableError, match="no_such_setting"):
             server.start()
-        with pytest.raises(PostgresUnavailableError, match="not running"):
+        with pytest.raises(DaemonUnavailableError, match="not running"):
             _ = server.pid
         server.close()
 
@@ -200,13 +201,13 @@ class TestServer:
         server = LocalPostgres()
         with socket.socket() as taken:
             taken.bind((HOST, server.port))
-            with pytest.raises(PostgresUnavailableError, match="could not bind"):
+            with pytest.raises(DaemonUnavailableError, match="could not bind"):
                 server.start()
         server.close()
 
     def test_a_start_has_a_limit(self) -> None:
         server = LocalPostgres(start_limit_s=0.001)
-        with pytest.raises(PostgresUnavailableError, match="too long"):
+        with pytest.raises(DaemonUnavailableError, match="too long"):
             server.start()
         server.close()
 
@@ -230,11 +231,11 @@ class TestReleases:
         archive = tmp_path / "runflow-relay" / "postgres" / listed.name
         archive.parent.mkdir(parents=True)
         archive.write_bytes(b"something else")
-        with pytest.raises(PostgresUnavailableError, match="not the archive"):
+        with pytest.raises(DaemonUnavailableError, match="not the archive"):
             releases.programs.__wrapped__(releases.MAJORS[0])
 
     def test_one_that_is_not_listed_is_said_so(self) -> None:
-        with pytest.raises(PostgresUnavailableError, match="no PostgreSQL 9"):
+        with pytest.raises(DaemonUnavailableError, match="no PostgreSQL 9"):
             programs(9)
 
 
@@ -279,6 +280,6 @@ class TestPgBouncer:
 
     def test_a_wrong_setting_is_said(self, postgres: LocalPostgres) -> None:
         pooler = PgBouncer(server=postgres, settings={"pool_mode": "none"})
-        with pytest.raises(PostgresUnavailableError, match="pool_mode"):
+        with pytest.raises(DaemonUnavailableError, match="pool_mode"):
             pooler.start()
         pooler.close()

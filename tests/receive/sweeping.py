@@ -14,7 +14,7 @@ from relay.runflow import (
     NotFoundError,
     RunflowError,
 )
-from tests.fakes import NOW_US
+from tests.fakes import NOW_US, RecordingMetrics
 from tests.record.sqlite_harness import SqliteHarness
 
 __all__ = [
@@ -88,6 +88,7 @@ class Office:
         self.harness = SqliteHarness(folder)
         self.list = ScriptedList()
         self.found = 0
+        self.metrics = RecordingMetrics()
         self.policy = SweepPolicy(callback_urls=(OURS,), reach=60 * MINUTE)
 
     def sweeper(self) -> Sweeper:
@@ -97,6 +98,7 @@ class Office:
             inquiries=self.harness.store,
             clock=self.harness.clock,
             found=self._find,
+            metrics=self.metrics,
             options=SweepOptions(policy=self.policy, rate=10_000),
         )
 

@@ -52,6 +52,40 @@ async def test_a_body_half_sent_when_the_relay_stops_is_read_and_answered() -> N
     assert (answer.status, answer.body) == (200, b"firsthalf!")
 
 
+async def test_a_kept_connection_ends_with_the_first_answer_once_senders_are_led_away() -> (
+    None
+):
+    """And a new one, which may come as long as it listens, with its only answer."""
+    asked = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    async with listening(Echo().respond) as listener:
+        kept = await asyncio.open_connection("127.0.0.1", listener.port)
+        kept[1].write(asked)
+        first = await read_answer(kept[0])
+        assert first is not None
+        assert "connection" not in first.headers
+        listener.wind_down()
+        late = await asyncio.open_connection("127.0.0.1", listener.port)
+        for reader, writer in (kept, late):
+            writer.write(asked)
+            last = await read_answer(reader)
+            assert last is not None
+            assert (last.status, last.headers["connection"]) == (200, "close")
+            assert await reader.read() == b""
+            writer.close()
+
+
+async def test_what_is_under_way_when_senders_are_led_away_is_answered() -> None:
+    echo = Echo()
+    async with listening(echo.respond) as listener:
+        reader, writer = await _half_sent(listener.port, echo)
+        listener.wind_down()
+        writer.write(b"half!")
+        answer = await read_answer(reader)
+        assert answer is not None
+        assert (answer.status, answer.body) == (200, b"firsthalf!")
+        writer.close()
+
+
 async def test_a_body_that_never_ends_holds_a_stop_up_no_longer_than_allowed() -> None:
     echo = Echo()
     async with listening(echo.respond, stop_timeout_s=0.4) as listener:

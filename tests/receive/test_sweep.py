@@ -253,3 +253,16 @@ async def test_what_nobody_expected_is_said_with_its_trace_and_the_sweep_made_an
 
 def _never_expected() -> None:
     raise LookupError("nobody has thought of it")
+
+
+async def test_how_each_sweep_ended_is_counted(office: Office) -> None:
+    """An alert is made of it: sweeps that fail, and none that gets through."""
+    sweeper = office.sweeper()
+    office.list.error = ServerError("500", status=500)
+    await sweeper._sweep_once()
+    office.list.error = None
+    await sweeper._sweep_once()
+    await sweeper._sweep_once()
+    counts = office.metrics.counts
+    assert counts["runflow_relay_sweeps_total", "acme", "failed"] == 1
+    assert counts["runflow_relay_sweeps_total", "acme", "done"] == 2

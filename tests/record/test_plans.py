@@ -17,8 +17,8 @@ from tests.fakes import NOW_US
 from tests.postgres.fixtures import Database
 
 _GROWS = ("attempts", "deliveries", "events", "receipts", "runs")
-#: Counting anew looks at everything, and counting a day that goes at that day.
-_WALKS = {"recount_sources", "recount_destinations", "count_leaving"}
+#: Counting anew looks at everything, and counting a day that goes at that day. So does a question about secrets.
+_WALKS = {"recount_sources", "recount_destinations", "count_leaving", "key_uses"}
 #: A start on a file looks at all that is open, in the index that holds nothing else.
 _WALKS_OPEN = {"void_leases"}
 #: The last thousand of those in quarantine, in the index that holds nothing else.

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from relay.core.errors import MisconfiguredError
+from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.record.postgres.dialling import not_connected
 from relay.record.statements import check_current, migrations
 
@@ -27,6 +27,7 @@ __all__ = [
     "installation",
     "limit_idling",
     "migrate",
+    "read_schema",
     "schema_of",
 ]
 
@@ -143,8 +144,10 @@ async def begin(connection: Connection, first: str = "") -> None:
     await connection.execute(f"BEGIN; {limit_idling()}; {first}")
 
 
-async def migrate(connection: Connection) -> None:
+async def migrate(connection: Connection) -> tuple[int, int]:
     """Bring the schema to the newest number that this program knows, all of it or nothing.
+
+    Gives its number before and after; 0 before where there was none.
 
     Raises:
         MisconfiguredError: it was written by a newer program.
@@ -160,6 +163,7 @@ async def migrate(connection: Connection) -> None:
             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             str(len(steps)),
         )
+    return current, len(steps)
 
 
 async def schema_of(connection: Connection) -> int:
@@ -176,6 +180,24 @@ async def schema_of(connection: Connection) -> int:
             "start the newer program"
         )
     return current
+
+
+async def read_schema(url: str) -> int:
+    """The number of the schema of the store in a database; 0 where there is none yet.
+
+    Raises:
+        MisconfiguredError: the database cannot be used, or was written to by a newer program.
+        StoreBusyError: the database does not answer.
+    """
+    connection = await connect(url)
+    try:
+        return await schema_of(connection)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise StoreBusyError(
+            f"cannot read the store: {type(error).__name__}"
+        ) from error
+    finally:
+        await connection.close()
 
 
 async def check_readable(connection: Connection) -> None:

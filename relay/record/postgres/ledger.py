@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from relay.core.credential import KeyUse
 from relay.core.errors import StoreBusyError
 from relay.core.holding import Condition
 from relay.core.ledger import (
@@ -28,7 +29,14 @@ from relay.record.postgres.connection import (
 from relay.record.postgres.holding import read_conditions
 from relay.record.statements import statements
 
-__all__ = ["fold", "is_empty", "read_conditions_of", "read_ledger_of", "recount_of"]
+__all__ = [
+    "fold",
+    "is_empty",
+    "read_conditions_of",
+    "read_ledger_of",
+    "read_uses_of",
+    "recount_of",
+]
 
 _COUNTED: Final = ("ledger_sources", "ledger_destinations")
 _RECOUNTED: Final = ("recount_sources", "recount_destinations")
@@ -102,6 +110,25 @@ async def read_conditions_of(url: str) -> Sequence[Condition]:
         await check_readable(connection)
         sql = await asyncio.to_thread(statements, "postgres")
         return await read_conditions(connection, sql)
+    except _UNREADABLE as error:
+        raise _unreadable(connection, error) from error
+    finally:
+        await connection.close()
+
+
+async def read_uses_of(url: str) -> Sequence[KeyUse]:
+    """What each secret has signed, of the callbacks that the store keeps.
+
+    Raises:
+        MisconfiguredError: there is no store there, or not one of this program's schema.
+        StoreBusyError: the database does not answer.
+    """
+    connection = await connect(url)
+    try:
+        await check_readable(connection)
+        sql = await asyncio.to_thread(statements, "postgres")
+        rows = await connection.fetch(sql["key_uses"], timeout=RECOUNT_S)
+        return [KeyUse(*row) for row in rows]
     except _UNREADABLE as error:
         raise _unreadable(connection, error) from error
     finally:

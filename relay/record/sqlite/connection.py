@@ -11,12 +11,17 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from relay.core.errors import MisconfiguredError, StoreFullError, StoreTakenError
+from relay.core.errors import (
+    MisconfiguredError,
+    RelayError,
+    StoreFullError,
+    StoreTakenError,
+)
 from relay.record.statements import check_current, migrations
 
 __all__ = [
@@ -29,7 +34,10 @@ __all__ = [
     "is_without_room",
     "log_size",
     "migrate",
+    "not_opened",
+    "read_schema",
     "reading",
+    "schema_of",
 ]
 
 #: ``Rflw`` in the file's header, so that `file` and we can tell whose database this is.
@@ -108,15 +116,34 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """
     if not path.exists():
         raise _missing(path)
-    # Two slashes at the beginning would make the first folder a host.
-    name = quote(re.sub("^/+", "/", str(path)))
-    with _opened(f"file:{name}?mode=ro", path) as connection:
+    with _opened(_read_only(path), path) as connection:
         connection.execute("PRAGMA query_only = ON")
         schema = schema_of(connection)
         if not schema:
             raise _missing(path)
         check_current(schema, "sqlite")
         return connection
+
+
+def read_schema(path: Path) -> int:
+    """The number of the schema of the store in a file; 0 where there is none yet.
+
+    Raises:
+        MisconfiguredError: it cannot be read, or was written by a newer program.
+    """
+    if not path.exists():
+        return 0
+    with (
+        _opened(_read_only(path), path) as connection,
+        closing(connection),
+    ):
+        return schema_of(connection)
+
+
+def _read_only(path: Path) -> str:
+    # Two slashes at the beginning would make the first folder a host.
+    name = quote(re.sub("^/+", "/", str(path)))
+    return f"file:{name}?mode=ro"
 
 
 def _missing(path: Path) -> MisconfiguredError:
@@ -187,6 +214,16 @@ def is_without_room(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return getattr(error, "sqlite_errorcode", None) in _NO_ROOM
+
+
+def not_opened(path: Path, error: OSError | sqlite3.Error) -> RelayError:
+    """What to tell of a store that could not be opened, locked or brought up to date."""
+    if is_without_room(error):
+        return StoreFullError(
+            f"no room to open the store {path.absolute()}: the disk is full"
+        )
+    why = (isinstance(error, OSError) and error.strerror) or error
+    return MisconfiguredError(f"cannot open the store {path.absolute()}: {why}")
 
 
 def inodes(path: Path) -> tuple[int | None, int | None]:

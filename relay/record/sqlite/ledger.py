@@ -1,12 +1,13 @@
 """Ledger: the counters in the file, and the recount that must agree with them.
 
-Owns reading the account, and counting the rows again by another way.
+Owns reading the account, and counting the rows again by another way; by destination and by secret, too.
 """
 
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from relay.core.credential import KeyUse
 from relay.core.holding import Condition
 from relay.core.ledger import (
     DESTINATION_COUNTERS,
@@ -20,7 +21,13 @@ from relay.record.sqlite.connection import reading
 from relay.record.sqlite.holding import read_conditions
 from relay.record.statements import statements
 
-__all__ = ["fold", "read_conditions_of", "read_ledger_of", "recount_of"]
+__all__ = [
+    "fold",
+    "read_conditions_of",
+    "read_ledger_of",
+    "read_uses_of",
+    "recount_of",
+]
 
 
 def fold(
@@ -63,6 +70,17 @@ def read_conditions_of(path: Path) -> Sequence[Condition]:
     """
     with reading(path) as connection:
         return read_conditions(connection, statements("sqlite"))
+
+
+def read_uses_of(path: Path) -> Sequence[KeyUse]:
+    """What each secret has signed, of the callbacks that the store in a file keeps.
+
+    Raises:
+        MisconfiguredError: there is no store there, or it cannot be read.
+    """
+    with reading(path) as connection:
+        rows = connection.execute(statements("sqlite")["key_uses"]).fetchall()
+    return [KeyUse(*row) for row in rows]
 
 
 def _counted(connection: sqlite3.Connection, sql: Mapping[str, str]) -> Ledger:

@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from relay.core.backlog import LIMIT
-from relay.core.errors import (
-    MisconfiguredError,
-    RelayError,
-    StoreFailedError,
-    StoreFullError,
-)
+from relay.core.errors import RelayError, StoreFailedError
 from relay.core.holding import Condition
 from relay.core.ports import (
     Checkpoints,
@@ -36,9 +31,9 @@ from relay.record.sqlite.connection import (
     connect,
     inodes,
     installation,
-    is_without_room,
     log_size,
     migrate,
+    not_opened,
 )
 from relay.record.sqlite.ledger import fold
 from relay.record.sqlite.writer import Writer
@@ -174,14 +169,7 @@ class SqliteStore(GroupedStore):
             self._prepare(destinations)
         except (OSError, sqlite3.Error) as error:
             self._close()
-            if is_without_room(error):
-                raise StoreFullError(
-                    f"no room to open the store {self._path.absolute()}: the disk is full"
-                ) from error
-            why = (isinstance(error, OSError) and error.strerror) or error
-            raise MisconfiguredError(
-                f"cannot open the store {self._path.absolute()}: {why}"
-            ) from error
+            raise not_opened(self._path, error) from error
         except BaseException:
             self._close()
             raise

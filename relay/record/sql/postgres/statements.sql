@@ -691,6 +691,13 @@ SELECT d.name, COALESCE(SUM(c.created), 0)::bigint, COALESCE(SUM(c.delivered), 0
 FROM destinations AS d LEFT JOIN destination_counters AS c ON c.destination = d.number
 GROUP BY d.name ORDER BY d.name
 
+-- name: key_uses
+-- Of every callback that is kept: asked by a person who replaces a secret. What the API has said is signed by none.
+SELECT s.name, c.channel, c.secret, SUM(c.count)::bigint, MIN(c.first_seen), MAX(c.last_seen)
+FROM receipts AS c JOIN sources AS s ON s.number = c.source
+WHERE c.secret <> ''
+GROUP BY s.name, c.channel, c.secret ORDER BY s.name, c.channel, c.secret
+
 -- name: recount_sources
 -- A row of verdict `first` counts itself once and its equal repeats as duplicates. What has been forgotten
 -- was counted when it went.

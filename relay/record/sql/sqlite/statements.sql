@@ -534,6 +534,13 @@ LEFT JOIN (
     FROM destination_counters GROUP BY destination) AS c ON c.destination = d.number
 ORDER BY d.name
 
+-- name: key_uses
+-- Of every callback that is kept: asked by a person who replaces a secret. What the API has said is signed by none.
+SELECT s.name, c.channel, c.secret, SUM(c.count), MIN(c.first_seen), MAX(c.last_seen)
+FROM receipts AS c JOIN sources AS s ON s.number = c.source
+WHERE c.secret <> ''
+GROUP BY s.name, c.channel, c.secret ORDER BY s.name, c.channel, c.secret
+
 -- name: recount_sources
 -- A row of verdict `first` counts itself once and its equal repeats as duplicates. What has been forgotten
 -- was counted when it went.

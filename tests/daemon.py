@@ -20,10 +20,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Final, Self
 
+from tests import processes
 from tests.places import free_port, new_directory
-from tests.postgres import processes
 
-__all__ = ["Daemon", "PostgresUnavailableError"]
+__all__ = ["Daemon", "DaemonUnavailableError"]
 
 _STOP_LIMIT_S: Final = 10.0
 # Somebody else at our port may take a connection and say nothing, while our process has ended.
@@ -31,7 +31,7 @@ _TRY_LIMIT_S: Final = 2.0
 _TAIL_BYTES: Final = 2000
 
 
-class PostgresUnavailableError(Exception):
+class DaemonUnavailableError(Exception):
     """It is not installed, does not come up, or does not do what a test needs."""
 
 
@@ -42,10 +42,12 @@ class Daemon(ABC):
     name: ClassVar[str]
     #: Asks it to end without waiting for its clients.
     stop_signal: ClassVar[signal.Signals]
+    #: Whether it runs as somebody without rights when we are root.
+    drops_rights: ClassVar[bool] = True
 
     def __init__(self, *, start_limit_s: float) -> None:
         self._start_limit_s = start_limit_s
-        self._account = processes.account()
+        self._account = processes.account() if self.drops_rights else None
         self._directory = new_directory(f"{self.name}-")
         if self._account:
             self._account.give(self._directory)
@@ -74,17 +76,13 @@ class Daemon(ABC):
     def pid(self) -> int:
         """The process itself, for those who trace it; its children have it as their parent."""
         if self._process is None:
-            raise PostgresUnavailableError(f"{self.name} is not running")
+            raise DaemonUnavailableError(f"{self.name} is not running")
         return self._process.pid
 
     @property
     def log(self) -> Path:
         """All that it has said."""
         return self._directory / "server.log"
-
-    @abstractmethod
-    def url(self, database: str) -> str:
-        """Where clients find a database."""
 
     @abstractmethod
     def _prepare(self) -> None:
@@ -96,13 +94,13 @@ class Daemon(ABC):
 
     @abstractmethod
     async def _check(self) -> None:
-        """Return if it answers, raise OSError or PostgresUnavailableError if it does not."""
+        """Return if it answers, raise OSError or DaemonUnavailableError if it does not."""
 
     def start(self) -> None:
         """Start the process unless it runs, and wait until it answers.
 
         Raises:
-            PostgresUnavailableError: it ends or takes too long; the end of its log is in the error.
+            DaemonUnavailableError: it ends or takes too long; the end of its log is in the error.
         """
         self.resume()
         if self._process is None or self._process.poll() is not None:
@@ -192,14 +190,14 @@ class Daemon(ABC):
     def _refusal(self) -> Exception | None:
         try:
             asyncio.run(asyncio.wait_for(self._check(), _TRY_LIMIT_S))
-        except (OSError, PostgresUnavailableError) as error:
+        except (OSError, DaemonUnavailableError) as error:
             return error
         return None
 
-    def _unavailable(self, what: str) -> PostgresUnavailableError:
+    def _unavailable(self, what: str) -> DaemonUnavailableError:
         said = self.log.read_bytes()[self._log_read :][-_TAIL_BYTES:]
         tail = said.decode(errors="replace").strip() or "it said nothing"
-        return PostgresUnavailableError(f"{self.name} {what}: {tail}")
+        return DaemonUnavailableError(f"{self.name} {what}: {tail}")
 
 
 def _environment() -> Mapping[str, str]:

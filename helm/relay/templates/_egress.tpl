@@ -1,0 +1,131 @@
+{{/*
+What the relay may reach, as it follows from the configuration. A NetworkPolicy is judged after a Service's address has
+become a pod's, so within the cluster the namespace is named and not the port.
+*/}}
+
+{{/* Networks that are not public. */}}
+{{- define "relay.privateNetworks" -}}
+["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"]
+{{- end }}
+
+{{/* Peers of a network, of either family. */}}
+{{- define "relay.anywhere" -}}
+- ipBlock: {cidr: 0.0.0.0/0, except: {{ concat (list "169.254.0.0/16") .except4 | toJson }}}
+- ipBlock: {cidr: "::/0", except: {{ concat (list "fe80::/10") .except6 | toJson }}}
+{{- end }}
+
+{{/*
+One rule, as an item of a list. `reach` is `public`, `private`, `any`, or a list of networks; `port` 0 is every port.
+*/}}
+{{- define "relay.way" -}}
+{{- $ports := ternary (list) (list (dict "protocol" "TCP" "port" .port)) (eq .port 0) -}}
+{{- $to := list -}}
+{{- if contains "${" .host -}}
+{{- $to = include "relay.anywhere" (dict "except4" list "except6" list) | fromYamlArray -}}
+{{- $ports = list -}}
+{{- else if regexMatch "^[0-9.]+$" .host -}}
+{{- $to = list (dict "ipBlock" (dict "cidr" (printf "%s/32" .host))) -}}
+{{- else if contains ":" .host -}}
+{{- $to = list (dict "ipBlock" (dict "cidr" (printf "%s/128" (.host | trimAll "[]")))) -}}
+{{- else if not (contains "." .host) -}}
+{{- $to = list (dict "podSelector" dict) -}}
+{{- $ports = list -}}
+{{- else if regexMatch "^[^.]+[.][^.]+[.]svc([.].*)?$" .host -}}
+{{- $namespace := index (splitList "." .host) 1 -}}
+{{- $to = list (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace))) -}}
+{{- $ports = list -}}
+{{- else if kindIs "slice" .reach -}}
+{{- range .reach -}}
+{{- $to = append $to (dict "ipBlock" (dict "cidr" .)) -}}
+{{- end -}}
+{{- else if eq .reach "private" -}}
+{{- range include "relay.privateNetworks" . | fromJsonArray -}}
+{{- $to = append $to (dict "ipBlock" (dict "cidr" .)) -}}
+{{- end -}}
+{{- else if eq .reach "public" -}}
+{{- $private := include "relay.privateNetworks" . | fromJsonArray -}}
+{{- $to = include "relay.anywhere" (dict "except4" (without $private "fc00::/7") "except6" (list "fc00::/7")) | fromYamlArray -}}
+{{- else -}}
+{{- $to = include "relay.anywhere" (dict "except4" list "except6" list) | fromYamlArray -}}
+{{- end -}}
+{{- $rule := dict "to" $to -}}
+{{- if $ports -}}
+{{- $_ := set $rule "ports" $ports -}}
+{{- end -}}
+{{ list $rule | toYaml }}
+{{- end }}
+
+{{/* The same of a URL. */}}
+{{- define "relay.wayOfUrl" -}}
+{{- $address := regexReplaceAll "^[a-z]+://([^/?@]*@)?([^/?]*).*$" .url "${2}" -}}
+{{- $port := ternary 443 80 (hasPrefix "https:" .url) -}}
+{{- include "relay.wayOfAddress" (dict "address" $address "port" $port "reach" .reach) -}}
+{{- end }}
+
+{{/* The same of HOST or HOST:PORT. */}}
+{{- define "relay.wayOfAddress" -}}
+{{- $port := .port -}}
+{{- with regexFind ":[0-9]+$" .address -}}
+{{- $port = trimPrefix ":" . | int -}}
+{{- end -}}
+{{- include "relay.way" (dict "host" (regexReplaceAll ":[0-9]+$" .address "") "port" $port "reach" .reach) -}}
+{{- end }}
+
+{{/* Where the database is. */}}
+{{- define "relay.storeWays" -}}
+{{- $database := .Values.store.postgresql -}}
+{{- if $database.urlSecret.name }}
+{{- /* The chart cannot read where it is: any pod, and any address, on the port of PostgreSQL. */}}
+- to: [{namespaceSelector: {}}, {ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}}, {ipBlock: {cidr: "::/0", except: ["fe80::/10"]}}]
+  ports: [{protocol: TCP, port: 5432}]
+{{- else }}
+{{- range regexReplaceAll "^[a-z]+://([^/?@]*@)?([^/?]*).*$" $database.url "${2}" | splitList "," }}
+{{ include "relay.wayOfAddress" (dict "address" . "port" 5432 "reach" "any") }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* All of it, as a list of rules, each once. */}}
+{{- define "relay.ways" -}}
+{{- $ways := list -}}
+{{- if include "relay.isShared" . -}}
+{{- $ways = concat $ways (include "relay.storeWays" . | fromYamlArray) -}}
+{{- end -}}
+{{- range .Values.config.sources -}}
+{{- if dig "api" "token" "" . -}}
+{{- $url := dig "api" "base_url" "https://api.runflow.io" . -}}
+{{- $ways = concat $ways (include "relay.wayOfUrl" (dict "url" $url "reach" "any") | fromYamlArray) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.config.destinations -}}
+{{- if eq .kind "http" -}}
+{{- $reach := "public" -}}
+{{- $url := .url -}}
+{{- if dig "proxy" "url" "" . -}}
+{{- $url = .proxy.url -}}
+{{- $reach = "any" -}}
+{{- else if kindIs "slice" .private -}}
+{{- $reach = .private -}}
+{{- else if .private -}}
+{{- $reach = "private" -}}
+{{- end -}}
+{{- $ways = concat $ways (include "relay.wayOfUrl" (dict "url" $url "reach" $reach) | fromYamlArray) -}}
+{{- else if eq .kind "kafka" -}}
+{{- $brokers := .bootstrap_servers -}}
+{{- if kindIs "string" $brokers -}}
+{{- $brokers = splitList "," $brokers -}}
+{{- end -}}
+{{- range $brokers -}}
+{{- $ways = concat $ways (include "relay.wayOfAddress" (dict "address" (trim .) "port" 9092 "reach" "any") | fromYamlArray) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{ uniq $ways | toYaml }}
+{{- end }}
+
+{{- define "relay.dnsWay" -}}
+{{- with .Values.networkPolicy.dns -}}
+- to: {{- toYaml . | nindent 4 }}
+  ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+{{- end -}}
+{{- end }}

@@ -1,0 +1,224 @@
+"""Who reaches whom: which port is public, who is let in to which, and where a relay may go."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.chart.configuration import configuration
+from tests.chart.helm import CHART, EXAMPLES, Helm, Manifest, manifests, parse
+from tests.chart.things import (
+    containers,
+    deployment,
+    found,
+    named,
+    peers,
+    pods,
+    policy_for,
+    selects,
+)
+
+pytestmark = pytest.mark.process
+
+
+def rendered(*sets: str) -> Sequence[Manifest]:
+    return parse(Helm(4).render(CHART / "ci" / "smallest-values.yaml", sets=sets))
+
+
+def namespace(name: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_only_the_public_port_is_led_to_from_outside(example: str) -> None:
+    things = manifests(example)
+    [relay] = containers(deployment(things)["spec"]["template"])
+    ports = {port["name"]: port["containerPort"] for port in relay["ports"]}
+    assert ports == {"public": 8080, "operator": 8081}
+    for service, port in _backends(things):
+        ways = named(things, "Service", service)["spec"]["ports"]
+        [way] = [one for one in ways if port in (one["name"], one["port"])]
+        assert way["targetPort"] == "public"
+        # Whoever has the Service has no other way with it.
+        assert ways == [way]
+
+
+def _backends(things: Sequence[Manifest]) -> list[tuple[str, Any]]:
+    led = []
+    for ingress in found(things, "Ingress"):
+        [rule] = ingress["spec"]["rules"]
+        [path] = rule["http"]["paths"]
+        assert (rule["host"], path["path"]) == (_host(things), "/callbacks/")
+        service = path["backend"]["service"]
+        led.append((service["name"], service["port"]["name"]))
+    for route in found(things, "HTTPRoute"):
+        [rule] = route["spec"]["rules"]
+        assert route["spec"]["hostnames"] == [_host(things)]
+        assert [match["path"]["value"] for match in rule["matches"]] == ["/callbacks"]
+        [backend] = rule["backendRefs"]
+        led.append((backend["name"], backend["port"]))
+    assert led
+    return led
+
+
+def _host(things: Sequence[Manifest]) -> str:
+    return str(configuration(things)["public"]["url"]).removeprefix("https://")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_services_lead_to_relays_and_never_to_a_migration(example: str) -> None:
+    things = manifests(example)
+    for service in found(things, "Service"):
+        for kind, pod in pods(things):
+            led = selects({"matchLabels": service["spec"]["selector"]}, pod)
+            assert led == (kind == "Deployment")
+
+
+def test_the_operators_service_can_be_reached_from_no_other_network() -> None:
+    operators = [
+        service
+        for example in EXAMPLES
+        for service in found(manifests(example), "Service")
+        if service["spec"]["ports"][0]["name"] == "operator"
+    ]
+    assert len(operators) == len(EXAMPLES)
+    assert {(s["spec"]["type"], s["spec"]["clusterIP"]) for s in operators} == {
+        ("ClusterIP", "None")
+    }
+
+
+def _policy(things: Sequence[Manifest]) -> Manifest:
+    [policy] = policy_for(things, deployment(things)["spec"]["template"])
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    return policy
+
+
+@pytest.mark.parametrize(
+    "controller,homes",
+    [
+        ("nginx", ["ingress-nginx", "kube-system"]),
+        ("nginx-f5", ["nginx-ingress"]),
+        ("haproxy", ["haproxy-controller"]),
+        ("haproxy-ingress", ["haproxy-ingress", "ingress-controller"]),
+        ("traefik", ["traefik", "kube-system"]),
+        ("contour", ["projectcontour"]),
+    ],
+)
+def test_the_public_port_is_open_to_the_ingress_controller_alone(
+    controller: str, homes: list[str]
+) -> None:
+    policy = _policy(rendered(f"ingress.controller={controller}"))
+    assert peers(policy, "public") == [namespace(home) for home in homes]
+    assert peers(policy, "operator") == [namespace("monitoring")]
+    # By no other rule, and to no other port.
+    named_ports = [[p["port"] for p in r["ports"]] for r in policy["spec"]["ingress"]]
+    assert named_ports == [["public"], ["operator"]]
+
+
+def test_a_load_balancer_outside_comes_from_private_networks() -> None:
+    policy = _policy(rendered("ingress.controller=alb"))
+    cidrs = [peer["ipBlock"]["cidr"] for peer in peers(policy, "public")]
+    assert "10.0.0.0/8" in cidrs
+    assert "0.0.0.0/0" not in cidrs
+
+
+@pytest.mark.parametrize(
+    "example,homes",
+    [
+        ("gateway-values", ["envoy-gateway-system", "infra"]),
+        ("gateway-nginx-values", ["callbacks"]),
+        ("everything-values", ["nginx-ingress", "infra"]),
+    ],
+)
+def test_a_gateway_is_let_in_where_it_lives(example: str, homes: list[str]) -> None:
+    policy = _policy(manifests(example))
+    assert peers(policy, "public") == [namespace(home) for home in homes]
+
+
+def test_who_is_named_is_let_in_and_nobody_else() -> None:
+    policy = _policy(manifests("openshift-values"))
+    wanted = {"network.openshift.io/policy-group": "ingress"}
+    assert peers(policy, "public") == [{"namespaceSelector": {"matchLabels": wanted}}]
+    assert peers(policy, "operator") == []
+
+
+def _egress(things: Sequence[Manifest]) -> list[tuple[Any, Any]]:
+    """Where it may go, but for DNS: (peers, ports), None for every port."""
+    first, *rules = _policy(things)["spec"]["egress"]
+    assert {(p["protocol"], p["port"]) for p in first["ports"]} == {
+        ("UDP", 53),
+        ("TCP", 53),
+    }
+    return [
+        (
+            rule["to"],
+            [one["port"] for one in rule["ports"]] if "ports" in rule else None,
+        )
+        for rule in rules
+    ]
+
+
+PRIVATE_4 = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]
+PUBLIC = [
+    {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", *PRIVATE_4]}},
+    {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10", "fc00::/7"]}},
+]
+ANYWHERE = [
+    {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}},
+    {"ipBlock": {"cidr": "::/0", "except": ["fe80::/10"]}},
+]
+PRIVATE = [{"ipBlock": {"cidr": cidr}} for cidr in (*PRIVATE_4, "fc00::/7")]
+
+
+@pytest.mark.parametrize(
+    "url,private,to,ports",
+    [
+        ("https://orders.example.com/hooks", "false", PUBLIC, [443]),
+        ("https://orders.example.com:8443/a?b=1", "false", PUBLIC, [8443]),
+        ("http://orders.example.com", "false", PUBLIC, [80]),
+        ("https://orders.example.com/hooks", "true", PRIVATE, [443]),
+        ("http://orders.shop.svc/hooks", "true", [namespace("shop")], None),
+        ("http://o.shop.svc.cluster.local:81/", "true", [namespace("shop")], None),
+        ("http://orders/hooks", "true", [{"podSelector": {}}], None),
+        ("http://10.1.2.3:81/", "true", [{"ipBlock": {"cidr": "10.1.2.3/32"}}], [81]),
+        ("http://[fd00::7]:81/", "true", [{"ipBlock": {"cidr": "fd00::7/128"}}], [81]),
+        ("https://${HOST}/hooks", "false", ANYWHERE, None),
+    ],
+)
+def test_a_relay_may_go_where_its_destination_is(
+    url: str, private: str, to: list[Any], ports: list[int] | None
+) -> None:
+    """Within the cluster the port is not named: the policy is judged by that of the pod."""
+    first = "config.destinations[0]"
+    things = rendered(f"{first}.url={url}", f"{first}.private={private}")
+    assert _egress(things) == [(to, ports)]
+
+
+def test_a_relay_may_go_to_what_else_it_is_configured_for() -> None:
+    """Runflow's API, brokers, the database, each once, and what is added by hand."""
+    api = (ANYWHERE, [443])
+    assert _egress(manifests("postgresql-values")) == [
+        ([namespace("data")], None),
+        api,
+        ([namespace("shop")], None),
+        (PUBLIC, [443]),
+    ]
+    [database, brokers] = _egress(manifests("kafka-values"))
+    assert brokers == ([namespace("kafka")], None)
+    assert database == ([{"namespaceSelector": {}}, *ANYWHERE], [5432])
+    hosts = [[{"ipBlock": {"cidr": f"10.30.0.{last}/32"}}] for last in (7, 8)]
+    by_hand = ([{"ipBlock": {"cidr": "10.40.0.0/16"}}], [8443])
+    proxy = (ANYWHERE, [3128])
+    found_ways = _egress(manifests("everything-values"))
+    assert found_ways == [*((one, [6432]) for one in hosts), proxy, by_hand]
+    own = [{"ipBlock": {"cidr": "10.20.0.0/16"}}]
+    assert _egress(manifests("openshift-values")) == [(own, [8443])]
+    assert _egress(manifests("gateway-nginx-values")) == []
+
+
+def test_a_migration_reaches_the_database_and_is_reached_by_nobody() -> None:
+    things = manifests("postgresql-values")
+    [(_, job)] = [one for one in pods(things) if one[0] == "Job"]
+    [policy] = policy_for(things, job)
+    assert "ingress" not in policy["spec"]
+    assert policy["spec"]["egress"][1:] == [{"to": [namespace("data")]}]
