@@ -70,6 +70,7 @@ def main() -> int:
     plain = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     return (
         Part("tests/install_tools.py").run()
+        or Part("-m", "tests.chart.helm").run()
         or _side_by_side(
             [
                 Part("-X", "dev", *covered, "-m", ALONE, "--ignore=tests/simulator"),
