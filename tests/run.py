@@ -2,9 +2,9 @@
 
 One door for people and CI. Two lanes side by side, one for each core of a small machine: the in-process
 tests and then those that start processes; the simulator's, which have virtual time, then those with Kafka or
-PostgreSQL, then image, chart and ingress. In-process tests run in Python's development mode and under coverage, those with servers
-under coverage alone, those that start processes under neither: both change timing. A part that fails ends
-its lane; the other one ends by itself.
+PostgreSQL, then image, chart and ingress. In-process tests run in Python's development mode and under coverage,
+those with servers under coverage alone, those that start processes under neither: both change timing. A part
+that fails ends its lane; the other one ends by itself.
 """
 
 import os
