@@ -30,21 +30,25 @@ _SECRET: Final[Schema] = {
     "required": ["file"],
     "additionalProperties": False,
 }
-#: ``${NAME}`` may stand wherever a text may; the value is judged when it is there.
+#: ``${NAME}`` may stand wherever a text is no word of ours; the value is judged when it is there.
 _VARIABLE: Final = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
+_NETWORK: Final[Schema] = {
+    "type": "string",
+    "pattern": f"^([0-9A-Fa-f.:]+(/[0-9]{{1,3}})?|{_VARIABLE})$",
+}
 _FILTER: Final = "#/definitions/relay.filter"
 #: What each kind of form looks like from outside.
 _KINDS: Final[dict[str, Schema]] = {
     "text": _STRING,
     "name": {
         "type": "string",
-        "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        "pattern": f"^([a-z0-9]([a-z0-9-]{{0,61}}[a-z0-9])?|.*{_VARIABLE}.*)$",
     },
     "address": _STRING,
-    "network": {"type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"},
+    "network": _NETWORK,
     "true, false or list of networks": {
         "type": ["boolean", "array"],
-        "items": {"type": "string", "pattern": "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$"},
+        "items": _NETWORK,
         "maxItems": 64,
     },
     # No login in it: what a schema lets through may be stored where anybody reads it.

@@ -7,7 +7,14 @@ import trustme
 
 from relay.settings import Settings, load
 from tests.chart.configuration import lay_out
-from tests.chart.helm import manifests
+from tests.chart.helm import HELMS, manifests, program
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> None:
+    """They are there before the first test: a download has no place in its time."""
+    for major in HELMS:
+        program(major)
 
 
 @pytest.fixture(scope="session")

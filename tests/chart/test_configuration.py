@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,22 @@ def _files(node: Any) -> Iterator[str]:
         yield from _files(item)
 
 
+def test_only_secrets_are_lifted(tmp_path: Path) -> None:
+    """A filter may look at an attribute of any name; a header may have any sign that a header may."""
+    headers = {"X-Ok!": "one", "X-Ok~": "two"}
+    smallest = YAML(typ="safe").load(SMALLEST.read_text())["config"]["destinations"]
+    routes = [{"name": "r", "match": {"exact": {"token": "plain"}}, "to": ["orders"]}]
+    config = {"destinations": [smallest[0] | {"headers": headers}], "routes": routes}
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps({"config": config}))
+    things = rendered(values)
+    assert configuration(things)["routes"] == routes
+    [secret] = found(things, "Secret")
+    kept = [base64.b64decode(text).decode() for text in secret["data"].values()]
+    assert {"one", "two"} <= {*kept}
+    assert all(re.fullmatch("[-._a-zA-Z0-9]+", name) for name in secret["data"])
+
+
 @pytest.mark.parametrize(
     "written,kept",
     [("a$$b-and-more", "a$b-and-more"), ("a$b-and-more", "a$b-and-more")],
@@ -140,6 +157,31 @@ def test_a_dollar_means_in_the_secret_what_it_means_in_the_file(
     values.write_text(json.dumps({"config": {"sources": [source]}}))
     [secret] = found(rendered(values), "Secret")
     assert base64.b64decode(secret["data"]["sources.acme.secret"]).decode() == kept
+
+
+def test_a_text_arrives_as_the_text_that_it_was(tmp_path: Path) -> None:
+    """Helm writes YAML 1.1 and the relay reads 1.2: what is a word to one may be a number to the other."""
+    odd = ["off", "yes", "~", "null", "1e3", "0o17", "017", "0x1F", "1_000", "12:30:00"]
+    odd += ["2026-12-31", ".inf", "a: b", "# c", "{d}", "$$e", "é", "1.10"]
+    sources = [
+        {"name": f"s{n}", "secret": {"file": "x"}, "api": {"organization_id": text}}
+        for n, text in enumerate(odd)
+    ]
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps({"config": {"sources": sources}}))
+    got = configuration(rendered(values))["sources"]
+    assert [one["api"]["organization_id"] for one in got] == odd
+
+
+def test_without_tls_at_the_ingress_callbacks_come_over_http() -> None:
+    things = rendered(
+        SMALLEST, "ingress.tls.enabled=false", "ingress.controller=traefik"
+    )
+    assert configuration(things)["public"]["url"] == "http://relay.example.com"
+    [ingress] = found(things, "Ingress")
+    assert "tls" not in ingress["spec"]
+    entry = "traefik.ingress.kubernetes.io/router.entrypoints"
+    assert ingress["metadata"]["annotations"][entry] == "web"
 
 
 def _checksum(things: Sequence[Manifest]) -> str:
@@ -240,6 +282,24 @@ def test_idle_connections_end_at_the_proxy_first(idle: str, wanted: str) -> None
     alb = _annotations("ingress.controller=alb", set_idle)
     attributes = alb["alb.ingress.kubernetes.io/load-balancer-attributes"]
     assert attributes == f"idle_timeout.timeout_seconds={wanted[:-1]}"
+
+
+@pytest.mark.parametrize(
+    "example,sets,delay",
+    [
+        ("smallest-values", [], "0s"),
+        ("postgresql-values", [], "6s"),
+        ("postgresql-values", ["ingress.controller=alb"], "30s"),
+        ("postgresql-values", ["config.public.drain_delay=1s"], "1s"),
+        ("postgresql-values", ["probes.readiness.failureThreshold=5"], "12s"),
+    ],
+)
+def test_a_relay_stays_until_the_ingress_has_noticed(
+    example: str, sets: list[str], delay: str
+) -> None:
+    """Longer than the readiness probe takes, unless nobody takes its place; or as long as it was told to."""
+    things = parse(Helm(4).render(CHART / "ci" / f"{example}.yaml", sets=sets))
+    assert configuration(things)["public"]["drain_delay"] == delay
 
 
 def test_gateways_let_through_and_wait_for_what_the_limits_say() -> None:

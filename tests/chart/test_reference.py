@@ -35,6 +35,21 @@ def test_every_value_is_told_of() -> None:
     assert {leaf for leaf in leaves if not _is_told(leaf, told)} == set()
 
 
+def test_every_value_is_used() -> None:
+    """One that no template reads would be a promise that nobody keeps."""
+    files = (CHART / "templates").iterdir()
+    text = "\n".join(path.read_text() for path in files)
+    steps = {step for leaf in _leaves(GENERATOR["values"]()) for step in _read(leaf)}
+    assert {s for s in steps if not re.search(rf"\.{s}\b", text)} == set()
+
+
+def _read(leaf: str) -> list[str]:
+    """What a template must name of a place; parts of Kubernetes' and the relay's own words go through whole."""
+    whole = {"config", "resources", "securityContext", "podSecurityContext", "probes"}
+    steps = leaf.split(".")
+    return steps[:1] if steps[0] in whole else steps
+
+
 def _leaves(node: object, way: str = "") -> Iterator[str]:
     if isinstance(node, dict) and node:
         for name, value in node.items():

@@ -81,6 +81,7 @@ def test_the_notes_say_where_runflow_sends_callbacks() -> None:
         '"callback_url": "https://relay.example.com/callbacks/acme"',
         "kubectl -n calls rollout status deployment/prod-relay",
         "curl -i -d '{}' https://relay.example.com/callbacks/acme",
+        "runflow-relay:0.1.0 is named without a registry",
         "the usual home of nginx",
         "an upgrade pauses it for some seconds",
         "The source acme has no `api.token`",

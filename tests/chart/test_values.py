@@ -114,6 +114,13 @@ def test_a_password_in_the_url_is_refused_and_not_repeated(
     assert "opensesame" not in str(refusal.value)
 
 
+def test_no_more_relays_at_least_than_at_the_most() -> None:
+    """The one rule that a schema has no word for."""
+    kafka = CHART / "ci" / "kafka-values.yaml"
+    with pytest.raises(RefusedError, match=r"minReplicas is more than .*maxReplicas"):
+        Helm(4).render(kafka, sets=["autoscaling.minReplicas=7"])
+
+
 @pytest.mark.parametrize("replicas", [0, 1])
 def test_one_relay_or_none_is_what_a_file_allows(replicas: int) -> None:
     text = Helm(4).render(SMALLEST, sets=[f"replicas={replicas}"])

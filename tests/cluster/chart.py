@@ -17,9 +17,9 @@ __all__ = ["CHART", "EXAMPLES", "UNDEFINED", "defined", "example", "rendered"]
 EXAMPLES: Final = sorted(path.name for path in (CHART / "ci").glob("*-values.yaml"))
 #: Who defines the resources that an example may use beside Kubernetes' own, and in which of their files.
 _DEFINITIONS: Final = {
-    "sigs.k8s.io/gateway-api": "config/crd/standard",
-    "github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd",
-    "github.com/envoyproxy/gateway": "charts/gateway-helm/charts/crds/crds/generated",
+    "sigs.k8s.io/gateway-api": "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
+    "github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+    "github.com/envoyproxy/gateway": "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_backendtrafficpolicies.yaml",
     "github.com/traefik/traefik/v3": "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",
 }
 #: Whose definitions cannot be had as a Go module.

@@ -51,7 +51,7 @@ def namespace(
     )
     one.create()
     yield one
-    one.kubectl("delete", "namespace", one.name, "--wait=false")
+    one.quietly("delete", "namespace", one.name, "--wait=false")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -34,8 +34,9 @@ def others(control_plane: ControlPlane, log: Path) -> Iterator[None]:
 
 
 def judged(namespace: Namespace, *objects: Mapping[str, Any]) -> Said:
-    said = {"apiVersion": "v1", "kind": "List", "items": [*objects]}
-    return namespace.tried("kubectl", *STRICT, given=json.dumps(said))
+    # One after the other: fields of a List would be judged by kubectl.
+    said = "\n---\n".join(json.dumps(one) for one in objects)
+    return namespace.tried("kubectl", *STRICT, given=said)
 
 
 @pytest.mark.usefixtures("others")
@@ -112,4 +113,4 @@ def test_a_field_that_nobody_knows_is_refused(namespace: Namespace) -> None:
     pod["spec"]["enableServiceLink"] = pod["spec"].pop("enableServiceLinks")
     said = judged(namespace, pod)
     assert said.code != 0
-    assert 'unknown field "spec.enableServiceLink"' in said.err
+    assert 'strict decoding error: unknown field "spec.enableServiceLink"' in said.err

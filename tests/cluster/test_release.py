@@ -106,10 +106,14 @@ def test_with_three_values_it_is_installed_changed_rolled_back_and_removed_but_f
         assert back["spec"]["template"] == first["spec"]["template"]
         assert back["status"]["readyReplicas"] == 1
         namespace.helm("uninstall", "relay", *WAIT)
-    kept = {"persistentvolumeclaim/relay"}
-    until(lambda: left(namespace) == kept, "all but the claim has gone")
-    [claim] = namespace.objects("persistentvolumeclaims")
-    assert claim["status"]["phase"] == "Bound"
+        kept = {"persistentvolumeclaim/relay"}
+        until(lambda: left(namespace) == kept, "all but the claim has gone")
+
+        # Who installs it again finds what was kept.
+        release(namespace, "install", SMALLEST)
+        [same] = namespace.objects("persistentvolumeclaims")
+        assert same["metadata"]["uid"] == claim["metadata"]["uid"]
+        assert same["status"]["phase"] == "Bound"
 
 
 @pytest.mark.usefixtures("volume")

@@ -35,13 +35,27 @@ class Rendered:
     limits: Mapping[str, Limits]
 
 
-def render(*, database: str, sink_port: int, directory: Path) -> Rendered:
-    """Render the same values for each controller: pods are the same, what is said to the controllers is not."""
+def render(
+    *,
+    database: str,
+    sink_port: int,
+    directory: Path,
+    readiness: Mapping[str, int] | None = None,
+) -> Rendered:
+    """Render the same values for each controller: pods are the same, what is said to the controllers is not.
+
+    Args:
+        database: the URL of the replicas' database.
+        sink_port: where events go, on loopback.
+        directory: for files of values.
+        readiness: what is to be another than the chart's own readiness probe.
+    """
+    values = _values(sink_port) | {"probes": {"readiness": readiness or {}}}
     limits: dict[str, Limits] = {}
     pods: list[tuple[PodPlan, PodPlan]] = []
     for proxy, controller in _CONTROLLERS.items():
         path = directory / f"{controller}.json"
-        path.write_text(json.dumps(_values(controller, sink_port=sink_port)))
+        path.write_text(json.dumps(values | {"ingress": {"controller": controller}}))
         objects = [*parse(Helm(_HELM).render(path)), _secret(database)]
         limits[proxy] = _limits_of(objects)
         relay = plan_pod(objects, entrypoint=_ENTRYPOINT)
@@ -52,7 +66,7 @@ def render(*, database: str, sink_port: int, directory: Path) -> Rendered:
     return Rendered(relay=relay, migration=migration, limits=limits)
 
 
-def _values(controller: str, *, sink_port: int) -> Mapping[str, object]:
+def _values(sink_port: int) -> dict[str, object]:
     """What is asked of the chart: two replicas on PostgreSQL, one source, one destination."""
     sink = {
         "name": "sink",
@@ -66,7 +80,6 @@ def _values(controller: str, *, sink_port: int) -> Mapping[str, object]:
         "host": "relay.example.com",
         "replicas": 2,
         "store": {"kind": "postgresql", "postgresql": database},
-        "ingress": {"controller": controller},
         "config": {
             "public": {"trusted_proxies": ["127.0.0.0/8"]},
             "sources": [{"name": "acme", "secret": SECRET}],

@@ -21,10 +21,9 @@ value is one. What names a variable stays.
 {{- if not (kindIs "string" $value) -}}
 {{- include "relay.lift" (dict "node" $value "way" $way "found" $in.found "all" (eq $key "headers")) -}}
 {{- else if and $isSecret (not (contains "${" $value)) -}}
-{{- $name := trimPrefix "." $way -}}
-{{- $plain := regexReplaceAll "[^-._a-zA-Z0-9]" $name "_" -}}
-{{- if ne $plain $name -}}
-{{- $plain = printf "%s.%s" $plain (sha256sum $name | trunc 8) -}}
+{{- $plain := regexReplaceAll "[^-._a-zA-Z0-9]" $way "_" -}}
+{{- if ne $plain $way -}}
+{{- $plain = printf "%s.%s" $plain (sha256sum $way | trunc 8) -}}
 {{- end -}}
 {{- $_ := set $in.found $plain (replace "$$" "$" $value) -}}
 {{- $_ := set $in.node $key (dict "file" (printf "/run/secrets/relay/%s" $plain)) -}}
@@ -45,7 +44,9 @@ value is one. What names a variable stays.
 {{- define "relay.lifted" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $found := dict -}}
-{{- include "relay.lift" (dict "node" $config "way" "" "found" $found "all" false) -}}
+{{- range list "sources" "destinations" -}}
+{{- include "relay.lift" (dict "node" (get $config .) "way" . "found" $found "all" false) -}}
+{{- end -}}
 {{ dict "config" $config "secrets" $found | toYaml }}
 {{- end }}
 
@@ -77,13 +78,7 @@ store: {{ include "relay.storeSetting" . }}
 {{- $scheme := ternary "https" "http" (include "relay.isTls" . | eq "true") -}}
 {{- $public := mustMerge (dict "listen" (printf "%s:8080" $address) "url" (printf "%s://%s" $scheme .Values.host)) ($config.public | default dict) -}}
 {{- if not (hasKey $public "drain_delay") -}}
-{{- /*
-Until its probe has failed often enough it is still sent requests, and two seconds more for the word to get round. One relay
-alone is missed while it waits: nobody else is sent what comes meanwhile.
-*/ -}}
-{{- $ready := .Values.probes.readiness -}}
-{{- $noticed := printf "%ds" (add 2 (mul $ready.periodSeconds $ready.failureThreshold)) -}}
-{{- $_ := set $public "drain_delay" (ternary $noticed "0s" (include "relay.isShared" . | eq "true")) -}}
+{{- $_ := set $public "drain_delay" (include "relay.drainDelay" .) -}}
 {{- end -}}
 {{- $_ := set $config "public" $public -}}
 {{- $_ := set $config "operator" (dict "listen" (printf "%s:8081" $address)) -}}
@@ -93,6 +88,22 @@ alone is missed while it waits: nobody else is sent what comes meanwhile.
 {{- end -}}
 {{ include "relay.place" . }}
 {{ $config | toYaml }}
+{{- end }}
+
+{{/*
+How long the ingress may take to notice that a relay stops: until its probe has failed often enough, and two seconds more for the
+word to get round; a load balancer outside the cluster takes its time. Of one relay alone nothing takes the place: waiting
+would only make the pause longer.
+*/}}
+{{- define "relay.drainDelay" -}}
+{{- if not (include "relay.isShared" .) -}}
+0s
+{{- else if and .Values.ingress.enabled (eq .Values.ingress.controller "alb") -}}
+30s
+{{- else -}}
+{{- $ready := .Values.probes.readiness -}}
+{{ printf "%ds" (add 2 (mul (default 10 $ready.periodSeconds) (default 3 $ready.failureThreshold))) }}
+{{- end -}}
 {{- end }}
 
 {{/* Without TLS of the Ingress, and without a Gateway, whose listeners the chart does not know. */}}
