@@ -134,3 +134,17 @@ def test_a_default_is_taken_away_by_null() -> None:
     context = deployment["spec"]["template"]["spec"]["securityContext"]
     assert {"runAsUser", "runAsGroup", "fsGroup"} & set(context) == set()
     assert context["runAsNonRoot"] is True
+
+
+@pytest.mark.parametrize("section", ["limits", "log", "public", "retention", "routes"])
+def test_a_section_with_nothing_in_it_is_one_that_is_left_out(
+    section: str, tmp_path: Path
+) -> None:
+    """So it stands there when all below it is commented out."""
+    values = tmp_path / "values.yaml"
+    values.write_text(f"config:\n  {section}:\n")
+    for major in HELMS:
+        things = parse(Helm(major).render(SMALLEST, values))
+        [ingress] = found(things, "Ingress")
+        size = "nginx.ingress.kubernetes.io/proxy-body-size"
+        assert ingress["metadata"]["annotations"][size] == "6291456"

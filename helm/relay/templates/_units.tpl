@@ -39,20 +39,20 @@
 
 {{/* What proxies wait for and let through: limits of the relay's, with their defaults. */}}
 {{- define "relay.bodyBytes" -}}
-{{ include "relay.bytes" (default "6MiB" .Values.config.limits.body_bytes) }}
+{{ include "relay.bytes" (dig "limits" "body_bytes" "6MiB" .Values.config) }}
 {{- end }}
 
 {{/* An answer comes within `ack_timeout` of the whole body; six seconds more for the way. */}}
 {{- define "relay.answerSeconds" -}}
-{{ add 6 (include "relay.seconds" (default "4s" .Values.config.limits.ack_timeout) | int64) }}
+{{ add 6 (include "relay.seconds" (dig "limits" "ack_timeout" "4s" .Values.config) | int64) }}
 {{- end }}
 
 {{/* A whole request, the body's slow arrival included. */}}
 {{- define "relay.requestSeconds" -}}
-{{ add (include "relay.answerSeconds" . | int64) (include "relay.seconds" (default "20s" .Values.config.limits.body_timeout) | int64) }}
+{{ add (include "relay.answerSeconds" . | int64) (include "relay.seconds" (dig "limits" "body_timeout" "20s" .Values.config) | int64) }}
 {{- end }}
 
 {{/* Idle connections end at the proxy first, so that nothing is sent into one that the relay is closing. */}}
 {{- define "relay.idleSeconds" -}}
-{{ max 1 (sub (include "relay.seconds" (default "75s" .Values.config.limits.idle_timeout) | int64) 15) }}
+{{ max 1 (sub (include "relay.seconds" (dig "limits" "idle_timeout" "75s" .Values.config) | int64) 15) }}
 {{- end }}
