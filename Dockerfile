@@ -8,17 +8,19 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.13-slim-trixie
 # That of pyproject.toml: the build fails when it is another.
 ARG VERSION=0.1.0
 
-# --- tools: what builds; nothing of it is in the image ----------------------------------------------
+# --- tools: what builds and what lists; nothing of it is in the image -------------------------------
 FROM ${PYTHON_IMAGE} AS tools
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
-COPY requirements/build.txt requirements/
+COPY requirements/build.txt requirements/sbom.txt requirements/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca.crt,target=/run/secrets/ca.crt \
     python3 -m venv --without-pip tools \
- && python3 -m pip --python tools/bin/python install --require-hashes -r requirements/build.txt
+ && python3 -m pip --python tools/bin/python install --require-hashes -r requirements/build.txt \
+ && python3 -m venv --without-pip lister \
+ && tools/bin/pip --python lister/bin/python install --require-hashes -r requirements/sbom.txt
 
 # --- relay: an environment without pip, every wheel by its hash -------------------------------------
 FROM tools AS relay
@@ -43,17 +45,12 @@ RUN tools/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir wh
  && chmod -R a+rX,go-w /opt/relay
 
 # --- sbom: what is in that environment, and in the base ---------------------------------------------
-FROM tools AS sbom
-COPY requirements/sbom.txt requirements/
-RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    --mount=type=secret,id=ca.crt,target=/run/secrets/ca.crt \
-    tools/bin/pip install --require-hashes -r requirements/sbom.txt
-COPY --from=relay /opt/relay /opt/relay
-COPY pyproject.toml image/sbom.py ./
-RUN tools/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+FROM relay AS sbom
+COPY image/sbom.py ./
+RUN lister/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
       --spec-version 1.6 --output-format JSON --output-reproducible \
       --output-file python.cdx.json /opt/relay/bin/python \
- && tools/bin/python sbom.py python.cdx.json > relay.cdx.json
+ && lister/bin/python sbom.py python.cdx.json > relay.cdx.json
 
 # --- sbom-file: `--target sbom-file` with docker's `--output` takes it out without the image ---------
 FROM scratch AS sbom-file

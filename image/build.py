@@ -7,6 +7,7 @@ image is made: that is the Dockerfile's. Usage: ``python image/build.py --help``
 
 import argparse
 import configparser
+import os
 import re
 import shutil
 import subprocess
@@ -49,7 +50,9 @@ def main() -> int:
             *said.options,
             str(ROOT),
         ]
-        code = subprocess.run(command, check=False, cwd=ROOT).returncode
+        # A `docker` may be podman under another name: it hears of the format by this.
+        told = {**os.environ, "BUILDAH_FORMAT": "docker"}
+        code = subprocess.run(command, check=False, cwd=ROOT, env=told).returncode
         if code:
             return _fail(f"{engine} could not build it")
     if said.sbom is not None:

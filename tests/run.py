@@ -1,10 +1,10 @@
 """Every test, and then what they covered.
 
 One door for people and CI. Two lanes side by side, one for each core of a small machine: the in-process
-tests and then those that start processes; the simulator's, which have virtual time, and then those with
-Kafka or PostgreSQL. In-process tests run in Python's development mode and under coverage, those with servers
-under coverage alone, those that start processes under neither: both change timing. A part that fails ends
-its lane; the other one ends by itself.
+tests and then those that start processes; the simulator's, which have virtual time, then those with Kafka or
+PostgreSQL, then image, chart and ingress. In-process tests run in Python's development mode and under coverage,
+those with servers under coverage alone, those that start processes under neither: both change timing. A part
+that fails ends its lane; the other one ends by itself.
 """
 
 import os
@@ -27,6 +27,8 @@ PART_S_MAX = 2400
 ALONE = "not process and not kafka and not postgres and not long"
 SERVERS = "(kafka or postgres) and not process and not long"
 PROCESS = "process and not long"
+#: Image, chart, and relays behind an ingress: processes too, played in the shorter lane.
+BOX = ("tests/image", "tests/chart", "tests/rolling")
 #: One speaks at a time.
 _ALOUD = Lock()
 
@@ -74,17 +76,22 @@ def main() -> int:
         or _side_by_side(
             [
                 Part("-X", "dev", *covered, "-m", ALONE, "--ignore=tests/simulator"),
-                Part(*plain, "-m", PROCESS, "--ignore=tests/simulator"),
+                Part(*plain, "-m", PROCESS, *_without("tests/simulator", *BOX)),
             ],
             [
                 Part(*plain, "tests/simulator"),
                 Part(*covered, "-m", SERVERS, "-p", "no:cacheprovider"),
+                Part(*plain, "-m", PROCESS, *BOX),
             ],
         )
         or Part("-m", "coverage", "combine", "--quiet").run()
         or Part(*report, f"--fail-under={OVERALL}").run()
         or Part(*report, "--fail-under=100", f"--include={','.join(WHOLE)}").run()
     )
+
+
+def _without(*places: str) -> list[str]:
+    return [f"--ignore={place}" for place in places]
 
 
 def _side_by_side(*lanes: Sequence[Part]) -> int:

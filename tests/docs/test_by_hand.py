@@ -11,11 +11,20 @@ from tests.docs.pages import example
 
 pytestmark = pytest.mark.process
 PAGE = "docs/by-hand.md"
+#: In the place of the page's pauses: however slow a machine is, it gets there.
+PAUSES = {
+    "sleep 3": "until [ -s var/local/events.jsonl ]; do sleep 0.1; done",
+    "sleep 4": (
+        "until [ $(wc -l < var/local/events.jsonl) -ge 13 ] "
+        "&& curl -s 127.0.0.1:8081/readyz | grep -q hook; do sleep 0.1; done"
+    ),
+}
 
 
 @pytest.mark.timeout(180, func_only=True)
 def test_by_hand_it_is_as_the_page_says(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
+    desk.words |= PAUSES
     endpoint = "exec " + example(PAGE, "endpoint")
     with (
         desk.going("exec " + example(PAGE, "sandbox"), "8090"),
@@ -58,4 +67,6 @@ def _of(said: str, destination: str) -> dict[str, int]:
 
 def test_the_runs_of_the_page_are_as_its_text_says() -> None:
     assert "$(seq 12)" in example(PAGE, "down")
+    for pause, block in zip(PAUSES, ("run", "down"), strict=True):
+        assert f"\n{pause}\n" in example(PAGE, block)
     assert json.dumps("A-1001") in example(PAGE, "run")

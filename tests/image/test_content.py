@@ -131,7 +131,7 @@ def test_nothing_installed_speaks_of_where_it_was_built(root: Path) -> None:
         (str(path.relative_to(root)), word)
         for path in (root / "opt/relay").rglob("*")
         if path.is_file() and path.suffix not in {".so", ".py"}
-        for word in (b"/build/tools", b"/build/wheels", b"/build/relay", bytes(ROOT))
+        for word in (b"/build/tools", b"/build/lister", b"/build/wheels", bytes(ROOT))
         if word in path.read_bytes()
     ]
     assert found == []

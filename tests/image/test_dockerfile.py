@@ -82,7 +82,7 @@ def test_whatever_is_installed_from_an_index_has_its_hash() -> None:
 
 def test_every_stage_stands_on_the_one_base() -> None:
     stages = [step.split()[1] for step in _instructions("FROM")]
-    assert {*stages} == {"${PYTHON_IMAGE}", "tools", "scratch"}
+    assert {*stages} == {"${PYTHON_IMAGE}", "tools", "relay", "scratch"}
     assert _steps()[0].startswith("ARG PYTHON_IMAGE=docker.io/library/python:3.")
 
 

@@ -105,6 +105,16 @@ async def test_the_disk_is_looked_at_once_a_second(
     await opened.one(callback("run_2"))
 
 
+async def test_the_disk_is_looked_at_while_nothing_is_written(
+    opened: SqliteHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches over destinations looks at it too: an alert does not wait for the next callback."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(4711))
+    opened.clock.advance(seconds=1)
+    await opened.store.conditions()
+    assert opened.metrics.gauges["runflow_relay_disk_free_bytes",] == 4711
+
+
 async def test_a_full_disk_stops_receipts_and_nothing_else(
     opened: SqliteHarness,
 ) -> None:

@@ -51,7 +51,7 @@ class Room:
         gc.collect()
         gc.freeze()
         self._collecting = gc.get_threshold()
-        gc.set_threshold(50_000, 50, 100)
+        gc.set_threshold(200_000, 20, 100)
 
     def close(self) -> None:
         gc.set_threshold(*self._collecting)
@@ -117,7 +117,9 @@ def _raised(fault: StoreWay) -> Exception:
 class Disk:
     """One history's files: a new place for each life that ended without closing."""
 
-    def __init__(self, room: Room, name: str, dice: Random) -> None:
+    def __init__(self, room: Room, name: str, dice: Random, *, tears: bool) -> None:
+        """``tears``: the power may go, and what is synced matters."""
+        self._tears = tears
         self._folder = room.folder / name
         self._folder.mkdir()
         self._dice = dice
@@ -190,6 +192,8 @@ class Disk:
 
     def sync(self) -> None:
         """The log is synced, if the store's connection waits for that."""
+        if not self._tears:
+            return
         size = log_size(self.path)
         self._synced = size if self._waits else min(self._synced, size)
 

@@ -71,7 +71,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._shuffled = shuffled
         self._serial = 0
         #: What is to come, in the order of time and then in that in which it was asked for.
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, Any]] = []
         self._timed = 0
         #: What belongs to no process.
         self._rest = Life()
@@ -109,7 +109,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
-        if _is_over(context):
+        life = LIFE.get() if context is None else context.get(LIFE)
+        if life is not None and not life.alive:
             handle.cancel()
         self._ready.append(handle)
         return handle
@@ -122,7 +123,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
-        if _is_over(context):
+        life = LIFE.get() if context is None else context.get(LIFE)
+        if life is not None and not life.alive:
             handle.cancel()
         self._timed += 1
         heapq.heappush(self._timers, (when, self._timed, handle))
@@ -134,21 +136,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
         Raises:
             Stalled: nothing is ready, and nothing ever will be.
         """
-        ready, timers = self._ready, self._timers
-        while timers and timers[0][2].cancelled():
-            heapq.heappop(timers)
-        wait = 0.0
+        ready, timers, pop = self._ready, self._timers, heapq.heappop
+        while timers and timers[0][2]._cancelled:
+            pop(timers)
+        # A turn takes its time, as everywhere: who waits for a moment does not stop short of it.
+        now = self._now + TURN_S
         if not ready and not self._stopping:
             if not timers:
                 raise Stalled
-            wait = timers[0][0] - self._now
+            due = timers[0][0]
+            now = max(now, due)
+        self._now = now
         self.turns += 1
-        # A turn takes its time, as everywhere: who waits for a moment does not stop short of it.
-        self._now += max(wait, TURN_S)
         if self._shuffled and len(ready) > 1:
             self._shuffle()
-        while timers and timers[0][0] <= self._now:
-            ready.append(heapq.heappop(timers)[2])
+        while timers and timers[0][0] <= now:
+            ready.append(pop(timers)[2])
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
@@ -219,11 +222,6 @@ async def pause(seconds: float) -> None:
     passed = loop.create_future()
     loop.call_later(seconds, _resolve, passed)
     await passed
-
-
-def _is_over(context: contextvars.Context | None) -> bool:
-    life = LIFE.get() if context is None else context.get(LIFE)
-    return life is not None and not life.alive
 
 
 def _resolve(future: "asyncio.Future[None]") -> None:

@@ -27,6 +27,8 @@ from tests.simulator.reckoning import at_the_end
 from tests.simulator.script import (
     CALM,
     HORIZON,
+    Blackout,
+    BlackoutAt,
     Jump,
     Outage,
     Place,
@@ -47,8 +49,10 @@ STOP_S: Final = 2.0
 #: Seconds in which what is due is asked for, and in which the answers come.
 ASKED_S: Final = 1.2
 ASKED_MAX_S: Final = 10.0
-#: Each is twice as long as the one before it.
-LEAPS_MAX: Final = 20
+#: Each is so many times as long as the one before it: what is asked again after 1, 6, 24 and 72 hours comes
+#: after a leap of its own.
+LEAP_GROWS: Final = 4
+LEAPS_MAX: Final = 10
 
 
 class Failure:
@@ -78,7 +82,8 @@ class World:
         self.loop = VirtualLoop(Random(seed ^ 0x5EED), shuffled=script.shuffled)
         self.history = History(self.loop.time)
         self.machine = Machine(self.loop, Random(seed ^ 0xD1CE))
-        self.disk = Disk(room, f"{seed:x}", Random(seed ^ 0xD15C))
+        tears = any(isinstance(one, Blackout | BlackoutAt) for one in script.faults)
+        self.disk = Disk(room, f"{seed:x}", Random(seed ^ 0xD15C), tears=tears)
         self._latencies = Random(seed ^ 0x7EAD)
         #: What the file says that the relay reads its configuration from.
         self.layout = Layout.first(script)
@@ -184,7 +189,7 @@ class World:
                 return
             self.history.note("world", f"{stride:.0f} s pass")
             self.loop.leap(stride)
-            stride *= 2
+            stride *= LEAP_GROWS
         raise BrokenError(
             "P6", f"still open after days: {promises.open_inquiries(self)}"
         )

@@ -139,6 +139,8 @@ class PostgresStore(GroupedStore):
     async def conditions(self) -> Sequence[Condition]:
         """See :class:`relay.core.holding.Posts`."""
         thread, writer = self._opened()
+        # A relay that has nothing to do commits nothing, and the database may grow all the same.
+        await self._between()
         return await thread.run(writer.apart(partial(read_conditions, sql=self._sql)))
 
     async def next_resend(

@@ -132,7 +132,14 @@ class SqliteStore(GroupedStore):
 
     async def conditions(self) -> Sequence[Condition]:
         """See :class:`relay.core.holding.Posts`."""
-        return await self._executor.run(self._open_writer().conditions)
+        writer = self._open_writer()
+
+        def look() -> Sequence[Condition]:
+            # A relay that has nothing to do commits nothing, and its disk may fill all the same.
+            self._is_full()
+            return writer.conditions()
+
+        return await self._executor.run(look)
 
     async def forget(self, step: PassStep, /) -> Progress:
         """See :class:`relay.core.ports.Forgetful`: it rides with a group commit like anything else."""
