@@ -94,7 +94,7 @@ image-test: $(VENV)/.test ## the image built and run by buildah and podman: read
 rolling-long: $(VENV)/.test ## two relays behind real ingresses replaced again and again under load, as the chart's updates do
 	$(BIN)/python -m pytest -q -m long tests/rolling
 
-cluster-test: $(VENV)/.go ## the chart in a real control plane; building that takes 10 to 20 minutes the first time
+cluster-test: $(VENV)/.go ## the chart in a real control plane; building that takes up to half an hour the first time
 	$(BIN)/python -m tests.cluster.programs
 	$(BIN)/python -m pytest -q -m cluster tests/cluster
 

@@ -102,7 +102,7 @@ def _key(module: str) -> str:
 
 
 def main() -> int:
-    """Build what the cache lacks; the first time it takes 10 to 20 minutes of two cores."""
+    """Build what the cache lacks; the first time it takes up to half an hour of two cores."""
     for module in _BUILT:
         print(f"{module}: {programs(module)}", flush=True)  # noqa: T201 - a script
     return 0

@@ -67,6 +67,8 @@ def volume(namespace: Namespace) -> str:
             "capacity": {"storage": "10Gi"},
             "accessModes": ["ReadWriteOnce"],
             "hostPath": {"path": "/nowhere"},
+            # Not for the claim of a namespace that is still on its way out.
+            "claimRef": {"namespace": namespace.name, "name": "relay"},
         },
     }
     namespace.kubectl("apply", "--filename", "-", given=json.dumps(said))
