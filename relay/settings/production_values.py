@@ -113,7 +113,7 @@ NOTES: Final[Mapping[str, str]] = {
     "public.drain_delay": "As long as the ingress takes to notice that this one is not ready.",
     "operator.listen": "Never through the ingress: it asks nobody who they are.",
     "sources[].secret": "Instead of `secrets`.",
-    "sources[].secrets": "To replace one, add the next beside it: docs/deploying.md.",
+    "sources[].secrets": "To replace one, add the next beside it: docs/receiving.md.",
     "sources[].channels[runflow].secret": "Instead of `secrets`.",
     "sources[].channels[standard-webhooks].secret": "Instead of `secrets`.",
     "destinations[http].secret": "Instead of `secrets`.",

@@ -222,7 +222,7 @@ class Process:
             dispatch=self.dispatch,
             posts=self.store,
             # Seconds in which nothing changes are long in a history.
-            look_s=5.0,
+            look_s=3.0,
             backlog=self._script.backlog,
             barrier=lambda: self.store.register(()),
         )

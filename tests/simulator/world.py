@@ -49,10 +49,8 @@ STOP_S: Final = 2.0
 #: Seconds in which what is due is asked for, and in which the answers come.
 ASKED_S: Final = 1.2
 ASKED_MAX_S: Final = 10.0
-#: Each is so many times as long as the one before it: what is asked again after 1, 6, 24 and 72 hours comes
-#: after a leap of its own.
-LEAP_GROWS: Final = 4
-LEAPS_MAX: Final = 10
+#: Each is twice as long as the one before it.
+LEAPS_MAX: Final = 20
 
 
 class Failure:
@@ -189,7 +187,7 @@ class World:
                 return
             self.history.note("world", f"{stride:.0f} s pass")
             self.loop.leap(stride)
-            stride *= LEAP_GROWS
+            stride *= 2
         raise BrokenError(
             "P6", f"still open after days: {promises.open_inquiries(self)}"
         )
