@@ -29,6 +29,8 @@ __all__ = [
 
 #: States of an inquiry: what waits was held after its deadline; what a sweep has seen is watched.
 HELD, WATCHED = 2, 4
+#: Virtual seconds after which nobody who has no answer is asked for of himself: 1, 6, 24 and 72 hours.
+GIVEN_UP_S = 3600.0 * (1 + 6 + 24 + 72)
 #: When who is held is asked for, after the last time.
 _NEVER = 1 << 62
 
@@ -128,8 +130,12 @@ def settled(world: "World") -> bool:
 
 
 def open_inquiries(world: "World") -> list[str]:
-    """Who is asked for still and might have an answer, in words."""
+    """Who is asked for still and might have an answer, in words.
+
+    Who was given up is found by a sweep once more, while the list has nothing newer, and is asked for with each.
+    """
     faults = world.script.faults
+    given_up = world.loop.time() > GIVEN_UP_S
     return [
         f"{one.subject} in state {one.state}{' leased' * one.leased}, due {one.due_at}"
         for one in looking.inquiries(world.disk)
@@ -137,5 +143,6 @@ def open_inquiries(world: "World") -> list[str]:
         or not (
             (one.state == HELD and one.due_at >= _NEVER)
             or (one.state == WATCHED and is_silent(one.subject, faults))
+            or (given_up and one.state == HELD and is_silent(one.subject, faults))
         )
     ]
