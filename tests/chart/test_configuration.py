@@ -130,7 +130,11 @@ def _files(node: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "written,kept",
-    [("a$$b-and-more", "a$b-and-more"), ("a$b-and-more", "a$b-and-more")],
+    [
+        ("a$$b-and-more", "a$b-and-more"),
+        ("a$b-and-more", "a$b-and-more"),
+        ("a$${B}-and-more", "a${B}-and-more"),
+    ],
 )
 def test_a_dollar_means_in_the_secret_what_it_means_in_the_file(
     written: str, kept: str, tmp_path: Path
