@@ -15,13 +15,14 @@ from relay.core.replay import Selection
 from relay.core.run import Verdict
 from relay.record.postgres import resending
 from relay.record.postgres.store import PostgresStore
+from tests.fakes import NOW_US
 from tests.postgres.fixtures import Database
 from tests.postgres.local_postgres import LocalPostgres
 from tests.record.answers import ask
 from tests.record.harness import Bounds
 from tests.record.holding_law import hold, resume
 from tests.record.postgres_harness import PostgresHarness
-from tests.record.receipts import EVERYWHERE, NOW_US, callback, odd, partial
+from tests.record.receipts import EVERYWHERE, callback, odd, partial
 from tests.record.replaying import die, order, work
 from tests.record.telling_law import alarm, heard, listening
 
