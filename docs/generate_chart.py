@@ -36,14 +36,9 @@ TEXTS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
 NAMED: Final = {"type": "string", "pattern": f"^({NAME})?$"}
 #: A part of the chart's own names. Those of Services begin with a letter.
 OWN_NAME: Final = {"type": "string", "pattern": "^([a-z]([-a-z0-9]{0,61}[a-z0-9])?)?$"}
-#: Labels beside those that the chart sets, and finds its own things by.
-LABELS: Final = TEXTS | {
-    "propertyNames": {
-        "not": {
-            "pattern": "^(app\\.kubernetes\\.io/(name|instance|version|component|managed-by)|helm\\.sh/chart)$"
-        }
-    }
-}
+#: What the chart labels its things with, and finds them by.
+OURS: Final = r"^(app\.kubernetes\.io/(name|instance|version|component|managed-by)|helm\.sh/chart)$"
+LABELS: Final = TEXTS | {"propertyNames": {"not": {"pattern": OURS}}}
 DURATION: Final = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$"}
 NULLABLE: Final = {"type": ["string", "null"]}
 
