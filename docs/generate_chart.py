@@ -32,6 +32,13 @@ LABEL: Final = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 NAME: Final = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 QUANTITY: Final = {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(m|k|[KMGTPE]i?)?$"}
 TEXTS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
+#: The name of something else of Kubernetes', or none.
+NAMED: Final = {"type": "string", "pattern": f"^({NAME})?$"}
+#: A part of the chart's own names. Those of Services begin with a letter.
+OWN_NAME: Final = {"type": "string", "pattern": "^([a-z]([-a-z0-9]{0,61}[a-z0-9])?)?$"}
+#: What the chart labels its things with, and finds them by.
+OURS: Final = r"^(app\.kubernetes\.io/(name|instance|version|component|managed-by)|helm\.sh/chart)$"
+LABELS: Final = TEXTS | {"propertyNames": {"not": {"pattern": OURS}}}
 DURATION: Final = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$"}
 NULLABLE: Final = {"type": ["string", "null"]}
 
@@ -171,6 +178,16 @@ KNOWN: Final[dict[str, Schema]] = {
     "extraVolumeMounts": many(kubernetes("VolumeMount")),
     "tolerations": many(kubernetes("Toleration")),
     "affinity": kubernetes("Affinity"),
+    "commonLabels": LABELS,
+    "podLabels": LABELS,
+    "store.sqlite.storageClass": NAMED,
+    "store.sqlite.existingClaim": NAMED,
+    "ingress.className": NAMED,
+    "ingress.tls.secretName": NAMED,
+    "serviceAccount.name": NAMED,
+    "priorityClassName": NAMED,
+    "nameOverride": OWN_NAME,
+    "fullnameOverride": OWN_NAME,
 }
 
 

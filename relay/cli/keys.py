@@ -42,6 +42,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     help="Make the keys that deliveries are signed with, replace them; see which callback secret is used.",
 )

@@ -209,8 +209,9 @@ def _verdict(heard: Heard, size: int) -> _Verdict:
 def _unavailable(heard: Heard) -> _Verdict:
     if heard.word == "unavailable":
         return _Verdict(
-            f"{heard.status}: the relay there cannot verify: no secret of this source is in force",
-            "look at `not_before` and `not_after` of its secrets",
+            f"{heard.status}: the relay there takes nothing in now",
+            "see `why` of `callback.unavailable` in its log: no secret of this source in force (`not_before`, `not_after`),"
+            " or no room for a body more (`limits.in_flight_bytes`)",
         )
     return _Verdict(
         f"{heard.status}: the ingress finds no relay behind it",

@@ -152,6 +152,8 @@ class Poller:
             # Nobody has said that anything waits. Looking costs a read, claiming in vain a commit.
             wait = await self._due_s()
             if wait > 0:
+                # What stood behind an earlier event has been taken by somebody else.
+                self._blocked = False
                 return min(POLL_S, max(OVERDUE_S, wait))
         return await self._fetch(first, again)
 

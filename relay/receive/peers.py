@@ -28,13 +28,17 @@ class PeerReader:
         ]
         while hops and self._is_trusted(nearest):
             candidate = hops.pop()
-            if _address(candidate) is None:
+            # Behind a `%` any text is an address's zone, and no zone of another machine means anything here.
+            if "%" in candidate or _address(candidate) is None:
                 break
             nearest = candidate
         return nearest
 
     def _is_trusted(self, text: str) -> bool:
         address = _address(text)
+        if isinstance(address, IPv6Address):
+            # As who listens on both families at once writes IPv4.
+            address = address.ipv4_mapped or address
         return address is not None and any(address in net for net in self._trusted)
 
 

@@ -87,7 +87,8 @@ def _unique(document: Document, where: Where, key: str) -> None:
 
 
 def _known_destinations(document: Document) -> None:
-    known = {entry.get("name") for _, entry in _entries(document, ("destinations",))}
+    given = (entry.get("name") for _, entry in _entries(document, ("destinations",)))
+    known = {name for name in given if isinstance(name, str)}
     for where, route in _entries(document, ("routes",)):
         names = route.get("to")
         for index, name in enumerate(names if isinstance(names, list) else []):
@@ -101,8 +102,9 @@ def _known_destinations(document: Document) -> None:
 def _telling(document: Document) -> None:
     """Runflow's own words say nothing of the relay."""
     formats = {
-        entry.get("name"): entry.get("format")
+        name: entry.get("format")
         for _, entry in _entries(document, ("destinations",))
+        if isinstance(name := entry.get("name"), str)
     }
     for where, route in _entries(document, ("routes",)):
         names = route.get("to")

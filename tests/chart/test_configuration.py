@@ -147,7 +147,11 @@ def test_only_secrets_are_lifted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "written,kept",
-    [("a$$b-and-more", "a$b-and-more"), ("a$b-and-more", "a$b-and-more")],
+    [
+        ("a$$b-and-more", "a$b-and-more"),
+        ("a$b-and-more", "a$b-and-more"),
+        ("a$${B}-and-more", "a${B}-and-more"),
+    ],
 )
 def test_a_dollar_means_in_the_secret_what_it_means_in_the_file(
     written: str, kept: str, tmp_path: Path

@@ -170,6 +170,10 @@ ANYWHERE = [
 PRIVATE = [{"ipBlock": {"cidr": cidr}} for cidr in (*PRIVATE_4, "fc00::/7")]
 
 
+def _block(network: str) -> Any:
+    return {"ipBlock": {"cidr": network}}
+
+
 @pytest.mark.parametrize(
     "url,private,to,ports",
     [
@@ -182,6 +186,9 @@ PRIVATE = [{"ipBlock": {"cidr": cidr}} for cidr in (*PRIVATE_4, "fc00::/7")]
         ("http://orders/hooks", "true", [{"podSelector": {}}], None),
         ("http://10.1.2.3:81/", "true", [{"ipBlock": {"cidr": "10.1.2.3/32"}}], [81]),
         ("http://[fd00::7]:81/", "true", [{"ipBlock": {"cidr": "fd00::7/128"}}], [81]),
+        ("http://a.example/", "{10.1.2.3}", [_block("10.1.2.3/32")], [80]),
+        ("http://a.example/", "{fd00::7}", [_block("fd00::7/128")], [80]),
+        ("http://a.example/", "{10.0.0.0/8}", [_block("10.0.0.0/8")], [80]),
         ("https://${HOST}/hooks", "false", ANYWHERE, None),
     ],
 )

@@ -2,10 +2,19 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from tests.chart.helm import CHART, EXAMPLES, HELMS, Helm, Manifest, manifests
+from tests.chart.helm import (
+    CHART,
+    EXAMPLES,
+    HELMS,
+    Helm,
+    Manifest,
+    manifests,
+    parse,
+)
 from tests.chart.schemas import RELEASES, mistakes
 
 pytestmark = pytest.mark.process
@@ -51,6 +60,23 @@ def test_every_manifest_is_one_of_this_release(release: str) -> None:
             wrong[f"{one['kind']} {one['metadata']['name']}"] = said
     assert wrong == {}
     assert unknown == FOREIGN
+
+
+@pytest.mark.parametrize("word", ["true", "on", "null"])
+def test_a_name_that_yaml_takes_for_something_else_is_a_name(
+    word: str, tmp_path: Path
+) -> None:
+    values = {
+        "nameOverride": word,
+        "fullnameOverride": word,
+        "priorityClassName": word,
+        "serviceAccount": {"name": word},
+        "store": {"sqlite": {"existingClaim": word}},
+    }
+    more = tmp_path / "values.json"
+    more.write_text(json.dumps(values))
+    things = parse(Helm(4).render(CHART / "ci" / "smallest-values.yaml", more))
+    assert [mistakes(one, RELEASES[-1]) for one in things] == [[]] * len(things)
 
 
 def _all_manifests() -> list[Manifest]:

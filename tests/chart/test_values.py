@@ -55,6 +55,12 @@ BAD = [
     ("resources.limit.cpu=1", "resources", "limit"),
     ("extraEnv[0].value=x", "extraEnv.0", "name"),
     ("probes.liveness.httpGet.path=/x", "probes.liveness", "httpGet"),
+    ("fullnameOverride=1e3", "fullnameOverride", "[a-z]"),
+    ("nameOverride=a.b", "nameOverride", "[a-z]"),
+    ("serviceAccount.name=a: b", "serviceAccount.name", "[a-z0-9]"),
+    ("priorityClassName=*a", "priorityClassName", "[a-z0-9]"),
+    ("store.sqlite.existingClaim=a}", "store.sqlite.existingClaim", "[a-z0-9]"),
+    (r"podLabels.app\.kubernetes\.io/name=x", "", "app.kubernetes.io/name"),
     ("terminationGracePeriodSeconds=soon", "terminationGracePeriodSeconds", "integer"),
 ]
 

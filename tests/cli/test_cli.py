@@ -217,6 +217,8 @@ def test_every_verb_of_the_list_is_there(verb: str) -> None:
     said = typed(verb, "--help")
     assert said.exit_code == 0
     assert f"{verb} [OPTIONS]" in said.output
+    # It would be written into the start of somebody's shell, and complete nothing.
+    assert "--install-completion" not in said.output
 
 
 def test_a_verb_that_is_nearly_right_is_named() -> None:

@@ -122,6 +122,7 @@ def test_what_may_be_secret_in_somebodys_url_is_not_shown(url: str, shown: str) 
         (500, "", "ingress's log"),
         (502, "", "start the relay"),
         (503, "unavailable", "not_before"),
+        (503, "unavailable", "limits.in_flight_bytes"),
     ],
 )
 def test_every_answer_that_is_not_the_right_one_has_its_remedy(

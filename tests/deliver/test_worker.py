@@ -6,7 +6,7 @@ import pytest
 
 from relay.core.delivery import Delivered, Outcome, Refused, State
 from relay.core.identity import Outcome as RunOutcome
-from relay.core.ports import Parcel
+from relay.core.ports import Parcel, Wish
 from tests.deliver.couriers import (
     NAME,
     NO,
@@ -104,6 +104,32 @@ async def test_with_no_room_left_the_store_is_not_asked(bench: Bench) -> None:
         lambda: bench.sender.under_way == 1 and bench.outbox.claims >= 2
     )
     assert courier.room == 0
+    assert await bench.asks_nothing()
+
+
+async def test_who_was_waited_for_and_has_gone_is_not_looked_for_with_every_write(
+    bench: Bench,
+) -> None:
+    """As where another relay takes the later event of a run that stood behind an earlier one here."""
+
+    async def elsewhere() -> None:
+        wish = Wish(first=1, size=1, now=bench.clock.now_us(), ordered=False)
+        assert len(await bench.store.claim(NAME, wish)) == 1
+
+    await record(bench, "run_1")
+    await elsewhere()
+    await bench.revise("run_1", RunOutcome.FAILED, to=[NAME])
+    bench.clock.advance(seconds=1)
+    bench.employ()
+    bench.start()
+    await bench.looked()
+    await elsewhere()
+    # The first write still wakes it.
+    await record(bench, "run_2")
+    await settled(bench, 1)
+    await bench.looked()
+    await record(bench, "run_3")
+    await settled(bench, 2)
     assert await bench.asks_nothing()
 
 

@@ -30,6 +30,8 @@ LOCAL, INNER = "127.0.0.0/8", "10.0.0.0/8"
         ([LOCAL], ["198.51.100.1, "], "127.0.0.1"),
         ([LOCAL], ["2001:db8::1"], "2001:db8::1"),
         ([LOCAL], ["203.0.113.9:4711"], "127.0.0.1"),
+        ([LOCAL], ["fe80::1%anything at all"], "127.0.0.1"),
+        ([LOCAL, INNER], ["203.0.113.9, ::ffff:10.0.0.7"], "203.0.113.9"),
     ],
 )
 async def test_the_peer_is_the_nearest_that_is_no_trusted_proxy(

@@ -10,17 +10,20 @@ import pytest
 
 from relay.core.errors import MisconfiguredError, StoreBusyError
 from relay.core.identity import Outcome
-from relay.core.ports import Recorded
+from relay.core.ports import Recorded, Wish
+from relay.core.replay import Selection
 from relay.core.run import Verdict
 from relay.record.postgres import resending
 from relay.record.postgres.store import PostgresStore
+from tests.fakes import NOW_US
 from tests.postgres.fixtures import Database
 from tests.postgres.local_postgres import LocalPostgres
+from tests.record.answers import ask
 from tests.record.harness import Bounds
 from tests.record.holding_law import hold, resume
 from tests.record.postgres_harness import PostgresHarness
-from tests.record.receipts import EVERYWHERE, callback, odd
-from tests.record.replaying import die, order
+from tests.record.receipts import EVERYWHERE, callback, odd, partial
+from tests.record.replaying import die, order, work
 from tests.record.telling_law import alarm, heard, listening
 
 pytestmark = pytest.mark.postgres
@@ -213,6 +216,35 @@ async def test_a_later_revision_waits_for_the_earlier_one_at_another_relay(
     assert await one.claim("lake") == []
     assert await two.settle(first) == [True]
     assert len(await one.claim("lake")) == 1
+
+
+async def test_what_waits_of_a_source_that_only_another_relay_heard_of_is_asked_for(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, two = pair
+    await one.one(partial())
+    assert await two.store.next_inquiry("acme") == NOW_US
+    assert len(await ask(two)) == 1
+
+
+async def test_a_relay_sends_again_of_a_source_that_it_has_not_heard_of(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, two = pair
+    await die(one, "run_1")
+    await order(one, Selection(source="acme"))
+    assert await work(two) == 1
+
+
+async def test_sources_that_are_not_wanted_are_left_alone_whoever_heard_of_them(
+    pair: tuple[PostgresHarness, PostgresHarness],
+) -> None:
+    one, two = pair
+    await one.one(callback("run_1"))
+    await one.one(callback("run_2", source="other"))
+    wish = Wish(first=9, size=1 << 20, now=NOW_US, but=("acme",))
+    [parcel] = await two.store.claim("lake", wish)
+    assert parcel.letter.facts.key.source == "other"
 
 
 async def test_what_another_relay_sends_again_between_look_and_lock_is_not_sent_twice(

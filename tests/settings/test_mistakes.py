@@ -53,6 +53,13 @@ def test_a_file_without_anything_useful_says_what_is_missing(faults: Faults) -> 
     ]
 
 
+def test_a_name_that_is_no_text_is_a_mistake_like_any_other(faults: Faults) -> None:
+    text = "sources: [{name: a, secret: long enough}]\ndestinations:\n- {name: %s, kind: file, path: a}"
+    for name in ("{}", "[]"):
+        [(line, path, _)] = faults(text % name)
+        assert (line, path) == (3, "destinations[0].name")
+
+
 def test_all_mistakes_are_reported_at_once_in_the_order_of_their_lines(
     faults: Faults,
 ) -> None:

@@ -10,7 +10,7 @@ secret token bearer password
 
 {{/*
 Lifts secrets out of `node` in place and puts them into `found`, by a name made of the way to them. Below `headers` every
-value is one. What names a variable stays.
+value is one. What names a variable stays; `$$` names none.
 */}}
 {{- define "relay.lift" -}}
 {{- $in := . -}}
@@ -20,7 +20,7 @@ value is one. What names a variable stays.
 {{- $isSecret := or $in.all (has $key (include "relay.secretWords" $ | splitList " ")) -}}
 {{- if not (kindIs "string" $value) -}}
 {{- include "relay.lift" (dict "node" $value "way" $way "found" $in.found "all" (eq $key "headers")) -}}
-{{- else if and $isSecret (not (contains "${" $value)) -}}
+{{- else if and $isSecret (not (contains "${" (replace "$$" "" $value))) -}}
 {{- $plain := regexReplaceAll "[^-._a-zA-Z0-9]" $way "_" -}}
 {{- if ne $plain $way -}}
 {{- $plain = printf "%s.%s" $plain (sha256sum $way | trunc 8) -}}

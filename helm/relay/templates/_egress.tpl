@@ -36,7 +36,8 @@ One rule, as an item of a list. `reach` is `public`, `private`, `any`, or a list
 {{- $ports = list -}}
 {{- else if kindIs "slice" .reach -}}
 {{- range .reach -}}
-{{- $to = append $to (dict "ipBlock" (dict "cidr" .)) -}}
+{{- $one := ternary 128 32 (contains ":" .) -}}
+{{- $to = append $to (dict "ipBlock" (dict "cidr" (contains "/" . | ternary . (printf "%s/%d" . $one)))) -}}
 {{- end -}}
 {{- else if eq .reach "private" -}}
 {{- range include "relay.privateNetworks" . | fromJsonArray -}}

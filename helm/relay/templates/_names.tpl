@@ -1,23 +1,23 @@
 {{/* Names and labels. */}}
 
 {{- define "relay.name" -}}
-{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-" }}
 {{- end }}
 
 {{- define "relay.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{ .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{ .Values.fullnameOverride | trunc 50 | trimAll "-" }}
 {{- else if contains (include "relay.name" .) .Release.Name -}}
-{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{ .Release.Name | trunc 50 | trimAll "-" }}
 {{- else -}}
-{{ printf "%s-%s" .Release.Name (include "relay.name" .) | trunc 50 | trimSuffix "-" }}
+{{ printf "%s-%s" .Release.Name (include "relay.name" .) | trunc 50 | trimAll "-" }}
 {{- end -}}
 {{- end }}
 
 {{/* What never changes of a thing; for selectors, with a component. */}}
 {{- define "relay.selector" -}}
-app.kubernetes.io/name: {{ include "relay.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "relay.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* Of pods: what would restart them for nothing stays out. */}}

@@ -48,7 +48,10 @@ __all__ = ["app"]
 LOG_FLUSH_S: Final = 1.0
 
 app: Final = typer.Typer(
-    name="destinations", invoke_without_command=True, rich_markup_mode=None
+    name="destinations",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The destination.")]

@@ -162,7 +162,7 @@ async def inquire(
     lease: int,
 ) -> Sequence[Inquiry]:
     """Lease due inquiries, and read what is known of their runs."""
-    number = numbers.sources.get(job.source)
+    number = await numbers.find_source(connection, job.source)
     if number is None or job.limit < 1:
         return []
     rows = await connection.fetch(
@@ -180,7 +180,7 @@ async def due_of_source(
     connection: Connection, statement: str, numbers: PostgresNumbers, source: str
 ) -> int | None:
     """A moment that the store keeps for a source, wall microseconds."""
-    number = numbers.sources.get(source)
+    number = await numbers.find_source(connection, source)
     if number is None:
         return None
     due = await connection.fetchval(statement, number)

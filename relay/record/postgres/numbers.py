@@ -69,6 +69,17 @@ class PostgresNumbers:
         self._destinations = {row["name"]: row["number"] for row in rows}
         self._epochs = {row["number"]: row["epoch"] for row in rows}
 
+    async def find_source(self, connection: Connection, name: str) -> int | None:
+        """The number of a source, which another relay may have given it; None where nobody has."""
+        if name not in self._sources:
+            number = await connection.fetchval(
+                "SELECT number FROM sources WHERE name = $1", name
+            )
+            if number is None:
+                return None
+            self._sources[name] = number
+        return self._sources[name]
+
     async def know_sources(self, connection: Connection, names: Iterable[str]) -> None:
         """Give each of these sources a number."""
         new = sorted(set(names) - self._sources.keys())

@@ -44,7 +44,7 @@ async def claim(
     claiming = Claiming(
         wish,
         await _waiting(connection, sql, number),
-        but={numbers.sources.get(name) for name in wish.but},
+        but={await numbers.find_source(connection, name) for name in wish.but},
         turn=lease,
     )
     while shares := claiming.round():

@@ -126,6 +126,8 @@ async def resend(
     if not name_of(replay.target, numbers.destinations):
         # Another relay has brought it.
         await numbers.load(connection)
+    if replay.selection.source is not None:
+        await numbers.find_source(connection, replay.selection.source)
     reached, ends = await _reach(connection, sql, replay)
     seen = await _look(connection, sql, numbers, replay, reached)
     held = await connection.fetch(sql["hold_runs"], [one.run for one in seen])
