@@ -135,7 +135,8 @@ def _while_waiting(known: Known, reading: Reading) -> Ruling:
         # Whole but for what callbacks never carry, whatever came before it.
         reasons = reading.problems
     if reading.problems or contested:
-        held = waiting is not None and waiting.held
+        # Held for want of any word on how it ended, which has come now: it is asked anew, with all the time again.
+        held = waiting is not None and waiting.held and named is not None
         return Ruling(
             verdict=Verdict.DUPLICATE,
             known=msgspec.structs.replace(

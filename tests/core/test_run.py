@@ -136,6 +136,18 @@ def test_what_a_waiting_run_learns_is_its_outcome_and_not_new_reasons() -> None:
     assert ruling.known.waiting == Waiting(Outcome.SUCCEEDED, ("missing_status",))
 
 
+@pytest.mark.parametrize("named", [None, Outcome.SUCCEEDED])
+def test_a_held_run_is_held_no_more_once_a_callback_names_its_end(
+    named: Outcome | None,
+) -> None:
+    """Where one was named before, it is held for another reason, and stays so."""
+    known = Known(waiting=Waiting(named, ("missing_status",), held=True))
+    ruling = judge(known, PARTIAL)
+    assert ruling.known.waiting is not None
+    assert ruling.known.waiting.outcome is Outcome.SUCCEEDED
+    assert ruling.known.waiting.held is (named is not None)
+
+
 def test_a_waiting_run_that_hears_no_outcome_knows_what_it_knew() -> None:
     ruling = after(PARTIAL, NAMELESS)
     assert ruling.known == after(PARTIAL).known

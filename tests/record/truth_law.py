@@ -300,6 +300,22 @@ class TruthLaw:
         counts = (await harness.audit()).sources["acme"]
         assert (counts.held, counts.events) == (0, 1)
 
+    async def test_a_held_run_whose_end_a_callback_names_later_is_published_in_the_end(
+        self, harness: StoreHarness
+    ) -> None:
+        """It had been given up before anybody had said how it ended; the policy is for what has been said since."""
+        await harness.one(still_running())
+        [inquiry] = await ask(harness)
+        await learn(harness, lesson(inquiry, move=GiveUp(NOW_US + HOUR)))
+        at = harness.clock.advance(seconds=60)
+        await harness.one(partial(at=at))
+        [anew] = await ask(harness)
+        assert (anew.state, anew.opened_at, anew.asks) == (InquiryState.WAITING, at, 0)
+        end = lesson(anew, move=GiveUp(at + HOUR))
+        assert revisions(await learn(harness, end)) == [(Outcome.SUCCEEDED, 1, False)]
+        counts = (await harness.audit()).sources["acme"]
+        assert (counts.waiting, counts.held, counts.events) == (0, 0, 1)
+
     async def test_a_held_run_that_is_asked_for_no_more_stays_held(
         self, harness: StoreHarness
     ) -> None:
