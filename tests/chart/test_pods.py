@@ -88,6 +88,18 @@ def test_a_migration_has_the_databases_secrets_and_no_others() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
+def test_a_start_is_given_up_by_its_probe_before_it_counts_as_failed(
+    example: str,
+) -> None:
+    """Bringing a large store up to date may take an hour: who waits for the release must not break it off."""
+    spec = deployment(manifests(example))["spec"]
+    [relay] = containers(spec["template"])
+    probe = relay["startupProbe"]
+    given_up_s = probe["periodSeconds"] * probe["failureThreshold"]
+    assert spec["progressDeadlineSeconds"] > given_up_s
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_the_environment_names_no_secret_but_those_that_were_asked_for(
     example: str,
 ) -> None:
