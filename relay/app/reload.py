@@ -65,7 +65,7 @@ class Reloader:
     async def _look(self, *, asked: bool) -> None:
         try:
             settings = await self._read()
-        except RelayError as error:
+        except Exception as error:  # noqa: BLE001 - no file, whatever is in it, takes a relay that serves down
             self._refuse(error)
             return
         self._refused = ""
@@ -81,9 +81,14 @@ class Reloader:
             return
         self._settings = settings
 
-    def _refuse(self, error: RelayError) -> None:
+    def _refuse(self, error: Exception) -> None:
         """Say once what is wrong; the configuration in force stays."""
-        said = str(error)
+        # The words of an error that nobody expected may hold what is in the file, secrets too.
+        said = (
+            str(error)
+            if isinstance(error, RelayError)
+            else f"it cannot be read, for a mistake of this program ({type(error).__name__})"
+        )
         if said == self._refused:
             return
         self._refused = said

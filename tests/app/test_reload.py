@@ -317,6 +317,21 @@ async def test_a_bad_file_is_said_once_and_changes_nothing(tmp_path: Path) -> No
     assert scripted.told == []
 
 
+async def test_a_file_that_nobody_has_thought_of_is_refused_without_its_words(
+    tmp_path: Path,
+) -> None:
+    old, new = await settings_of(tmp_path, AUDIT), await settings_of(tmp_path, COPY)
+    scripted = Scripted(TypeError("unhashable: whsec_abc"), new)
+    with capture_logs() as said:
+        async with reloading(scripted, old, 0.001):
+            await scripted.looked(4)
+    [refused] = [one for one in said if one["event"] == "configuration.refused"]
+    assert refused["mistakes"] == [
+        "it cannot be read, for a mistake of this program (TypeError)"
+    ]
+    assert scripted.told == [new]
+
+
 async def test_a_change_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
     """It is taken over when the store is back; the relay goes on as it was until then."""
     old, new = await settings_of(tmp_path, AUDIT), await settings_of(tmp_path, COPY)

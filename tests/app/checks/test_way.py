@@ -115,7 +115,7 @@ async def test_secrets_that_are_not_in_force_are_said(scene: Scene) -> None:
         (_says("502 Bad Gateway"), "unknown", "no relay behind it", "start the relay"),
         (_says("200 OK"), "failed", "not from a relay", "lead `public.url`"),
         (_says("500 Oops"), "failed", "not a relay", "ingress's log"),
-        (RELAY_503, "failed", "no secret", "not_before"),
+        (RELAY_503, "failed", "takes nothing in", "not_before"),
         (b"", "failed", "without an answer", "log of the ingress"),
     ],
 )
