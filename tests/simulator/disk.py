@@ -51,7 +51,7 @@ class Room:
         gc.collect()
         gc.freeze()
         self._collecting = gc.get_threshold()
-        gc.set_threshold(200_000, 20, 100)
+        gc.set_threshold(20_000, 20, 100)
 
     def close(self) -> None:
         gc.set_threshold(*self._collecting)
