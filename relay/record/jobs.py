@@ -11,9 +11,9 @@ from relay.core.audit import Entry
 from relay.core.holding import Alarm, Change, Note
 from relay.core.inquiry import Lesson, Sighting
 from relay.core.ports import Amendment, Refusal, Settlement, Wish
-from relay.core.receipt import Receipt
+from relay.core.receipt import Opened, Receipt, open_receipt
 from relay.core.replay import NewReplay
-from relay.core.retention import PassStep
+from relay.core.retention import Keeping, PassStep, forgotten_since
 from relay.core.route import Router
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "entries_of",
     "is_intake",
     "lessons_of",
+    "opened_of",
     "sightings_of",
 ]
 
@@ -222,6 +223,18 @@ def is_intake(job: Job) -> bool:
 def brings_news(job: Job) -> bool:
     """Whether a job may change what is known of runs."""
     return isinstance(job, Record | Learn | Watch)
+
+
+def opened_of(
+    jobs: Sequence[Job], keeping: Keeping, *, now: int
+) -> dict[int, list[Opened]]:
+    """The receipts of a group as they are judged, by the place of their job; ``now`` in wall microseconds."""
+    since = forgotten_since(keeping, now)
+    return {
+        index: [open_receipt(it, forgotten_since=since) for it in job.receipts]
+        for index, job in enumerate(jobs)
+        if isinstance(job, Record)
+    }
 
 
 def lessons_of(jobs: Sequence[Job]) -> list[Lesson]:

@@ -8,17 +8,17 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from relay.core.receipt import open_receipt
-from relay.core.retention import Keeping, forgotten_since
+from relay.core.receipt import Opened
+from relay.core.retention import Keeping
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
     Job,
     Learn,
-    Record,
     Watch,
     brings_news,
     lessons_of,
+    opened_of,
     sightings_of,
 )
 from relay.record.postgres.connection import Connection
@@ -54,22 +54,10 @@ async def bring(
     errand = partial(do, connection, sql, numbers, accounts=accounts, now=now)
     if not any(map(brings_news, jobs)):
         return [await errand(job) for job in jobs]
-    since = forgotten_since(keeping, now)
-    opened = {
-        index: [open_receipt(it, forgotten_since=since) for it in job.receipts]
-        for index, job in enumerate(jobs)
-        if isinstance(job, Record)
-    }
+    opened = opened_of(jobs, keeping, now=now)
     receipts = [*chain.from_iterable(opened.values())]
+    await _know_sources(connection, numbers, receipts, jobs)
     lessons = lessons_of(jobs)
-    await numbers.know_sources(
-        connection,
-        (
-            *(item.receipt.source for item in receipts),
-            *(item.inquiry.key.source for item in lessons),
-            *(job.source for job in jobs if isinstance(job, Watch)),
-        ),
-    )
     intake = Intake(
         receipts,
         numbers,
@@ -80,14 +68,8 @@ async def bring(
         lease=lease,
         also=also,
     )
-    await look_up(
-        connection,
-        sql,
-        numbers,
-        intake,
-        receipts=len(receipts) + len(lessons),
-        now=now,
-    )
+    count = len(receipts) + len(lessons)
+    await look_up(connection, sql, numbers, intake, receipts=count, now=now)
     answers = [
         intake.take(opened[index])
         if index in opened
@@ -98,3 +80,20 @@ async def bring(
     ]
     await write_down(connection, sql, intake)
     return answers
+
+
+async def _know_sources(
+    connection: Connection,
+    numbers: PostgresNumbers,
+    receipts: Sequence[Opened],
+    jobs: Sequence[Job],
+) -> None:
+    """Have the numbers of all sources that the group speaks of, before any of its rows is looked for."""
+    await numbers.know_sources(
+        connection,
+        (
+            *(item.receipt.source for item in receipts),
+            *(item.inquiry.key.source for item in lessons_of(jobs)),
+            *(job.source for job in jobs if isinstance(job, Watch)),
+        ),
+    )

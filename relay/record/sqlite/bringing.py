@@ -9,17 +9,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
 
-from relay.core.receipt import open_receipt
-from relay.core.retention import Keeping, forgotten_since
+from relay.core.retention import Keeping
 from relay.record.accounts import Accounts
 from relay.record.intake import Intake
 from relay.record.jobs import (
     Job,
     Learn,
-    Record,
     Watch,
     brings_news,
     lessons_of,
+    opened_of,
     sightings_of,
 )
 from relay.record.sqlite.errands import do
@@ -49,12 +48,7 @@ def bring(
     if not any(map(brings_news, jobs)):
         # A group of claims and settlements: there is nothing to look up for it.
         return [errand(job) for job in jobs]
-    since = forgotten_since(keeping, now)
-    opened = {
-        index: [open_receipt(it, forgotten_since=since) for it in job.receipts]
-        for index, job in enumerate(jobs)
-        if isinstance(job, Record)
-    }
+    opened = opened_of(jobs, keeping, now=now)
     intake = Intake(
         [*chain.from_iterable(opened.values())],
         numbers,
