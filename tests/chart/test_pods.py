@@ -169,9 +169,10 @@ def test_a_pod_is_given_longer_than_a_stop_can_take(
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_probes_ask_where_they_are_answered(example: str) -> None:
+def test_probes_ask_where_a_flood_keeps_nobody_out(example: str) -> None:
+    """tests/acceptance/test_flood.py shows that they are answered there."""
     [relay] = containers(deployment(manifests(example))["spec"]["template"])
-    alive = {"path": "/healthz", "port": "public"}
+    alive = {"path": "/healthz", "port": "operator"}
     assert relay["livenessProbe"]["httpGet"] == alive
     assert relay["startupProbe"]["httpGet"] == alive
     ready = {"path": "/readyz", "port": "operator"}
