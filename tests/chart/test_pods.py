@@ -233,6 +233,16 @@ def test_the_tables_are_ready_before_any_relay_of_the_new_version_is() -> None:
     assert found(manifests("smallest-values"), "Job") == []
 
 
+def test_a_migration_has_ended_before_helm_gives_up() -> None:
+    """Else it goes on, behind a release that has failed."""
+    [job] = found(manifests("postgresql-values"), "Job")
+    spec = job["spec"]["template"]["spec"]
+    # What Kubernetes gives a pod to stop, where it says nothing itself.
+    stops_s = spec.get("terminationGracePeriodSeconds", 30)
+    helm_waits_s = 300
+    assert job["spec"]["activeDeadlineSeconds"] + stops_s < helm_waits_s
+
+
 def test_prometheus_finds_the_operators_port() -> None:
     things = manifests("postgresql-values")
     [monitor] = found(things, "ServiceMonitor")

@@ -1,6 +1,7 @@
 """The chart as a release: installed, upgraded, rolled back and removed by helm, in a real control plane."""
 
 import json
+import re
 from typing import Any, Final
 
 import pytest
@@ -169,6 +170,23 @@ def test_a_migration_that_fails_changes_nothing_of_what_runs(
     assert "pre-upgrade hooks failed" in said.err
     assert deployment(namespace)["spec"] == before["spec"]
     assert pods <= namespace.names("pods")
+
+
+def test_a_migration_that_takes_too_long_is_ended_before_helm_gives_up(
+    namespace: Namespace,
+) -> None:
+    """Nobody plays the kubelet here: the Job's pod never comes to its end."""
+    soon = ("--set", "store.migration.activeDeadlineSeconds=2")
+    words = ("--values", SHARED, *WAIT, *PLAIN, *soon)
+    said = namespace.tried("helm", "install", "relay", str(CHART), *words)
+    assert said.code != 0
+    assert re.search(r"(?i)job.* failed", said.err)
+    # Helm 3 says why, Helm 4 leaves that to the Job.
+    [job] = namespace.objects("jobs")
+    reasons = {one["reason"] for one in job["status"]["conditions"]}
+    assert "DeadlineExceeded" in reasons
+    assert job["status"].get("active", 0) == 0
+    assert namespace.names("pods", "deployments") == set()
 
 
 def _disruptions_allowed(namespace: Namespace) -> int:
