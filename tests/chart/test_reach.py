@@ -1,5 +1,6 @@
 """Who reaches whom: which port is public, who is let in to which, and where a relay may go."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -149,6 +150,10 @@ def _egress(things: Sequence[Manifest]) -> list[tuple[Any, Any]]:
     assert {(p["protocol"], p["port"]) for p in first["ports"]} == {
         (protocol, port) for protocol in ("UDP", "TCP") for port in (53, 5353)
     }
+    return _ways(rules)
+
+
+def _ways(rules: Sequence[Any]) -> list[tuple[Any, Any]]:
     return [
         (
             rule["to"],
@@ -263,6 +268,32 @@ def test_a_relay_may_go_to_what_else_it_is_configured_for() -> None:
     own = [{"ipBlock": {"cidr": "10.20.0.0/16"}}]
     assert _egress(manifests("openshift-values")) == [(own, [8443])]
     assert _egress(manifests("gateway-nginx-values")) == []
+
+
+@pytest.mark.parametrize(
+    "example,ways",
+    [
+        ("smallest-values", [([namespace("ingress-nginx"), namespace("kube-system")], None), (ANYWHERE, [443])]),
+        ("gateway-values", [([namespace("envoy-gateway-system"), namespace("infra")], None), (ANYWHERE, [443])]),
+    ],
+)  # fmt: skip
+def test_a_relay_may_go_to_its_own_callbacks_while_its_pod_has_a_label(
+    example: str, ways: list[tuple[Any, Any]]
+) -> None:
+    """For `relay check --online`, which sends one."""
+    things = manifests(example)
+    relay = json.loads(json.dumps(deployment(things)["spec"]["template"]))
+    [_] = policy_for(things, relay)
+    relay["metadata"]["labels"]["relay-check"] = "open"
+    [_, checking] = policy_for(things, relay)
+    assert checking["spec"]["policyTypes"] == ["Egress"]
+    assert _ways(checking["spec"]["egress"]) == ways
+
+
+def test_a_check_goes_by_http_where_callbacks_do() -> None:
+    things = rendered("ingress.controller=alb", "ingress.tls.enabled=false")
+    policy = named(things, "NetworkPolicy", "prod-relay-check")
+    assert _ways(policy["spec"]["egress"]) == [(ANYWHERE, [80])]
 
 
 def test_a_migration_reaches_the_database_and_is_reached_by_nobody() -> None:

@@ -141,6 +141,7 @@ def test_on_postgresql_the_migration_comes_first_and_nothing_is_left_in_the_end(
             lambda: _disruptions_allowed(namespace) == 1,
             "one of three may be away",
         )
+        _opens_by_its_label(namespace)
         kubelet.jobs.clear()
         release(namespace, "upgrade", SHARED, *PLAIN, "--set", "image.tag=another")
         [migration] = kubelet.jobs.values()
@@ -187,6 +188,23 @@ def test_a_migration_that_takes_too_long_is_ended_before_helm_gives_up(
     assert "DeadlineExceeded" in reasons
     assert job["status"].get("active", 0) == 0
     assert namespace.names("pods", "deployments") == set()
+
+
+def _opens_by_its_label(namespace: Namespace) -> None:
+    """What `relay check --online` needs: one more policy is for the relays while they have a label, and none is for them before."""
+    [policy] = [
+        one
+        for one in namespace.objects("networkpolicies")
+        if one["metadata"]["name"] == "relay-check"
+    ]
+    labels = policy["spec"]["podSelector"]["matchLabels"]
+    selector = ",".join(f"{name}={value}" for name, value in labels.items())
+    relays = ("--selector", "app.kubernetes.io/component=relay")
+    assert namespace.objects("pods", selector) == []
+    namespace.kubectl("label", "pods", *relays, "relay-check=open")
+    assert len(namespace.objects("pods", selector)) == 3
+    namespace.kubectl("label", "pods", *relays, "relay-check-")
+    assert namespace.objects("pods", selector) == []
 
 
 def _disruptions_allowed(namespace: Namespace) -> int:

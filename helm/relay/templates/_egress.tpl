@@ -141,6 +141,25 @@ looked up as that Service before it is looked up outside, and may be either.
 {{ uniq $ways | toYaml }}
 {{- end }}
 
+{{/*
+The way to `public.url`. The address of a load balancer may lead straight to the ingress controller's pods, whose ports are their own; or
+out of the cluster and in again.
+*/}}
+{{- define "relay.publicWays" -}}
+{{- $inside := list -}}
+{{- range include "relay.ingressPeers" . | fromYamlArray -}}
+{{- if not (hasKey . "ipBlock") -}}
+{{- $inside = append $inside . -}}
+{{- end -}}
+{{- end -}}
+{{- $url := (include "relay.config" . | fromYaml).public.url -}}
+{{- $ways := include "relay.wayOfUrl" (dict "url" $url "reach" "any") | fromYamlArray -}}
+{{- with uniq $inside -}}
+{{- $ways = prepend $ways (dict "to" .) -}}
+{{- end -}}
+{{ $ways | toYaml }}
+{{- end }}
+
 {{/* Port 5353 is that of OpenShift's DNS pods: here too the policy is judged by the pod's, not by the Service's. */}}
 {{- define "relay.dnsWay" -}}
 {{- with .Values.networkPolicy.dns -}}
