@@ -131,6 +131,7 @@ docs: $(VENV)/.test ## write the generated pages anew
 	$(BIN)/python docs/generate_truth.py
 	$(BIN)/python docs/generate_delivery.py
 	$(BIN)/python docs/generate_chart.py
+	$(BIN)/python docs/generate_alerts.py
 
 clean: ## forget the environment and what tests left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov var

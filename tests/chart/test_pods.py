@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from relay.app.service import stop_budget_s
 from relay.settings import Settings
@@ -271,6 +272,15 @@ def test_the_alerts_look_for_it_under_the_name_that_prometheus_gives_it() -> Non
     ]
     rules = (ROOT / "config" / "alerts.yaml").read_text()
     assert set(re.findall(r'job="(.*?)"', rules)) == {job}
+
+
+def test_prometheus_is_given_the_alerts_as_they_are() -> None:
+    """With what is Prometheus' own in them: `{{ $labels.destination }}` is no word to Helm."""
+    [rule] = found(manifests("postgresql-values"), "PrometheusRule")
+    alerts = YAML(typ="safe").load(ROOT / "config" / "alerts.yaml")
+    assert rule["spec"] == alerts
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    assert found(manifests("smallest-values"), "PrometheusRule") == []
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,12 @@ def test_the_table_of_the_readme_is_of_these_values() -> None:
     assert (CHART / "README.md").read_text() == GENERATOR["readme"]()
 
 
+def test_the_alerts_are_those_of_now() -> None:
+    """`make docs` writes them anew."""
+    generator = runpy.run_path(str(ROOT / "docs" / "generate_alerts.py"))
+    assert (CHART / "alerts.yaml").read_text() == generator["alerts"]()
+
+
 def test_every_value_is_told_of() -> None:
     told = set(GENERATOR["comments"]())
     leaves = set(_leaves(GENERATOR["values"]()))

@@ -24,6 +24,7 @@ FOREIGN = {
     "BackendTrafficPolicy",
     "ClientSettingsPolicy",
     "HTTPRoute",
+    "PrometheusRule",
     "ServersTransport",
     "ServiceMonitor",
 }

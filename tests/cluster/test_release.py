@@ -21,7 +21,10 @@ pytestmark = [
 SMALLEST: Final = example("smallest")
 SHARED: Final = example("postgresql")
 #: What other people's controllers would have to define is another test's matter; a class is the administrator's.
-PLAIN: Final = ("--set", "serviceMonitor.enabled=false,priorityClassName=")
+PLAIN: Final = (
+    "--set",
+    "serviceMonitor.enabled=false,prometheusRule.enabled=false,priorityClassName=",
+)
 #: All that a release may be made of.
 KINDS: Final = (
     "deployments", "replicasets", "pods", "jobs", "services", "ingresses", "configmaps", "secrets", "networkpolicies",
