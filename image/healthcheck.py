@@ -2,7 +2,8 @@
 
 Owns finding out where it listens: from the kernel, which knows every socket that a process of this container
 listens on. So it is right whatever the configuration, the environment or the command line says, and needs
-neither of them. Of these addresses the public one answers `GET /healthz` with 200; the operator's does not.
+neither of them. Of these addresses both the public one and the operator's answer `GET /healthz` with 200; one of them is
+enough, as a public listener that a flood has filled is not a relay to start again.
 Imports the standard library alone, and little of it: it starts every few seconds.
 """
 

@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 import uvloop
 
+from relay.app.files import allow_files, files_needed
 from relay.app.reload import Reloader
 from relay.app.service import Service
 from relay.cli.common import (
@@ -41,6 +42,7 @@ def serve(config: Config = DEFAULT_CONFIG) -> None:
     with mistakes_exit():
         settings = load_settings(config)
         lines = configure(level=settings.log.level, form=settings.log.format)
+        allow_files(files_needed(settings))
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 read = partial(asyncio.to_thread, load_settings, config)

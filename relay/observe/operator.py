@@ -1,8 +1,9 @@
-"""Operator listener: readiness and metrics.
+"""Operator listener: liveness, readiness and metrics.
 
-Owns ``GET /readyz`` and ``GET /metrics``. Readiness fails only when this process cannot do its work on
-the store; a destination that does not answer is *degraded* in the body of a 200, because traffic must
-keep coming in. Error texts are never shown.
+Owns ``GET /healthz``, ``GET /readyz`` and ``GET /metrics``. Whoever is answered on the first knows that the process
+runs; that is asked here because senders cannot fill this listener, and a relay that is full is not dead. Readiness
+fails only when this process cannot do its work on the store; a destination that does not answer is *degraded* in
+the body of a 200, because traffic must keep coming in. Error texts are never shown.
 """
 
 import os
@@ -88,6 +89,7 @@ class OperatorListener:
         """
         app = web.Application()
         app.on_response_prepare.append(_tell_no_versions)
+        app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics_page)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
@@ -107,6 +109,9 @@ class OperatorListener:
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"result": "ok"})
 
     async def _readyz(self, _: web.Request) -> web.Response:
         ready, body = self._health.report()

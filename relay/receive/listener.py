@@ -174,7 +174,8 @@ class _Server(web.Server):
         super().connection_made(handler, transport)
         if len(self._connections) > self._options.connections:
             transport.write(_TOO_MANY)
-            transport.close()
+            # Not at once: aiohttp's task would begin on a connection that is gone, which it takes for a fault.
+            self._loop.call_soon(transport.close)
 
     def close_late(self, now: float) -> None:
         """Close connections whose sender has had its time."""

@@ -169,9 +169,10 @@ def test_a_pod_is_given_longer_than_a_stop_can_take(
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_probes_ask_where_they_are_answered(example: str) -> None:
+def test_probes_ask_where_a_flood_keeps_nobody_out(example: str) -> None:
+    """tests/acceptance/test_flood.py shows that they are answered there."""
     [relay] = containers(deployment(manifests(example))["spec"]["template"])
-    alive = {"path": "/healthz", "port": "public"}
+    alive = {"path": "/healthz", "port": "operator"}
     assert relay["livenessProbe"]["httpGet"] == alive
     assert relay["startupProbe"]["httpGet"] == alive
     ready = {"path": "/readyz", "port": "operator"}
@@ -230,6 +231,16 @@ def test_the_tables_are_ready_before_any_relay_of_the_new_version_is() -> None:
     [container] = containers(job["spec"]["template"])
     assert container["args"] == ["migrate"]
     assert found(manifests("smallest-values"), "Job") == []
+
+
+def test_a_migration_has_ended_before_helm_gives_up() -> None:
+    """Else it goes on, behind a release that has failed."""
+    [job] = found(manifests("postgresql-values"), "Job")
+    spec = job["spec"]["template"]["spec"]
+    # What Kubernetes gives a pod to stop, where it says nothing itself.
+    stops_s = spec.get("terminationGracePeriodSeconds", 30)
+    helm_waits_s = 300
+    assert job["spec"]["activeDeadlineSeconds"] + stops_s < helm_waits_s
 
 
 def test_prometheus_finds_the_operators_port() -> None:

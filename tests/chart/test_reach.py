@@ -1,5 +1,6 @@
 """Who reaches whom: which port is public, who is let in to which, and where a relay may go."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -149,6 +150,10 @@ def _egress(things: Sequence[Manifest]) -> list[tuple[Any, Any]]:
     assert {(p["protocol"], p["port"]) for p in first["ports"]} == {
         (protocol, port) for protocol in ("UDP", "TCP") for port in (53, 5353)
     }
+    return _ways(rules)
+
+
+def _ways(rules: Sequence[Any]) -> list[tuple[Any, Any]]:
     return [
         (
             rule["to"],
@@ -186,9 +191,9 @@ def _block(network: str) -> Any:
         ("http://orders/hooks", "true", [{"podSelector": {}}], None),
         ("http://10.1.2.3:81/", "true", [{"ipBlock": {"cidr": "10.1.2.3/32"}}], [81]),
         ("http://[fd00::7]:81/", "true", [{"ipBlock": {"cidr": "fd00::7/128"}}], [81]),
-        ("http://a.example/", "{10.1.2.3}", [_block("10.1.2.3/32")], [80]),
-        ("http://a.example/", "{fd00::7}", [_block("fd00::7/128")], [80]),
-        ("http://a.example/", "{10.0.0.0/8}", [_block("10.0.0.0/8")], [80]),
+        ("http://a.corp.example/", "{10.1.2.3}", [_block("10.1.2.3/32")], [80]),
+        ("http://a.corp.example/", "{fd00::7}", [_block("fd00::7/128")], [80]),
+        ("http://a.corp.example/", "{10.0.0.0/8}", [_block("10.0.0.0/8")], [80]),
         ("https://${HOST}/hooks", "false", ANYWHERE, None),
     ],
 )
@@ -199,6 +204,47 @@ def test_a_relay_may_go_where_its_destination_is(
     first = "config.destinations[0]"
     things = rendered(f"{first}.url={url}", f"{first}.private={private}")
     assert _egress(things) == [(to, ports)]
+
+
+@pytest.mark.parametrize(
+    "url,private,networks,port",
+    [
+        ("http://orders.shop/hooks", "true", PRIVATE, 80),
+        ("http://Orders.Shop:8080/", "true", PRIVATE, 8080),
+        ("http://orders.shop/hooks", "{10.96.0.0/12}", [_block("10.96.0.0/12")], 80),
+    ],
+)
+def test_a_name_of_two_words_may_be_a_service_and_may_be_a_host(
+    url: str, private: str, networks: list[Any], port: int
+) -> None:
+    """A pod that looks it up asks for the Service first."""
+    first = "config.destinations[0]"
+    things = rendered(f"{first}.url={url}", f"{first}.private={private}")
+    assert _egress(things) == [([namespace("shop")], None), (networks, [port])]
+
+
+def test_a_public_host_of_two_words_is_no_service() -> None:
+    """Deliveries to one would be refused: a Service has no public address."""
+    things = rendered("config.destinations[0].url=https://orders.shop/hooks")
+    assert _egress(things) == [(PUBLIC, [443])]
+
+
+@pytest.mark.parametrize(
+    "broker,to",
+    [
+        ("kafka-0.kafka.data.svc.cluster.local:9093", [([namespace("data")], None)]),
+        ("kafka-0.kafka.data.svc:9093", [([namespace("data")], None)]),
+        ("kafka.data:9093", [([namespace("data")], None), (ANYWHERE, [9093])]),
+        ("kafka.example.com:9093", [(ANYWHERE, [9093])]),
+    ],
+)
+def test_a_broker_is_reached_in_its_namespace(
+    broker: str, to: list[tuple[Any, Any]]
+) -> None:
+    servers = f"config.destinations[0].bootstrap_servers={broker}"
+    kafka = CHART / "ci" / "kafka-values.yaml"
+    [_, *ways] = _egress(parse(Helm(4).render(kafka, sets=[servers])))
+    assert ways == to
 
 
 def test_a_relay_may_go_to_what_else_it_is_configured_for() -> None:
@@ -215,12 +261,39 @@ def test_a_relay_may_go_to_what_else_it_is_configured_for() -> None:
     assert database == ([{"namespaceSelector": {}}, *ANYWHERE], [5432])
     hosts = [[{"ipBlock": {"cidr": f"10.30.0.{last}/32"}}] for last in (7, 8)]
     by_hand = ([{"ipBlock": {"cidr": "10.40.0.0/16"}}], [8443])
-    proxy = (ANYWHERE, [3128])
+    # `proxy.internal`, which may be a Service.
+    proxy = [([namespace("internal")], None), (ANYWHERE, [3128])]
     found_ways = _egress(manifests("everything-values"))
-    assert found_ways == [*((one, [6432]) for one in hosts), proxy, by_hand]
+    assert found_ways == [*((one, [6432]) for one in hosts), *proxy, by_hand]
     own = [{"ipBlock": {"cidr": "10.20.0.0/16"}}]
     assert _egress(manifests("openshift-values")) == [(own, [8443])]
     assert _egress(manifests("gateway-nginx-values")) == []
+
+
+@pytest.mark.parametrize(
+    "example,ways",
+    [
+        ("smallest-values", [([namespace("ingress-nginx"), namespace("kube-system")], None), (ANYWHERE, [443])]),
+        ("gateway-values", [([namespace("envoy-gateway-system"), namespace("infra")], None), (ANYWHERE, [443])]),
+    ],
+)  # fmt: skip
+def test_a_relay_may_go_to_its_own_callbacks_while_its_pod_has_a_label(
+    example: str, ways: list[tuple[Any, Any]]
+) -> None:
+    """For `relay check --online`, which sends one."""
+    things = manifests(example)
+    relay = json.loads(json.dumps(deployment(things)["spec"]["template"]))
+    [_] = policy_for(things, relay)
+    relay["metadata"]["labels"]["relay-check"] = "open"
+    [_, checking] = policy_for(things, relay)
+    assert checking["spec"]["policyTypes"] == ["Egress"]
+    assert _ways(checking["spec"]["egress"]) == ways
+
+
+def test_a_check_goes_by_http_where_callbacks_do() -> None:
+    things = rendered("ingress.controller=alb", "ingress.tls.enabled=false")
+    policy = named(things, "NetworkPolicy", "prod-relay-check")
+    assert _ways(policy["spec"]["egress"]) == [(ANYWHERE, [80])]
 
 
 def test_a_migration_reaches_the_database_and_is_reached_by_nobody() -> None:

@@ -79,6 +79,19 @@ def test_a_name_that_yaml_takes_for_something_else_is_a_name(
     assert [mistakes(one, RELEASES[-1]) for one in things] == [[]] * len(things)
 
 
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_release_and_a_namespace_may_be_called_by_a_number(example: str) -> None:
+    """Helm takes 1.5 for a release's name; to YAML it is a number, and no Service may be called so."""
+    values = str(CHART / "ci" / f"{example}.yaml")
+    words = ("template", "1.5", str(CHART), "--namespace", "1234", "--values", values)
+    for one in parse(Helm(4).run(*words)):
+        assert one["metadata"]["namespace"] == "1234"
+        assert one["metadata"]["labels"]["app.kubernetes.io/instance"] == "1.5"
+        name = one["metadata"]["name"]
+        assert name.startswith(("relay-1-5", "runflow-callbacks", "callbacks"))
+        assert one["kind"] in FOREIGN or mistakes(one, RELEASES[-1]) == []
+
+
 def _all_manifests() -> list[Manifest]:
     """Of all examples, those that are alike once."""
     every = [one for example in EXAMPLES for one in manifests(example)]
@@ -107,6 +120,9 @@ def test_the_notes_say_where_runflow_sends_callbacks() -> None:
         '"callback_url": "https://relay.example.com/callbacks/acme"',
         "kubectl -n calls rollout status deployment/prod-relay",
         "curl -i -d '{}' https://relay.example.com/callbacks/acme",
+        "app.kubernetes.io/component=relay relay-check=open\n",
+        "kubectl -n calls exec deployment/prod-relay -- relay check --online",
+        "app.kubernetes.io/component=relay relay-check-\n",
         "runflow-relay:0.1.0 is named without a registry",
         "the usual home of nginx",
         "an upgrade pauses it for some seconds",

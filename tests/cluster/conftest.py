@@ -1,4 +1,4 @@
-"""One control plane for all tests of the chart in it, a namespace for each, and the log of what was said.
+"""A control plane for each file of tests of the chart, a namespace for each test, and the log of what was said.
 
 Owns where the log lies: ``var/cluster-test.log`` in the checkout, begun anew with each run.
 """
@@ -24,8 +24,9 @@ def log() -> Path:
     return LOG
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def control_plane() -> Iterator[ControlPlane]:
+    """No file meets what another has had the server know; it is up in five seconds."""
     with running() as plane:
         yield plane
 

@@ -2,13 +2,13 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.cluster.chart import EXAMPLES, UNDEFINED, defined, example, rendered
+from tests.cluster.chart import DEFINED, EXAMPLES, UNDEFINED, define, example, rendered
 from tests.cluster.client import Namespace, Said
 from tests.cluster.control_plane import ControlPlane
 
@@ -26,11 +26,10 @@ Spec = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def others(control_plane: ControlPlane, log: Path) -> Iterator[None]:
+def others(control_plane: ControlPlane, log: Path) -> None:
     """The resources of others are known."""
     everywhere = Namespace(name="default", kubeconfig=control_plane.kubeconfig, log=log)
-    with defined(everywhere):
-        yield
+    define(everywhere, *DEFINED)
 
 
 def judged(namespace: Namespace, *objects: Mapping[str, Any]) -> Said:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster.chart import CHART, defined, example
+from tests.cluster.chart import CHART, define, example
 from tests.cluster.client import Namespace
 from tests.cluster.kubelet import playing
 
@@ -35,7 +35,8 @@ def test_what_is_not_defined_is_refused_before_anything_is_made_and_made_once_it
     assert said.code != 0
     assert f'no matches for kind "{kind}"' in said.err
     assert namespace.names("deployments", "services", "persistentvolumeclaims") == set()
-    with defined(namespace), playing(namespace):
+    define(namespace, kind)
+    with playing(namespace):
         namespace.helm("install", "relay", str(CHART), *values)
         plural, name = resource.split("/")
         assert namespace.names(plural) == {f"{plural.replace('s.', '.', 1)}/{name}"}

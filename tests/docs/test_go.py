@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import golang
 from tests.acceptance.relays import run_id
 from tests.docs.answering import V1A, running, said_of, v1a_cases
 from tests.docs.desk import until
-from tests.docs.languages import go, place_for_go
+from tests.docs.languages import place_for_go
 from tests.docs.pages import example
 from tests.docs.test_consuming import ANSWERS, created, delivers, fill
 from tests.kafka_fixtures import Kafka
@@ -62,14 +62,13 @@ def build(directory: Path, **files: str) -> Path:
     place_for_go(directory)
     for name, text in files.items():
         (directory / f"{name}.go").write_text(text)
-    formatter = go().with_name("gofmt")
+    formatter = golang.program("gofmt")
     formatted = subprocess.run(
         [formatter, "-l", "."], cwd=directory, check=True, capture_output=True
     )
     assert formatted.stdout == b""
-    environ = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
     for verb in (("vet", "."), ("build", "-o", "program", ".")):
-        subprocess.run([go(), *verb], cwd=directory, check=True, env=environ)
+        golang.call(*verb, within=directory)
     return directory / "program"
 
 

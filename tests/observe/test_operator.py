@@ -69,6 +69,25 @@ def test_a_gauge_of_what_is_gone_is_told_no_more() -> None:
     ]
 
 
+async def test_a_process_that_cannot_do_its_work_is_alive_all_the_same() -> None:
+    """Starting it again makes no room on a disk, and brings no database back."""
+    readiness = Readiness()
+    readiness.reasons = ("store_full",)
+    metrics = PrometheusMetrics()
+    listener = OperatorListener(
+        host="127.0.0.1",
+        port=0,
+        health=Health(readiness),
+        exposition=metrics.exposition,
+        metrics=metrics,
+        ledger=_no_ledger,
+    )
+    await listener.start()
+    ready, alive = await _get(listener, "/readyz"), await _get(listener, "/healthz")
+    await listener.close()
+    assert (ready[0], alive) == (503, (200, '{"result": "ok"}'))
+
+
 async def _ledger() -> Ledger:
     return Ledger(
         sources={"acme": SourceCounts(receipts=2, first=2)},

@@ -15,45 +15,62 @@ become a pod's, so within the cluster the namespace is named and not the port.
 {{- end }}
 
 {{/*
-One rule, as an item of a list. `reach` is `public`, `private`, `any`, or a list of networks; `port` 0 is every port.
+Rules, as a list. `reach` is `public`, `private`, `any`, or a list of networks; `port` 0 is every port. A name `NAME.NAMESPACE` is
+looked up as that Service before it is looked up outside, and may be either.
 */}}
 {{- define "relay.way" -}}
 {{- $ports := ternary (list) (list (dict "protocol" "TCP" "port" .port)) (eq .port 0) -}}
+{{- $host := lower .host -}}
+{{- $rules := list -}}
 {{- $to := list -}}
-{{- if contains "${" .host -}}
+{{- if contains "${" $host -}}
 {{- $to = include "relay.anywhere" (dict "except4" list "except6" list) | fromYamlArray -}}
 {{- $ports = list -}}
-{{- else if regexMatch "^[0-9.]+$" .host -}}
-{{- $to = list (dict "ipBlock" (dict "cidr" (printf "%s/32" .host))) -}}
-{{- else if contains ":" .host -}}
-{{- $to = list (dict "ipBlock" (dict "cidr" (printf "%s/128" (.host | trimAll "[]")))) -}}
-{{- else if not (contains "." .host) -}}
+{{- else if regexMatch "^[0-9.]+$" $host -}}
+{{- $to = list (dict "ipBlock" (dict "cidr" (printf "%s/32" $host))) -}}
+{{- else if contains ":" $host -}}
+{{- $to = list (dict "ipBlock" (dict "cidr" (printf "%s/128" ($host | trimAll "[]")))) -}}
+{{- else if not (contains "." $host) -}}
 {{- $to = list (dict "podSelector" dict) -}}
 {{- $ports = list -}}
-{{- else if regexMatch "^[^.]+[.][^.]+[.]svc([.].*)?$" .host -}}
-{{- $namespace := index (splitList "." .host) 1 -}}
-{{- $to = list (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" $namespace))) -}}
+{{- else if regexMatch "^([^.]+[.])+[^.]+[.]svc([.].*)?$" $host -}}
+{{- /* Also `POD.NAME.NAMESPACE.svc`, as brokers are called. */ -}}
+{{- $to = include "relay.namespace" (regexReplaceAll "^([^.]+[.])+?([^.]+)[.]svc([.].*)?$" $host "${2}") | fromYamlArray -}}
 {{- $ports = list -}}
-{{- else if kindIs "slice" .reach -}}
-{{- range .reach -}}
-{{- $one := ternary 128 32 (contains ":" .) -}}
-{{- $to = append $to (dict "ipBlock" (dict "cidr" (contains "/" . | ternary . (printf "%s/%d" . $one)))) -}}
-{{- end -}}
-{{- else if eq .reach "private" -}}
-{{- range include "relay.privateNetworks" . | fromJsonArray -}}
-{{- $to = append $to (dict "ipBlock" (dict "cidr" .)) -}}
-{{- end -}}
-{{- else if eq .reach "public" -}}
-{{- $private := include "relay.privateNetworks" . | fromJsonArray -}}
-{{- $to = include "relay.anywhere" (dict "except4" (without $private "fc00::/7") "except6" (list "fc00::/7")) | fromYamlArray -}}
 {{- else -}}
-{{- $to = include "relay.anywhere" (dict "except4" list "except6" list) | fromYamlArray -}}
+{{- if and (regexMatch "^[^.]+[.][^.]+$" $host) (ne (toString .reach) "public") -}}
+{{- $rules = list (dict "to" (include "relay.namespace" (splitList "." $host | last) | fromYamlArray)) -}}
+{{- end -}}
+{{- $to = include "relay.networks" .reach | fromYamlArray -}}
 {{- end -}}
 {{- $rule := dict "to" $to -}}
 {{- if $ports -}}
 {{- $_ := set $rule "ports" $ports -}}
 {{- end -}}
-{{ list $rule | toYaml }}
+{{ append $rules $rule | toYaml }}
+{{- end }}
+
+{{/* Everybody in a namespace, as a list of peers. */}}
+{{- define "relay.namespace" -}}
+{{ list (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" .))) | toYaml }}
+{{- end }}
+
+{{/* Where an address may be that a name stands for, as a list of peers: the `reach` of above. */}}
+{{- define "relay.networks" -}}
+{{- $private := include "relay.privateNetworks" . | fromJsonArray -}}
+{{- if kindIs "slice" . }}
+{{- range . }}
+- ipBlock: {cidr: {{ ternary . (printf "%s/%d" . (ternary 128 32 (contains ":" .))) (contains "/" .) | quote }}}
+{{- end }}
+{{- else if eq . "private" }}
+{{- range $private }}
+- ipBlock: {cidr: {{ . | quote }}}
+{{- end }}
+{{- else if eq . "public" }}
+{{ include "relay.anywhere" (dict "except4" (without $private "fc00::/7") "except6" (list "fc00::/7")) }}
+{{- else }}
+{{ include "relay.anywhere" (dict "except4" list "except6" list) }}
+{{- end }}
 {{- end }}
 
 {{/* The same of a URL. */}}
@@ -122,6 +139,25 @@ One rule, as an item of a list. `reach` is `public`, `private`, `any`, or a list
 {{- end -}}
 {{- end -}}
 {{ uniq $ways | toYaml }}
+{{- end }}
+
+{{/*
+The way to `public.url`. The address of a load balancer may lead straight to the ingress controller's pods, whose ports are their own; or
+out of the cluster and in again.
+*/}}
+{{- define "relay.publicWays" -}}
+{{- $inside := list -}}
+{{- range include "relay.ingressPeers" . | fromYamlArray -}}
+{{- if not (hasKey . "ipBlock") -}}
+{{- $inside = append $inside . -}}
+{{- end -}}
+{{- end -}}
+{{- $url := (include "relay.config" . | fromYaml).public.url -}}
+{{- $ways := include "relay.wayOfUrl" (dict "url" $url "reach" "any") | fromYamlArray -}}
+{{- with uniq $inside -}}
+{{- $ways = prepend $ways (dict "to" .) -}}
+{{- end -}}
+{{ $ways | toYaml }}
 {{- end }}
 
 {{/* Port 5353 is that of OpenShift's DNS pods: here too the policy is judged by the pod's, not by the Service's. */}}

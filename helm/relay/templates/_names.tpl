@@ -4,14 +4,18 @@
 {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimAll "-" }}
 {{- end }}
 
+{{/* A Service has neither a dot in its name nor a digit before it, a release may have both. */}}
 {{- define "relay.fullname" -}}
+{{- $name := include "relay.name" . -}}
+{{- $full := .Release.Name | replace "." "-" -}}
 {{- if .Values.fullnameOverride -}}
-{{ .Values.fullnameOverride | trunc 50 | trimAll "-" }}
-{{- else if contains (include "relay.name" .) .Release.Name -}}
-{{ .Release.Name | trunc 50 | trimAll "-" }}
-{{- else -}}
-{{ printf "%s-%s" .Release.Name (include "relay.name" .) | trunc 50 | trimAll "-" }}
+{{- $full = .Values.fullnameOverride -}}
+{{- else if regexMatch "^[0-9]" $full -}}
+{{- $full = printf "%s-%s" $name $full -}}
+{{- else if not (contains $name $full) -}}
+{{- $full = printf "%s-%s" $full $name -}}
 {{- end -}}
+{{ $full | trunc 50 | trimAll "-" }}
 {{- end }}
 
 {{/* What never changes of a thing; for selectors, with a component. */}}
