@@ -159,14 +159,15 @@ class Poller:
 
     async def _fetch(self, first: int, again: int) -> float:
         """Claim so many of each queue; seconds until it is worth asking again."""
-        # Forgotten before the claim, so that a hint during it is not.
-        self._backlog.clear()
+        wishes = ((Queue.FIRST, first), (Queue.AGAIN, again))
+        # What is asked for is forgotten before the claim, so that a hint during it is not. Of what is not
+        # asked for nobody knows: room for it may come during the claim, and that must not go unheard.
+        self._backlog = {queue for queue, wanted in wishes if not wanted}
         parcels = await self._claim(first=first, again=again)
         for parcel in parcels:
             self._desk.hand(parcel)
-        for queue, wanted in ((Queue.FIRST, first), (Queue.AGAIN, again)):
+        for queue, wanted in wishes:
             came = sum(parcel.queue is queue for parcel in parcels)
-            # Of what was not asked for nobody knows.
             if came == wanted or self._ready.bytes_left <= 0:
                 self._backlog.add(queue)
         if parcels and self._backlog:
