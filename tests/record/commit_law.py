@@ -117,7 +117,7 @@ class CommitLaw:
 
     async def test_no_answer_in_time_is_busy(self, harness: StoreHarness) -> None:
         """A commit under way may still end after that; who only waited for the next one is forgotten."""
-        harness.bounds = Bounds(ack_timeout_s=0.5)
+        harness.bounds = Bounds(ack_timeout_s=0.1)
         await harness.restart()
         with harness.held() as hold:
             under_way = _start(harness.one(callback("run_1")))
@@ -139,7 +139,7 @@ class CommitLaw:
     ) -> None:
         """Settlements are not given up while receipts around them are."""
         await harness.one(callback())
-        harness.bounds = Bounds(ack_timeout_s=0.5)
+        harness.bounds = Bounds(ack_timeout_s=0.1)
         await harness.restart()
         [parcel] = await harness.claim()
         with harness.held() as hold:
