@@ -174,7 +174,8 @@ class _Server(web.Server):
         super().connection_made(handler, transport)
         if len(self._connections) > self._options.connections:
             transport.write(_TOO_MANY)
-            transport.close()
+            # Not at once: aiohttp serves each connection in a task, which may not find it closed before it began.
+            asyncio.get_running_loop().call_soon(transport.close)
 
     def close_late(self, now: float) -> None:
         """Close connections whose sender has had its time."""
