@@ -99,6 +99,8 @@ def first_occurrences(
 
 
 class TestDead:
+    # Starting a broker takes seconds, on a busy machine many.
+    @pytest.mark.timeout(90)
     async def test_a_broker_killed_under_way_costs_nothing(
         self, sender: KafkaSender, kafka: Kafka, topic: str
     ) -> None:
