@@ -66,7 +66,8 @@ def test_a_program_is_told_of_a_pause_though_not_all_could_be_made(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So many may wait at a destination, and no more are made."""
-    monkeypatch.setattr("relay.cli.replay.work.PATIENCE_S", 1.0)
+    # Longer than a slow disk takes for a commit.
+    monkeypatch.setattr("relay.cli.replay.work.PATIENCE_S", 2.0)
     ground.die(*range(1, 71))
     with ground.served():
         ground.type("destinations", "pause", "orders")
