@@ -29,6 +29,7 @@ TAIL = """
 | `runflow_relay_destination_state{outcome="active"} == 0` | a destination is paused or disabled: `relay destinations` says why, and what ends it |
 | `runflow_relay_destination_behind > 0` for an hour | a destination has more open deliveries than `limits.backlog` |
 | `delta(runflow_relay_deliveries{outcome="dead"}[1h]) > 0` | deliveries were given up |
+| `delta(runflow_relay_source_outcomes{outcome="unrouted"}[1h]) > 0` | events go nowhere, for no route takes them; where routes mean to leave something out, look only whether it is all of them |
 | `delta(runflow_relay_source_outcomes{outcome="waiting"}[1h]) > 0` | runs wait for a whole callback, and nobody asks for it by itself |
 | `runflow_relay_ready == 0` for 5 minutes | this relay cannot work on its store: `/readyz` says why |
 | `increase(runflow_relay_sweeps_total{outcome="failed"}[1h]) > 0`, and none `done` | runs whose callback never came are not found |

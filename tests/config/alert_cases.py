@@ -6,7 +6,7 @@ Series are in promtool's notation, a value each minute: ``0+5x3`` is 0, 5, 10, 1
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CASES", "HEALTHY", "Case"]
+__all__ = ["CASES", "HEALTHY", "QUIET", "Case", "Course"]
 
 LINE = {"job": "runflow-relay", "instance": "relay-0:8081"}
 
@@ -30,6 +30,15 @@ class Case:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """Something that goes on and must not fire an alert, however long it does."""
+
+    name: str
+    alert: str
+    series: Mapping[str, str]
+
+
 def _of(name: str, **labels: str) -> str:
     return _text(f"runflow_relay_{name}", labels)
 
@@ -43,7 +52,7 @@ def _deliveries(**counts: str) -> dict[str, str]:
 
 
 def _outcomes(**counts: str) -> dict[str, str]:
-    names = "receipts first duplicate stale conflict quarantined opened events waiting held collapsed closed"
+    names = "receipts first duplicate stale conflict quarantined opened events waiting held collapsed closed unrouted"
     return {
         _of("source_outcomes", source="acme", outcome=name): counts.get(name, "0x240")
         for name in names.split()
@@ -76,6 +85,8 @@ HEALTHY: Mapping[str, str] = {
         opened="10+10x240",
         events="8+10x240",
         waiting="2x240",
+        # A route for what has failed alone.
+        unrouted="7+9x240",
     ),
     _of("asks_total", source="acme", outcome="answered"): "0+1x240",
     _of("source_up", source="acme"): "1x240",
@@ -254,6 +265,24 @@ CASES = [
         labels=ACME,
     ),
     Case(
+        alert="RelayEventsUnrouted",
+        severity="warning",
+        # A source that no route names, from its first event on.
+        series=_outcomes(events="0x10 0+1x60", unrouted="0x10 0+1x60"),
+        quiet=20,
+        fires=28,
+        labels=ACME,
+    ),
+    Case(
+        alert="RelayEventsUnrouted",
+        severity="warning",
+        # Every event was taken for a day, then the routes were changed.
+        series=_outcomes(events="0+1x1800", unrouted="0x1600 0+1x200"),
+        quiet=1650,
+        fires=1690,
+        labels=ACME,
+    ),
+    Case(
         alert="RelayRunsWaiting",
         severity="warning",
         series=_outcomes(
@@ -339,5 +368,21 @@ CASES = [
         quiet=14,
         fires=17,
         labels=ORDERS,
+    ),
+]
+
+QUIET = [
+    Course(
+        name="routes-that-leave-most-out",
+        alert="RelayEventsUnrouted",
+        # One in a hundred fails and is taken; then there is none for hours.
+        series=_outcomes(
+            events="0+100x30 3000+100x210", unrouted="0+99x30 2970+100x210"
+        ),
+    ),
+    Course(
+        name="a-source-without-events",
+        alert="RelayEventsUnrouted",
+        series=_outcomes(),
     ),
 ]
