@@ -24,7 +24,8 @@ TAIL = """
 | expression | what it says |
 | --- | --- |
 | `increase(runflow_relay_callbacks_total{outcome="unavailable"}[10m]) > 0` | callbacks are answered 503, and Runflow gives up after a few tries |
-| `increase(runflow_relay_callbacks_total{outcome="refused"}[10m]) > 20` | signatures are wrong: a secret was changed on one side, or somebody else sends |
+| `increase(runflow_relay_callbacks_total{outcome="refused"}[30m]) > 2`, and none accepted | signatures are wrong: a secret was changed on one side |
+| `increase(runflow_relay_callbacks_total{outcome="unsigned"}[15m]) > 20` | somebody else sends, or the ingress drops `Runflow-Signature` |
 | `runflow_relay_destination_up == 0` for 10 minutes | a destination is down; its deliveries wait, and die after `max_age` |
 | `runflow_relay_destination_state{outcome="active"} == 0` | a destination is paused or disabled: `relay destinations` says why, and what ends it |
 | `runflow_relay_destination_behind > 0` for an hour | a destination has more open deliveries than `limits.backlog` |

@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from relay.cli.main import app
 from relay.observe.metrics import DEFINITIONS, Definition
-from tests.config.alert_cases import CASES, HEALTHY, QUIET, Case, Course
+from tests.config.alert_cases import CASES, Case
+from tests.config.alert_quiet import HEALTHY, QUIET, Course
 from tests.install_tools import find
 
 ROOT = Path(__file__).parents[2]
