@@ -948,6 +948,12 @@ WHERE d.state = 3
         AND later.generation > d.generation)
 GROUP BY 1, 2 ORDER BY 1, 2
 
+-- name: find_span
+-- The numbers between which lie all events of a stretch of time. Others may lie there too: clocks are set. The
+-- offset keeps the smallest number from being looked for from the first event on.
+SELECT MIN(k.number), MAX(k.number) FROM (
+    SELECT number FROM events WHERE created_at >= $1::bigint AND created_at < $2::bigint OFFSET 0) AS k
+
 -- name: list_told
 -- Oldest first, in the order in which they are sent.
 SELECT e.number, e.id, s.name, r.namespace, r.id, COALESCE(e.client_ref, r.client_ref), e.outcome, e.revision,
@@ -960,25 +966,27 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND d.generation = (
     SELECT MAX(g.generation) FROM deliveries AS g
     WHERE g.event = e.number AND g.destination = $2::int)
-WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
+WHERE e.number >= $9::bigint AND e.number <= $10::bigint
+  AND ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
   AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
   AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
   AND CASE WHEN $8::boolean THEN d.number IS NULL AND e.number < COALESCE((
       SELECT b.behind_from FROM destinations AS b WHERE b.number = $2::int), 9223372036854775807)
       ELSE d.state = 1 END
-ORDER BY e.number LIMIT $9::bigint
+ORDER BY e.number LIMIT $11::bigint
 
 -- name: sum_told
 SELECT $1::text, NULL, COUNT(*), COUNT(*) FILTER (WHERE c.body IS NULL), MIN(e.created_at), MAX(e.created_at), MIN(e.number),
        MAX(e.number), COUNT(*) FILTER (WHERE c.body IS NOT NULL AND e.number >= COALESCE((
-           SELECT b.behind_from FROM destinations AS b WHERE b.number = COALESCE($9::int, $2::int)), 9223372036854775807))
+           SELECT b.behind_from FROM destinations AS b WHERE b.number = COALESCE($11::int, $2::int)), 9223372036854775807))
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND d.generation = (
     SELECT MAX(g.generation) FROM deliveries AS g
     WHERE g.event = e.number AND g.destination = $2::int)
-WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
+WHERE e.number >= $9::bigint AND e.number <= $10::bigint
+  AND ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
   AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
   AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
   AND CASE WHEN $8::boolean THEN d.number IS NULL AND e.number < COALESCE((

@@ -781,6 +781,10 @@ WHERE d.state = 3
         AND later.generation > d.generation)
 GROUP BY 1, 2 ORDER BY 1, 2
 
+-- name: find_span
+-- The numbers between which lie all events of a stretch of time. Others may lie there too: clocks are set.
+SELECT MIN(number), MAX(number) FROM events WHERE created_at >= :since AND created_at < :until
+
 -- name: list_told
 -- Oldest first, in the order in which they are sent.
 SELECT e.number, e.id, s.name, r.namespace, r.id, COALESCE(e.client_ref, r.client_ref), e.outcome, e.revision,
@@ -793,7 +797,8 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND d.generation = (
     SELECT MAX(g.generation) FROM deliveries AS g
     WHERE g.event = e.number AND g.destination = :origin)
-WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+WHERE e.number >= :low AND e.number <= :high
+  AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
   AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
@@ -811,7 +816,8 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND d.generation = (
     SELECT MAX(g.generation) FROM deliveries AS g
     WHERE g.event = e.number AND g.destination = :origin)
-WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+WHERE e.number >= :low AND e.number <= :high
+  AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
   AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
