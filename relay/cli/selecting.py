@@ -36,7 +36,8 @@ Reason = Annotated[
     typer.Option(
         "--reason",
         metavar="WORD",
-        help="Only what died of this (`expired`, `too_large`, ...).",
+        help="Only what died of this (`expired`, `too_large`, ...); of what expired also by its last try"
+        " (`status_422` or 422, `timeout`, ...).",
     ),
 ]
 Outcome = Annotated[

@@ -232,7 +232,10 @@ def test_who_died_of_age_is_listed_with_what_was_last_answered(ground: Ground) -
     said = ground.type("dead")
     assert "expired (422)" in said.out
     assert "forgotten" not in said.out
-    assert [one["reason"] for one in ground.document("dead")["items"]] == ["expired"]
+    for reason in ("expired", "status_422", "422"):
+        [found] = ground.document("dead", "--reason", reason)["items"]
+        assert (found["reason"], found["status"]) == ("expired", 422)
+    assert ground.document("dead", "--reason", "status_400")["items"] == []
 
 
 def test_the_help_names_reasons_that_something_dies_of(ground: Ground) -> None:

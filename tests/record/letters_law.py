@@ -11,10 +11,12 @@ from relay.core.replay import ReplayState, Selection, What
 from relay.record.letters import BaseLetters
 from tests.record.harness import StoreHarness
 from tests.record.receipts import callback, routed
-from tests.record.replaying import order, work
+from tests.record.replaying import order, runs_of, work
 
 GONE = Refused(reason="status_410", status=410)
 LARGE = Refused(reason="too_large")
+UNFIT = Failed(reason="status_422", fault=Fault.EVENT, status=422)
+TIMEOUT = Failed(reason="timeout", fault=Fault.EVENT)
 MINUTE = 60_000_000
 NOT_NOW = Failed(reason="status_400", fault=Fault.EVENT, detail="no")
 
@@ -36,6 +38,42 @@ class LettersLaw:
         [large] = await harness.letters().heaps(Selection(reason="too_large"), "lake")
         assert large.first == large.last
         assert large.oldest == large.newest
+
+    async def test_who_died_of_age_is_found_by_its_last_try_too(
+        self, harness: StoreHarness
+    ) -> None:
+        """And is sent again by the same word; what was said before the last try does not count."""
+        tries = {
+            "run_1": (NOT_NOW, UNFIT),
+            "run_2": (UNFIT, TIMEOUT),
+            "run_3": (TIMEOUT, NOT_NOW),
+        }
+        for run in tries:
+            await harness.one(callback(run))
+        for number in range(2):
+            for parcel in await harness.claim():
+                end = tries[parcel.letter.facts.key.id][number]
+                await harness.settle(parcel, outcome=end)
+            harness.clock.advance(seconds=8 * 24 * 3600)
+        letters = harness.letters()
+        for reason, expected in (
+            ("expired", {"run_1", "run_2", "run_3"}),
+            ("status_422", {"run_1"}),
+            ("timeout", {"run_2"}),
+            ("status_410", set()),
+        ):
+            chosen = Selection(reason=reason)
+            page = await letters.page(chosen, None, limit=9)
+            assert {one.key.id for one in page.items} == expected
+            heaps = await letters.heaps(chosen, "lake")
+            assert sum(heap.count for heap in heaps) == len(expected)
+        # Tries may be forgotten before the letter is; the list shows its last status all the same.
+        await harness.close()
+        await harness.execute("DELETE FROM attempts")
+        await harness.open()
+        await order(harness, Selection(reason="status_422"))
+        assert await work(harness) == 1
+        assert runs_of(await harness.claim()) == ["run_1"]
 
     async def test_pages_are_newest_first_and_leave_nothing_out(
         self, harness: StoreHarness

@@ -831,7 +831,9 @@ JOIN runs AS r ON r.number = d.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3 AND d.destination = $3::int AND d.number > $4::bigint AND d.number <= $5::bigint
   AND ($6::int IS NULL OR r.source = $6::int) AND ($7::int IS NULL OR e.outcome = $7::int)
-  AND ($8::text IS NULL OR d.reason = $8::text)
+  AND ($8::text IS NULL OR d.reason = $8::text OR d.reason = 'expired' AND (
+      $8::text = 'status_' || d.status OR $8::text = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= $9::bigint AND d.settled_at < $10::bigint
   AND ($11::bigint[] IS NULL OR d.event = ANY($11::bigint[]))
   AND NOT EXISTS (
@@ -917,7 +919,9 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3 AND (d.settled_at, d.number) < ($1::bigint, $2::bigint)
   AND ($3::int IS NULL OR d.destination = $3::int)
   AND ($4::int IS NULL OR r.source = $4::int) AND ($5::int IS NULL OR e.outcome = $5::int)
-  AND ($6::text IS NULL OR d.reason = $6::text)
+  AND ($6::text IS NULL OR d.reason = $6::text OR d.reason = 'expired' AND (
+      $6::text = 'status_' || d.status OR $6::text = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= $7::bigint AND d.settled_at < $8::bigint
   AND ($9::bigint[] IS NULL OR d.event = ANY($9::bigint[]))
   AND NOT EXISTS (
@@ -939,7 +943,9 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3
   AND ($1::int IS NULL OR d.destination = $1::int)
   AND ($2::int IS NULL OR r.source = $2::int) AND ($3::int IS NULL OR e.outcome = $3::int)
-  AND ($4::text IS NULL OR d.reason = $4::text)
+  AND ($4::text IS NULL OR d.reason = $4::text OR d.reason = 'expired' AND (
+      $4::text = 'status_' || d.status OR $4::text = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= $5::bigint AND d.settled_at < $6::bigint
   AND ($7::bigint[] IS NULL OR d.event = ANY($7::bigint[]))
   AND NOT EXISTS (

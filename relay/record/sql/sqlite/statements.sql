@@ -667,7 +667,9 @@ JOIN runs AS r ON r.number = d.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3 AND d.destination = :origin AND d.number > :after AND d.number <= :upto
   AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
-  AND (:reason IS NULL OR d.reason = :reason)
+  AND (:reason IS NULL OR d.reason = :reason OR d.reason = 'expired' AND (
+      :reason = 'status_' || d.status OR :reason = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= :since AND d.settled_at < :until
   AND (:events IS NULL OR d.event IN (SELECT value FROM json_each(:events)))
   AND NOT EXISTS (
@@ -750,7 +752,9 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3 AND (d.settled_at, d.number) < (:at, :before)
   AND (:origin IS NULL OR d.destination = :origin)
   AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
-  AND (:reason IS NULL OR d.reason = :reason)
+  AND (:reason IS NULL OR d.reason = :reason OR d.reason = 'expired' AND (
+      :reason = 'status_' || d.status OR :reason = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= :since AND d.settled_at < :until
   AND (:events IS NULL OR d.event IN (SELECT value FROM json_each(:events)))
   AND NOT EXISTS (
@@ -772,7 +776,9 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3
   AND (:origin IS NULL OR d.destination = :origin)
   AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
-  AND (:reason IS NULL OR d.reason = :reason)
+  AND (:reason IS NULL OR d.reason = :reason OR d.reason = 'expired' AND (
+      :reason = 'status_' || d.status OR :reason = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= :since AND d.settled_at < :until
   AND (:events IS NULL OR d.event IN (SELECT value FROM json_each(:events)))
   AND NOT EXISTS (
