@@ -229,6 +229,8 @@ def _check(to: str | None, seen: Preview, known: Sequence[str]) -> None:
 def _over(order: Standing) -> str:
     if order.state is ReplayState.CANCELLED:
         return f"replay {order.number} has been called off before"
+    if not (order.untried or order.failing):
+        return f"replay {order.number} is over, and nothing of it is on its way"
     return (
         f"replay {order.number} has made all its deliveries; to hold them:"
         f" relay destinations pause {order.target}"
