@@ -24,11 +24,13 @@ TAIL = """
 | expression | what it says |
 | --- | --- |
 | `increase(runflow_relay_callbacks_total{outcome="unavailable"}[10m]) > 0` | callbacks are answered 503, and Runflow gives up after a few tries |
-| `increase(runflow_relay_callbacks_total{outcome="refused"}[10m]) > 20` | signatures are wrong: a secret was changed on one side, or somebody else sends |
+| `increase(runflow_relay_callbacks_total{outcome="refused"}[30m]) > 2`, and none accepted | signatures are wrong: a secret was changed on one side |
+| `increase(runflow_relay_callbacks_total{outcome="unsigned"}[15m]) > 20` | somebody else sends, or the ingress drops `Runflow-Signature` |
 | `runflow_relay_destination_up == 0` for 10 minutes | a destination is down; its deliveries wait, and die after `max_age` |
 | `runflow_relay_destination_state{outcome="active"} == 0` | a destination is paused or disabled: `relay destinations` says why, and what ends it |
 | `runflow_relay_destination_behind > 0` for an hour | a destination has more open deliveries than `limits.backlog` |
 | `delta(runflow_relay_deliveries{outcome="dead"}[1h]) > 0` | deliveries were given up |
+| `delta(runflow_relay_source_outcomes{outcome="unrouted"}[1h]) > 0` | events go nowhere, for no route takes them; where routes mean to leave something out, look only whether it is all of them |
 | `delta(runflow_relay_source_outcomes{outcome="waiting"}[1h]) > 0` | runs wait for a whole callback, and nobody asks for it by itself |
 | `runflow_relay_ready == 0` for 5 minutes | this relay cannot work on its store: `/readyz` says why |
 | `increase(runflow_relay_sweeps_total{outcome="failed"}[1h]) > 0`, and none `done` | runs whose callback never came are not found |

@@ -1,7 +1,8 @@
 """What every test has: a clean environment, no blocking calls on the loop."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import structlog
@@ -9,6 +10,7 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.kafka_fixtures import kafka, kafka_of_session, narrow, senders, topic
+from tests.patience import PatientLoop
 from tests.postgres import binaries
 from tests.postgres.fixtures import (
     database,
@@ -58,6 +60,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=binaries.NEWEST,
         help="Major version of PostgreSQL that the tests start.",
     )
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """No limit of time is missed because the machine stood still; beside a process all have one time."""
+    if item.get_closest_marker("process"):
+        return {"real": asyncio.SelectorEventLoop}
+    return {"patient": PatientLoop}
 
 
 @pytest.fixture(autouse=True)

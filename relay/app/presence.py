@@ -13,8 +13,8 @@ from relay.core.timeline import Presence
 
 __all__ = ["look"]
 
-#: It is on this machine, and answers from memory.
-LIMIT_S: Final = 0.5
+#: It is on this machine, and answers from memory; where others keep the machine busy, a little later.
+LIMIT_S: Final = 2.0
 _BYTES_MAX: Final = 64 * 1024
 
 

@@ -15,6 +15,7 @@ from relay.core.moment import text_of
 from relay.core.timeline import plain
 
 __all__ = [
+    "AGED",
     "OfSource",
     "Outcome",
     "Reason",
@@ -36,7 +37,8 @@ Reason = Annotated[
     typer.Option(
         "--reason",
         metavar="WORD",
-        help="Only what died of this (`expired`, `too_large`, ...).",
+        help="Only what died of this (`expired`, `too_large`, ...); of what expired also by its last try"
+        " (`status_422` or 422, `timeout`, ...).",
     ),
 ]
 Outcome = Annotated[
@@ -62,7 +64,7 @@ Until = Annotated[
 ]
 
 #: Died of age: what was last heard of it is its status.
-_AGED: Final = "expired"
+AGED: Final = "expired"
 
 
 def short(moment_us: int | None) -> str:
@@ -137,7 +139,7 @@ def brief(moment_us: int, now_us: int) -> str:
 
 def _end_of(one: Ended) -> str:
     words = plain(one.reason or "")
-    if one.reason == _AGED and one.status is not None:
+    if one.reason == AGED and one.status is not None:
         words = f"{words} ({one.status})"
     return words if one.is_kept else f"{words} (forgotten)".strip()
 

@@ -35,6 +35,7 @@ __all__ = [
     "Facts",
     "Origin",
     "build",
+    "source_of",
 ]
 
 #: The builder that new events are made with.
@@ -116,6 +117,11 @@ class Event:
         return self._structured
 
 
+def source_of(name: str) -> str:
+    """The ``source`` of all events of a source of the configuration."""
+    return f"/runflow/{name}"
+
+
 def build(facts: Facts) -> Event:
     """Build the event of these facts with the builder they name.
 
@@ -143,7 +149,7 @@ def _build_1(facts: Facts, reading: Reading) -> Event:
     attributes: dict[str, Attribute] = {
         "specversion": "1.0",
         "id": event_id_text(key, facts.outcome, facts.revision),
-        "source": f"/runflow/{key.source}",
+        "source": source_of(key.source),
         "type": f"io.runflow.{kind}.{facts.outcome.value}",
         "subject": key.id,
         "time": completed_at or text_of(facts.received_at),

@@ -74,6 +74,7 @@ class Health:
     #: The first and the last failure since then that this process has heard of.
     heard_since: int | None = None
     failed_at: int | None = None
+    #: When it last worked, as far as this process has seen; it may have failed since.
     worked_at: int | None = None
     #: Permanent failures in a row.
     refused: int = 0
@@ -131,18 +132,23 @@ def judge_health(
     return _ruled(health, policy, now)
 
 
-def adopt(health: Health, condition: Condition) -> Health:
-    """Believe what other processes, and those before this one, have written down."""
-    since, worked_at = condition.failing_since, condition.worked_at
+def adopt(health: Health, condition: Condition, *, now: int) -> Health:
+    """Believe what other processes, and those before this one, have written down.
+
+    What was written by a clock that was ahead says nothing.
+    """
+    since = _past(condition.failing_since, now)
+    worked_at = _past(condition.worked_at, now)
     if health.failing_since is None:
         if since is None or health.worked_at is not None:
             return health
-        return replace(health, failing_since=since, failed_at=condition.failed_at)
+        failed_at = _past(condition.failed_at, now)
+        return replace(health, failing_since=since, failed_at=failed_at)
     if worked_at is not None and worked_at > health.failing_since:
         return Health(worked_at=health.worked_at)
-    if since is not None and since < health.failing_since:
-        return replace(health, failing_since=since)
-    return health
+    if since is None or since >= health.failing_since or _is_over(since, health):
+        return health
+    return replace(health, failing_since=since)
 
 
 def note_of(health: Health, condition: Condition, *, now: int) -> Note | None:
@@ -151,8 +157,16 @@ def note_of(health: Health, condition: Condition, *, now: int) -> Note | None:
     written = condition.failing_since
     if since is not None:
         last = health.failed_at
+        if written is not None and written < since and _is_over(written, health):
+            # It has worked, and fails again: what was written is no longer so, however new the failure is.
+            return Note(
+                destination=condition.name,
+                failing_since=since,
+                failed_at=last,
+                worked_at=worked_at,
+            )
         told = since == written and (
-            last is None or last - (condition.failed_at or since) < _AGAIN
+            last is None or 0 <= last - (condition.failed_at or since) < _AGAIN
         )
         if told or now - since < _NOTED:
             return None
@@ -160,14 +174,26 @@ def note_of(health: Health, condition: Condition, *, now: int) -> Note | None:
     if worked_at is None:
         return None
     before = condition.worked_at
-    if written is None and before is not None and worked_at - before < _NOTED:
+    if written is None and before is not None and 0 <= worked_at - before < _NOTED:
         return None
     return Note(destination=condition.name, failing_since=None, worked_at=worked_at)
 
 
+def _past(at: int | None, now: int) -> int | None:
+    """A moment, unless it is still to come."""
+    return None if at is None or at > now else at
+
+
+def _is_over(since: int, health: Health) -> bool:
+    """Whether this process has seen it work after that failure."""
+    return health.worked_at is not None and health.worked_at > since
+
+
 def _failed(health: Health, now: int) -> Health:
     last = health.failed_at
-    if health.failing_since is None or (last is not None and now - last > _SILENCE):
+    if _past(health.failing_since, now) is None or (
+        last is not None and now - last > _SILENCE
+    ):
         return replace(
             health, failing_since=now, heard_since=now, failed_at=now, warned=0
         )

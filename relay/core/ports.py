@@ -209,8 +209,10 @@ class Outbox(Foresight, Protocol):
         """Write the other word where nobody has had the delivery since."""
         ...
 
-    async def next_due(self, destination: str, /) -> int | None:
-        """When the earliest unclaimed delivery is due, wall microseconds; None when none waits."""
+    async def next_due(
+        self, destination: str, queue: Queue | None = None, /
+    ) -> int | None:
+        """When the earliest unclaimed delivery is due, of one queue or any; None when none waits."""
         ...
 
 

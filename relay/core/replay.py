@@ -96,6 +96,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     what: What = "dead"
     source: str | None = None
+    #: What it died of; where that is age, also what its last try came to.
     reason: str | None = None
     #: How the run ended, as events have it.
     outcome: str | None = None

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from relay.core.event import ATTRIBUTES, NOTICE_TYPES, TYPES, Event
+from relay.core.event import ATTRIBUTES, Event
 
 __all__ = [
     "InvalidMatchError",
@@ -145,21 +145,27 @@ def compile_match(match: object) -> Predicate:
     return _compile(match, (), budget)
 
 
-def never_met(match: object, *, operational: bool = False) -> Iterator[Place]:
-    """Find each test of a sound ``match`` that asks for a type which no event has that comes there."""
-    return _never_met(match, (), NOTICE_TYPES if operational else TYPES)
+def never_met(match: object, known: Mapping[str, Sequence[str]]) -> Iterator[Place]:
+    """Find each test of a sound ``match`` that no event can pass which comes there.
+
+    ``known`` has all that an attribute can be; of attributes that it does not name anything is possible.
+    """
+    return _never_met(match, (), known)
 
 
-def _never_met(node: object, where: Place, types: Sequence[str]) -> Iterator[Place]:
+def _never_met(
+    node: object, where: Place, known: Mapping[str, Sequence[str]]
+) -> Iterator[Place]:
     for number, item in enumerate(node if isinstance(node, list) else ()):
-        yield from _never_met(item, (*where, number), types)
+        yield from _never_met(item, (*where, number), known)
     for word, operand in node.items() if isinstance(node, dict) else ():
         if word not in _TESTS:
-            yield from _never_met(operand, (*where, word), types)
-        elif "type" in operand:
-            test = _TESTS[word](_operand(operand["type"]) or "")
-            if not any(test(known) for known in types):
-                yield (*where, word, "type")
+            yield from _never_met(operand, (*where, word), known)
+            continue
+        for attribute, values in known.items():
+            test = _TESTS[word](_operand(operand.get(attribute)) or "")
+            if attribute in operand and not any(test(value) for value in values):
+                yield (*where, word, attribute)
 
 
 def _compile(node: object, where: Place, budget: list[int]) -> Predicate:

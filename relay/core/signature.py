@@ -64,6 +64,11 @@ class Refused:
 
     reason: RefusalReason
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether it has a signature of its scheme's form; who comes upon the URL by chance sends none."""
+        return self.reason not in ("missing_signature", "malformed_signature")
+
 
 class RunflowKey:
     """A Runflow callback secret: the whole text is the key."""

@@ -98,7 +98,8 @@ def _working(
             return Standing(state="active", advice=None)
         return Standing(
             state="down",
-            advice=f"{name} does not answer now: one delivery at a time probes it, and all follow when it does.",
+            advice=f"{name} does not answer now: one delivery at a time probes it, and all follow when it does."
+            " Why: `destination.down` in the relay's log.",
         )
     ends = ""
     if disable_after is not None:

@@ -159,14 +159,15 @@ class Poller:
 
     async def _fetch(self, first: int, again: int) -> float:
         """Claim so many of each queue; seconds until it is worth asking again."""
-        # Forgotten before the claim, so that a hint during it is not.
-        self._backlog.clear()
+        wishes = ((Queue.FIRST, first), (Queue.AGAIN, again))
+        # What is asked for is forgotten before the claim, so that a hint during it is not. Of what is not
+        # asked for nobody knows: room for it may come during the claim, and that must not go unheard.
+        self._backlog = {queue for queue, wanted in wishes if not wanted}
         parcels = await self._claim(first=first, again=again)
         for parcel in parcels:
             self._desk.hand(parcel)
-        for queue, wanted in ((Queue.FIRST, first), (Queue.AGAIN, again)):
+        for queue, wanted in wishes:
             came = sum(parcel.queue is queue for parcel in parcels)
-            # Of what was not asked for nobody knows.
             if came == wanted or self._ready.bytes_left <= 0:
                 self._backlog.add(queue)
         if parcels and self._backlog:
@@ -202,6 +203,10 @@ class Poller:
             if queue in desk.probing or len(desk.probing) >= self._probes_max:
                 continue
             wait = max(desk.gate.wait_s(now, queue), desk.rest_s())
+            if wait <= 0:
+                # As above: while nothing of this queue is due there is nothing to commit.
+                due = await self._due_s(queue)
+                wait = 0.0 if due <= 0 else min(POLL_S, max(OVERDUE_S, due))
             if wait > 0:
                 waits.append(wait)
                 continue
@@ -212,10 +217,10 @@ class Poller:
             waits.append(POLL_S)
         return min(waits, default=POLL_S)
 
-    async def _due_s(self) -> float:
-        """Seconds until something is due; a store that is away is asked again with the next poll."""
+    async def _due_s(self, queue: Queue | None = None) -> float:
+        """Seconds until something is due, of one queue or any; a store that is away is asked with the next poll."""
         try:
-            due = await self._outbox.next_due(self._destination)
+            due = await self._outbox.next_due(self._destination, queue)
         except (StoreBusyError, StoreFullError):
             return POLL_S
         return POLL_S if due is None else (due - self._clock.now_us()) / 1e6

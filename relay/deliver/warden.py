@@ -117,12 +117,17 @@ class Warden:
             else:
                 self._well.add(name)
                 return
+        now = self._clock.now_us()
+        if name in self._well:
+            # It has worked since the last look, and now it does not: the next look is not to forget this.
+            self._well.discard(name)
+            health = Health(worked_at=now)
         ruling = judge_health(
             health or Health(),
             outcomes,
             queue=queue,
             policy=self._policies.get(name, HealthPolicy()),
-            now=self._clock.now_us(),
+            now=now,
         )
         self._health[name] = ruling.health
         if ruling.warning is not None:
@@ -224,6 +229,7 @@ class Warden:
                 del self._due[name]
 
     def _adopt(self, found: Mapping[str, Condition]) -> None:
+        now = self._clock.now_us()
         before, self.conditions = self.conditions, found
         self._dispatch.hold(self.held.keys())
         for name in self._policies:
@@ -237,8 +243,8 @@ class Warden:
                 self._health.pop(name, None)
             health = self._health.get(name, Health())
             if name in self._well:
-                health = Health(worked_at=self._clock.now_us())
-            self._health[name] = adopt(health, condition)
+                health = Health(worked_at=now)
+            self._health[name] = adopt(health, condition, now=now)
         self._well.clear()
         self._tell_orphans(found)
 

@@ -47,7 +47,8 @@ DEFINITIONS: Final[Mapping[MetricName, Definition]] = {
     "runflow_relay_callbacks_total": Definition(
         "counter",
         "Requests to a known channel, by what became of them: a verdict of the ledger, "
-        "refused, unavailable, checked (a probe), or why the body could not be read.",
+        "refused (signed, and wrongly), unsigned (refused too), unavailable, checked (a probe), "
+        "or why the body could not be read.",
         ("source", "outcome"),
     ),
     "runflow_relay_callback_seconds": Definition(

@@ -181,7 +181,8 @@ class Webhook:
             if not channel.verifier.is_ready(now):
                 return "unavailable", self._unavailable("no_usable_secret", source)
             self._remember(request, source, channel, verdict, body=body, now=now)
-            return "refused", self._refusal(request, source)
+            refused = "refused" if verdict.is_signed else "unsigned"
+            return refused, self._refusal(request, source)
         known = self._known(request, source, channel, verdict, body=body)
         if known is not None:
             return "checked", known

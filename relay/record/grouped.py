@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, cast
 
 from relay.core.collapse import COLLAPSED
-from relay.core.delivery import Policy, Released, Step, Tried, follow
+from relay.core.delivery import Policy, Queue, Released, Step, Tried, follow
 from relay.core.errors import RelayError, StoreFullError, UnstorableError
 from relay.core.holding import Condition
 from relay.core.identity import RunKey
@@ -149,7 +149,9 @@ class GroupedStore(PostedStore):
         """See :class:`relay.core.steady.Foresight`."""
 
     @abstractmethod
-    async def next_due(self, destination: str, /) -> int | None:
+    async def next_due(
+        self, destination: str, queue: Queue | None = None, /
+    ) -> int | None:
         """See :class:`relay.core.ports.Outbox`."""
 
     @abstractmethod

@@ -78,6 +78,7 @@ class BaseLetters(ABC):
         if selection.what == "dead":
             rows = await self.ask("sum_dead", values)
         else:
+            values |= await self._span(selection)
             rows = await self.ask("sum_told", values | {"named": origin})
         return [_heap(row) for row in rows if row[2]]
 
@@ -92,6 +93,7 @@ class BaseLetters(ABC):
         """See :class:`relay.core.deadletter.Letters`."""
         values = await self._values(selection, origin) | {"limit": limit + 1}
         if selection.what != "dead":
+            values |= await self._span(selection)
             rows = await self.ask("list_told", values | {"named": origin})
             return Page(items=tuple(_ended(row) for row in rows[:limit]), next=None)
         at, number = before or _END
@@ -127,6 +129,16 @@ class BaseLetters(ABC):
             "origin": number,
             "missing": selection.what == "missing",
         }
+
+    async def _span(self, selection: Selection) -> dict[str, int]:
+        """Between which events all lie that are meant: the rest of them is not walked over."""
+        if selection.events is not None:
+            span = (min(selection.events), max(selection.events))
+        else:
+            values = {"since": selection.since, "until": selection.until}
+            [span] = await self.ask("find_span", values)
+        first, last = span
+        return {"low": first or 1, "high": last or 0}
 
     async def _check_source(self, source: str | None) -> None:
         if source is not None:

@@ -24,6 +24,7 @@ __all__ = [
     "ahead",
     "amended_columns",
     "attempts",
+    "earliest",
     "letter",
     "parcels",
     "settled_columns",
@@ -135,6 +136,15 @@ def ahead(row: Sequence[Any]) -> Ahead:
     """Columns: queue, source, due_at, number, attempts, status and tried_at."""
     queue, *columns = row
     return Ahead(Queue(queue), *columns)
+
+
+def earliest(
+    waiting: Iterable[tuple[int, int, int]], queue: Queue | None
+) -> int | None:
+    """When the earliest is due that waits in a queue, or in any. Columns: queue, source, when it is due."""
+    return min(
+        (due_at for one, _, due_at in waiting if queue in (None, one)), default=None
+    )
 
 
 def starts(

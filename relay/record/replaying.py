@@ -54,7 +54,7 @@ class Replayer:
         self._stopping = False
         self._room_s = ROOM_S
         self._watch = Watch()
-        #: Whether orders are under way, and the clock may have been set since the last step.
+        #: Whether the clock may have been set since orders were last looked over for what that has put off.
         self._is_set = False
 
     async def run(self) -> None:
@@ -89,15 +89,18 @@ class Replayer:
         loop = asyncio.get_running_loop()
         started = loop.time()
         jumped = self._watch.jumped(now, started)
-        self._is_set = runs and (self._is_set or jumped)
+        # Kept while no order runs: one to a destination that is out of the configuration does not run, until
+        # it is back.
+        self._is_set = self._is_set or jumped
+        righted = self._is_set and runs
         if due is None and runs:
             return self._wait_for_room()
         self._room_s = ROOM_S
-        if (due is None or due > now) and not self._is_set:
+        if (due is None or due > now) and not righted:
             return POLL_S if due is None else min(POLL_S, (due - now) / 1e6)
         try:
             resent = await self._store.resend(
-                router, backlog=self._backlog, righted=self._is_set
+                router, backlog=self._backlog, righted=righted
             )
         except (InternalError, UnstorableError) as error:
             # A fault with this one order: the others have their turn.
@@ -107,7 +110,7 @@ class Replayer:
                 router, until=until, backlog=self._backlog
             )
             return 0.0
-        self._is_set = False
+        self._is_set = self._is_set and not righted
         if resent is not None and resent.state is not ReplayState.RUNNING:
             log.info("replay.made", replay=resent.replay)
         if resent is not None and resent.made:

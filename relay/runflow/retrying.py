@@ -96,10 +96,20 @@ async def ask_until(
     Raises:
         RunflowError: What the last try ended with.
     """
-    if retries.attempts == 1:
-        # Who asks for thousands of runs decides for itself when to ask again.
-        return await ask()
     started = system.monotonic()
+    try:
+        return await ask()
+    except RunflowError as error:
+        # Who asks for thousands of runs decides for itself when to ask again.
+        if retries.attempts == 1:
+            raise
+        failed: list[RunflowError] = [error]
+
+    async def ask_again() -> Answer:
+        # Nearly every question is answered at once: what repeats begins with the failure of the first try.
+        if failed:
+            raise failed.pop()
+        return await ask()
 
     def wait(state: RetryCallState) -> float:
         error = _error_of(state)
@@ -125,7 +135,7 @@ async def ask_until(
         ),
         reraise=True,
     )
-    return await retrying(ask)
+    return await retrying(ask_again)
 
 
 def _is_worth_it(error: BaseException, repeatable: bool) -> bool:  # noqa: FBT001 - one fact of two

@@ -7,7 +7,9 @@ today may be right tomorrow, or for the user that the relay will run as.
 import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final
 
+from relay.core.event import NOTICE_TYPES, TYPES, source_of
 from relay.core.route import never_met
 from relay.settings.destinations import HttpDestination
 from relay.settings.document import Document
@@ -85,8 +87,40 @@ def _routes(settings: Settings, document: Document) -> None:
             if destination.name not in named:
                 place = ("destinations", number)
                 document.blame(place, "no route names it, so it gets nothing")
+    _never_met(settings, document)
+
+
+#: What is said of a test that nothing passes, by the attribute that it looks at.
+_NEVER: Final = {
+    "type": "no event has such a type",
+    "source": "no source of this configuration has such events",
+    "subject": "no destination of this configuration has such a name",
+}
+#: As many names as a line bears.
+_NAMES_MAX: Final = 5
+
+
+def _never_met(settings: Settings, document: Document) -> None:
+    """A name that is written wrong takes no event, and nobody hears of it later."""
+    sources = sorted(source_of(source.name) for source in settings.sources)
+    destinations = sorted(it.name for it in settings.destinations)
+    hints = {
+        "source": f"there is {_some(sources)}",
+        "subject": f"there is {_some(destinations)}",
+    }
+    runs = {"type": TYPES, "source": sources}
+    ours = {"type": NOTICE_TYPES, "subject": destinations}
     for number, route in enumerate(settings.routes):
-        for step in never_met(route.match, operational=route.operational):
+        for step in never_met(route.match, ours if route.operational else runs):
+            attribute = str(step[-1])
             document.blame(
-                ("routes", number, "match", *step), "no event has such a type"
+                ("routes", number, "match", *step),
+                _NEVER[attribute],
+                hints.get(attribute, ""),
             )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_NAMES_MAX])
+    rest = len(names) - _NAMES_MAX
+    return shown if rest <= 0 else f"{shown} and {rest} more"

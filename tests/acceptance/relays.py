@@ -97,7 +97,7 @@ class Relay:
     def _is_ready(self) -> bool:
         url = f"http://127.0.0.1:{self.operator}/readyz"
         try:
-            with urllib.request.urlopen(url, timeout=1) as answer:
+            with urllib.request.urlopen(url, timeout=READY_LIMIT_S) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False

@@ -84,7 +84,9 @@ async def test_without_the_secret_it_is_refused_and_limited_like_everything_else
     # Nor does one that is signed make room for those that are not.
     assert (await _post(service, body, sign(body)))[0] == 200
     assert (await _post(service, body, unsigned))[0] == 429
-    assert b'outcome="refused",source="acme"} 5.0' in service.metrics.exposition()
+    measured = service.metrics.exposition()
+    assert b'outcome="refused",source="acme"} 2.0' in measured
+    assert b'outcome="unsigned",source="acme"} 3.0' in measured
 
 
 @pytest.mark.parametrize(

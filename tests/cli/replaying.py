@@ -34,6 +34,7 @@ from tests.acceptance.relays import SECRET, SINK_SECRET, callback
 from tests.app.relaying import post
 from tests.cli.sweeping import Typed
 from tests.deliver.endpoint import Endpoint
+from tests.patience import PatientLoop
 from tests.record.harness import settle_as
 from tests.record.receipts import callback as receipt
 
@@ -65,7 +66,7 @@ class Ground:
     #: More destinations, as YAML.
     more: str = ""
     endpoint: Endpoint = field(default_factory=Endpoint)
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    loop: asyncio.AbstractEventLoop = field(default_factory=PatientLoop)
     service: Service | None = None
 
     @contextmanager

@@ -24,6 +24,7 @@ from relay.cli.main import app
 from relay.core.moment import text_of
 from relay.settings import Settings, load
 from tests.fakes import NOW_US
+from tests.patience import PatientLoop
 from tests.runflow.upstream import TOKEN, Reply, Upstream
 
 __all__ = ["SINCE", "Ground", "Typed", "row"]
@@ -94,7 +95,7 @@ class Ground:
     stuck: asyncio.Event = field(default_factory=asyncio.Event)
     #: Whether a run has been asked for.
     asked: asyncio.Event = field(default_factory=asyncio.Event)
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    loop: asyncio.AbstractEventLoop = field(default_factory=PatientLoop)
 
     @property
     def config(self) -> Path:

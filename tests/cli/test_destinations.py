@@ -224,6 +224,8 @@ def test_who_has_dead_letters_is_told_where_they_are_read(ground: Ground) -> Non
     with ground.served():
         ground.type("forget", "audit")
         shown = ground.type().out
-    assert "2 for audit are dead: `relay dead --destination audit`." in shown
+    assert (
+        "2 for audit have died: `relay dead --destination audit` lists those" in shown
+    )
     [audit] = [line for line in shown.splitlines() if line.startswith("audit ")]
     assert re.search(r" \d\d:\d\d *$", audit)

@@ -66,7 +66,8 @@ def test_a_program_is_told_of_a_pause_though_not_all_could_be_made(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So many may wait at a destination, and no more are made."""
-    monkeypatch.setattr("relay.cli.replay.work.PATIENCE_S", 1.0)
+    # Longer than a slow disk takes for a commit.
+    monkeypatch.setattr("relay.cli.replay.work.PATIENCE_S", 2.0)
     ground.die(*range(1, 71))
     with ground.served():
         ground.type("destinations", "pause", "orders")
@@ -100,7 +101,9 @@ def test_who_does_not_answer_is_waited_for_and_then_named(
     assert done.code == 3
     assert "orders does not answer now" in done.out
     assert "To look again: relay replay --status 1; to make no more" in done.out
-    assert dry.out == "There is nothing to send.\n"
+    assert dry.out.startswith(
+        "There is nothing to send: nothing that is meant by that has arrived at orders"
+    )
 
 
 def test_a_bar_says_how_long_it_takes_and_why_it_waits(
@@ -153,7 +156,7 @@ def test_only_what_runs_can_be_called_off(ground: Ground) -> None:
         never = ground.type("replay", "--cancel", "99")
     assert (over.code, over.err) == (
         1,
-        "replay 1 has made all its deliveries; to hold them: relay destinations pause orders\n",
+        "replay 1 is over, and nothing of it is on its way\n",
     )
     assert (never.code, never.err) == (2, "there is no replay 99\n")
 
@@ -199,6 +202,60 @@ def test_orders_are_spoken_of_in_the_words_in_which_they_were_given(
     assert arrived["selection"]["until"].endswith("Z")
 
 
+# --- why there is nothing to send -----------------------------------------------------------------
+
+
+def test_of_what_is_named_it_is_said_where_it_stands_and_how_it_is_sent_again(
+    ground: Ground,
+) -> None:
+    """It is dead at one, waits for another, has arrived at a third, and was never for the last."""
+
+    async def refuse(_: Request, connection: Connection) -> None:
+        await connection.say(_refusing(422))
+
+    ground.policy = ", ladder: [0s, 300ms], max_age: 1s"
+    ground.endpoint.answer = refuse
+    ground.more = (
+        "  - {name: lake, kind: file, path: lake.jsonl}\n"
+        "  - {name: audit, kind: file, path: audit.jsonl}\n"
+    )
+    with ground.served():
+        ground.type("destinations", "pause", "lake")
+        ground.send(1)
+        ground.until(_has_died)
+    ground.more += "  - {name: late, kind: file, path: l.jsonl}\n"
+    ground.settings()
+    run = run_id(1)
+    never = "it was never for there; to send it all the same, if routes take it"
+    everywhere = ground.type("replay", run, "--reason", "forgotten", "--dry-run")
+    assert (everywhere.code, everywhere.err) == (0, "")
+    assert everywhere.out.splitlines() == [
+        "There is nothing to send: nothing of what is named is dead, or not as the options say.",
+        f"  orders: it is dead; to send it again: relay replay {run} --destination orders",
+        "  lake: it is on its way",
+        f"  audit: it has arrived; to send it once more: relay replay --delivered {run} --destination audit",
+        f"  late: {never}: relay replay --backfill {run} --to late",
+        f"All that became of it: relay explain {run}",
+    ]
+    at_one = ground.type("replay", run, "--destination", "audit")
+    assert at_one.out.splitlines() == [
+        "There is nothing to send: nothing of what is named is dead.",
+        everywhere.out.splitlines()[3],
+        f"All that became of it: relay explain {run}",
+    ]
+
+
+def test_of_several_that_are_named_it_is_counted(ground: Ground) -> None:
+    with ground.served():
+        ground.send(1, 2)
+        ground.until(_has_arrived)
+    said = ground.type("replay", run_id(1), run_id(2))
+    assert (
+        "  orders: 2 have arrived; to send them once more: relay replay --delivered"
+        f" {run_id(1)} {run_id(2)} --destination orders\n" in said.out
+    )
+
+
 # --- what is dead ---------------------------------------------------------------------------------
 
 
@@ -231,8 +288,15 @@ def test_who_died_of_age_is_listed_with_what_was_last_answered(ground: Ground) -
         ground.until(_has_died)
     said = ground.type("dead")
     assert "expired (422)" in said.out
+    [one] = ground.document("dead")["items"]
+    told = ground.type("dead", "show", str(one["number"])).out
+    assert ": it had failed for max_age, and at last it answered 422\n" in told
+    assert "status_422, " in told
     assert "forgotten" not in said.out
-    assert [one["reason"] for one in ground.document("dead")["items"]] == ["expired"]
+    for reason in ("expired", "status_422", "422"):
+        [found] = ground.document("dead", "--reason", reason)["items"]
+        assert (found["reason"], found["status"]) == ("expired", 422)
+    assert ground.document("dead", "--reason", "status_400")["items"] == []
 
 
 def test_the_help_names_reasons_that_something_dies_of(ground: Ground) -> None:
@@ -245,7 +309,7 @@ def test_the_help_names_reasons_that_something_dies_of(ground: Ground) -> None:
 
 def test_nothing_is_dead_is_said_only_where_nothing_is(ground: Ground) -> None:
     ground.die(1)
-    none = "Nothing that is dead is meant by that.\n"
+    none = "Nothing is dead that fits these options; without them `relay dead` lists all there is.\n"
     assert ground.type("dead", "--reason", "expired").out == none
     assert ground.type("dead", "--until", "30d").out == none
     with ground.served():

@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from relay.cli.main import app
 from relay.observe.metrics import DEFINITIONS, Definition
-from tests.config.alert_cases import CASES, HEALTHY, Case
+from tests.config.alert_cases import CASES, Case
+from tests.config.alert_quiet import HEALTHY, QUIET, Course
 from tests.install_tools import find
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,16 @@ def test_none_fires_while_nothing_is_wrong(tmp_path: Path) -> None:
     times = range(1, 240, 20)
     expected = [_at(time, rule["alert"]) for rule in _alerts() for time in times]
     said = _play(tmp_path, HEALTHY, expected)
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("course", QUIET, ids=[course.name for course in QUIET])
+def test_what_only_looks_like_trouble_fires_nothing(
+    course: Course, tmp_path: Path
+) -> None:
+    _rules(tmp_path, course.alert)
+    expected = [_at(minute, course.alert) for minute in range(1, 240)]
+    said = _play(tmp_path, course.series, expected)
     assert said.returncode == 0, said.stdout + said.stderr
 
 

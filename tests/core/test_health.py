@@ -73,6 +73,12 @@ def test_a_silence_says_nothing() -> None:
     assert ruling.health.failing_since == NOW_US + 14 * DAY
 
 
+def test_a_failure_of_a_clock_that_was_ahead_says_nothing() -> None:
+    """Once the clock is right the days are counted from there, not when it is there again."""
+    ruling, _ = hear([(NOW_US + 30 * DAY, BUSY), *hourly(5 * 24)])
+    assert (ruling.unwell, ruling.health.failing_since) == ("failing", NOW_US)
+
+
 def test_a_process_that_has_just_begun_hears_for_itself_first() -> None:
     """What fails at its first try after the relay was away for days gets its hour."""
     before = Health(failing_since=NOW_US - 10 * DAY)
@@ -85,7 +91,9 @@ def test_a_process_that_has_just_begun_hears_for_itself_first() -> None:
 def test_a_silence_over_a_restart_says_nothing_either() -> None:
     """What failed before it was written down, with the last time."""
     before = adopt(
-        Health(), condition(failing_since=NOW_US - 5 * DAY, failed_at=NOW_US - 4 * DAY)
+        Health(),
+        condition(failing_since=NOW_US - 5 * DAY, failed_at=NOW_US - 4 * DAY),
+        now=NOW_US,
     )
     ruling, _ = hear(hourly(2), health=before)
     assert (ruling.unwell, ruling.health.failing_since) == (None, NOW_US)
@@ -169,6 +177,24 @@ def condition(**said: int) -> Condition:
         (Health(worked_at=NOW_US), {}, (None, NOW_US)),
         (Health(worked_at=NOW_US), {"worked_at": NOW_US - SECOND}, None),
         (Health(worked_at=NOW_US), {"worked_at": NOW_US - HOUR}, (None, NOW_US)),
+        # What a clock that was ahead has written is written anew.
+        (Health(worked_at=NOW_US), {"worked_at": NOW_US + DAY}, (None, NOW_US)),
+        (
+            Health(failing_since=1, failed_at=2),
+            {"failing_since": 1, "failed_at": DAY},
+            (1, 2),
+        ),
+        # That it has worked since, and fails again, is written at once; and once.
+        (
+            Health(worked_at=NOW_US - 2, failing_since=NOW_US - 1),
+            {"failing_since": 1},
+            (NOW_US - 1, NOW_US - 2),
+        ),
+        (
+            Health(worked_at=NOW_US - 2, failing_since=NOW_US - 1),
+            {"failing_since": NOW_US - 1},
+            None,
+        ),
         # That it works again is written at once.
         (
             Health(worked_at=NOW_US),
@@ -207,10 +233,28 @@ def test_little_is_written_down(
         (Health(failing_since=5), {"worked_at": 4}, Health(failing_since=5)),
         # And fails there for longer.
         (Health(failing_since=5), {"failing_since": 3}, Health(failing_since=3)),
+        # Unless it has worked here since then.
+        (
+            Health(failing_since=5, worked_at=4),
+            {"failing_since": 3},
+            Health(failing_since=5, worked_at=4),
+        ),
+        # Nothing can have worked, or failed, in the future.
+        (
+            Health(failing_since=5),
+            {"worked_at": NOW_US + 1},
+            Health(failing_since=5),
+        ),
+        (Health(), {"failing_since": NOW_US + 1}, Health()),
+        (
+            Health(),
+            {"failing_since": 5, "failed_at": NOW_US + 1},
+            Health(failing_since=5),
+        ),
         (Health(), {}, Health()),
     ],
 )
 def test_what_others_have_written_is_believed(
     health: Health, before: dict[str, int], expected: Health
 ) -> None:
-    assert adopt(health, condition(**before)) == expected
+    assert adopt(health, condition(**before), now=NOW_US) == expected

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from relay.core.audit import Entry
 from relay.core.callback import Unreadable
 from relay.core.errors import UnbuildableError
-from relay.core.event import NOTICE_TYPES, build
+from relay.core.event import NOTICE_TYPES, TYPES, build
 from relay.core.holding import Change, Changed, Hold
 from relay.core.identity import EVENT_NAMESPACE, RunKey
 from relay.core.notice import (
@@ -208,6 +208,6 @@ def test_a_route_can_ask_for_what_operational_events_have() -> None:
 def test_a_type_of_the_other_kind_of_route_is_never_met() -> None:
     ours = {"prefix": {"type": "io.runflow.relay."}}
     runs = {"prefix": {"type": "io.runflow.run."}}
-    assert list(never_met(ours, operational=True)) == []
-    assert list(never_met(ours)) == [("prefix", "type")]
-    assert list(never_met(runs, operational=True)) == [("prefix", "type")]
+    assert list(never_met(ours, {"type": NOTICE_TYPES})) == []
+    assert list(never_met(ours, {"type": TYPES})) == [("prefix", "type")]
+    assert list(never_met(runs, {"type": NOTICE_TYPES})) == [("prefix", "type")]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.event import ATTRIBUTES, Event, build
+from relay.core.event import ATTRIBUTES, TYPES, Event, build
 from relay.core.route import (
     EXPRESSIONS_MAX,
     InvalidMatchError,
@@ -198,7 +198,28 @@ def test_the_attributes_that_can_be_asked_for_are_those_that_are_sent() -> None:
 )  # fmt: skip
 def test_a_type_that_no_event_has_is_found(match: object, places: list[Place]) -> None:
     compile_match(match)
-    assert [*never_met(match)] == places
+    assert [*never_met(match, {"type": TYPES})] == places
+
+
+@pytest.mark.parametrize(
+    "match,places",
+    [
+        ({"exact": {"source": "/runflow/acme", "type": "whatever"}}, []),
+        ({"prefix": {"source": "/runflow/"}}, []),
+        ({"suffix": {"source": "acme"}}, []),
+        ({"exact": {"source": "acme"}}, [("exact", "source")]),
+        (
+            {"any": [{"glob": {"source": "/runflow/b*"}}, {"suffix": {"source": "c"}}]},
+            [("any", 0, "glob", "source"), ("any", 1, "suffix", "source")],
+        ),
+        ({"exact": {"source": 7}}, [("exact", "source")]),
+    ],
+)  # fmt: skip
+def test_a_source_that_there_is_not_is_found(
+    match: object, places: list[Place]
+) -> None:
+    compile_match(match)
+    assert [*never_met(match, {"source": ["/runflow/acme"]})] == places
 
 
 def test_a_match_has_a_budget() -> None:

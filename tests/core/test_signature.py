@@ -118,6 +118,19 @@ def test_a_request_without_the_header_is_unsigned() -> None:
     assert judged() == RUNFLOW.judge({}, BODY, NOW) == Refused("missing_signature")
 
 
+@pytest.mark.parametrize(
+    "values,expected",
+    [((), False), (("whatever",), False), (("0" * 64,), True)],
+    ids=["none", "of-no-form", "another-secrets"],
+)
+def test_who_knows_how_to_sign_is_told_from_who_does_not(
+    values: tuple[str, ...], *, expected: bool
+) -> None:
+    verdict = judged(*values)
+    assert isinstance(verdict, Refused)
+    assert verdict.is_signed is expected
+
+
 @given(data=st.data(), body=st.binary(min_size=1, max_size=80))
 def test_any_changed_byte_of_body_or_signature_is_noticed(
     data: st.DataObject, body: bytes

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from relay.core.delivery import Delivered, Failed, Fault, Outcome, Policy, State
+from relay.core.delivery import (
+    Delivered,
+    Failed,
+    Fault,
+    Outcome,
+    Policy,
+    Queue,
+    State,
+)
 from relay.core.errors import StoreFullError
 from relay.core.gate import GatePolicy
 from relay.core.ports import (
@@ -120,6 +128,8 @@ class WatchedOutbox:
     ) -> None:
         self._now = now
         self.claims = 0
+        #: Claims that gave nothing: a commit, and nothing in it.
+        self.in_vain = 0
         #: Looks that found nothing to claim, and whatever the store was asked.
         self.looks = 0
         self.asked = 0
@@ -137,6 +147,7 @@ class WatchedOutbox:
     async def claim(self, destination: str, wish: Wish, /) -> Sequence[Parcel]:
         found = await self._store().claim(destination, wish)
         self.claims += 1
+        self.in_vain += not found
         self.asked += 1
         await self._watch.tell()
         await self.claiming.wait()
@@ -162,8 +173,10 @@ class WatchedOutbox:
     ) -> Sequence[Ahead]:
         return await self._store().look_ahead(destination, after, now=now, limit=limit)
 
-    async def next_due(self, destination: str, /) -> int | None:
-        found = await self._store().next_due(destination)
+    async def next_due(
+        self, destination: str, queue: Queue | None = None, /
+    ) -> int | None:
+        found = await self._store().next_due(destination, queue)
         self.asked += 1
         # Of what is due the courier makes a claim first, and looks again.
         nothing_is_due = found is None or found > self._now()

@@ -1,7 +1,6 @@
 """The Kafka sender when its broker dies, hangs or is not there: nothing lost, nothing left behind."""
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,6 +42,11 @@ def failed(outcomes: Sequence[Outcome]) -> Failed:
     assert isinstance(outcome, Failed)
     assert outcome.fault is Fault.DESTINATION
     return outcome
+
+
+def now() -> float:
+    """Seconds, as the limits of the sender have them."""
+    return asyncio.get_running_loop().time()
 
 
 def others() -> set[asyncio.Task[object]]:
@@ -95,6 +99,8 @@ def first_occurrences(
 
 
 class TestDead:
+    # Starting a broker takes seconds, on a busy machine many.
+    @pytest.mark.timeout(90)
     async def test_a_broker_killed_under_way_costs_nothing(
         self, sender: KafkaSender, kafka: Kafka, topic: str
     ) -> None:
@@ -124,12 +130,12 @@ class TestDead:
         self, sender: KafkaSender, kafka: Kafka
     ) -> None:
         kafka.broker.kill()
-        started = time.monotonic()
+        started = now()
         outcome = failed(await sender.send([parcel()]))
         assert outcome.reason == "connect"
         place = kafka.broker.bootstrap_servers
         assert outcome.detail == f"cannot connect to {place} (Connection refused)"
-        assert time.monotonic() - started < LIMIT_S
+        assert now() - started < LIMIT_S
         assert others() == set()
 
     async def test_closing_does_not_wait_for_a_broker_that_is_gone(
@@ -137,9 +143,9 @@ class TestDead:
     ) -> None:
         await sender.send([parcel()])
         kafka.broker.kill()
-        started = time.monotonic()
+        started = now()
         await sender.close()
-        assert time.monotonic() - started < GRACE_S
+        assert now() - started < GRACE_S
         assert others() == set()
 
 
@@ -150,10 +156,10 @@ class TestHung:
         """And nothing is left of the producer that could still send."""
         await sender.send([parcel(1)])
         kafka.broker.pause()
-        started = time.monotonic()
+        started = now()
         outcome = failed(await sender.send([parcel(2)]))
         assert outcome.reason == "timeout"
-        assert LIMIT_S <= time.monotonic() - started < LIMIT_S + GRACE_S
+        assert LIMIT_S <= now() - started < LIMIT_S + GRACE_S
         assert others() == set()
 
     async def test_the_next_try_after_it_woke_up_works(
@@ -173,9 +179,9 @@ class TestHung:
         self, sender: KafkaSender, kafka: Kafka
     ) -> None:
         kafka.broker.pause()
-        started = time.monotonic()
+        started = now()
         failed(await sender.send([parcel()]))
-        assert time.monotonic() - started < LIMIT_S + GRACE_S
+        assert now() - started < LIMIT_S + GRACE_S
         assert await left_over() == set()
 
     async def test_half_a_request_is_never_finished(
@@ -202,12 +208,12 @@ class TestHung:
         sender = senders(replace(options, batch_bytes=4096))
         await sender.send([parcel(1)])
         kafka.broker.pause()
-        started = time.monotonic()
+        started = now()
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(sender.send(parcels(400)))
             assert not (await asyncio.wait([sending], timeout=0.1))[0]
             await sender.close()
-        assert time.monotonic() - started < GRACE_S
+        assert now() - started < GRACE_S
         assert {Released()} == set(sending.result())
         assert others() == set()
 

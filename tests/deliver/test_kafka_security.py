@@ -1,6 +1,6 @@
 """The Kafka sender at doors that ask who it is: let in with the right papers, told off without."""
 
-import time
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,11 +69,12 @@ async def deliver(senders: Senders, options: KafkaOptions) -> None:
 
 async def be_refused(senders: Senders, options: KafkaOptions) -> Failed:
     """A plain failure of the destination, well before the limit, with no secret in it."""
-    started = time.monotonic()
+    loop = asyncio.get_running_loop()
+    started = loop.time()
     outcome = first(await senders(options).send([parcel()]))
     assert isinstance(outcome, Failed)
     assert outcome.fault is Fault.DESTINATION
-    assert time.monotonic() - started < LIMIT_S / 2
+    assert loop.time() - started < LIMIT_S / 2
     if options.sasl is not None:
         assert options.sasl.password not in repr(outcome)
     return outcome

@@ -68,6 +68,19 @@ async def test_what_has_failed_before_leaves_half_of_the_slots_to_others(
     await settled(bench, 8 + 8 + 3)
 
 
+@pytest.mark.parametrize("ready_max", [1, 3, 7])
+async def test_what_has_failed_before_does_not_wait_for_a_poll_where_few_fit_in_memory(
+    ready_max: int, bench: Bench
+) -> None:
+    """Room for the next of them comes while the store is asked for fresh ones alone."""
+    await _failed_before(bench, *names(9))
+    bench.sender = ScriptedSender(bench.watch, concurrency=1)
+    bench.employ(ready_max=ready_max)
+    bench.start()
+    await settled(bench, 9 + 9)
+    assert await bench.at(State.DELIVERED) == names(9)
+
+
 async def test_a_run_that_always_times_out_holds_up_no_fresh_event(
     bench: Bench,
 ) -> None:

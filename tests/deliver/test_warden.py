@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 from structlog.testing import capture_logs
 
-from relay.core.delivery import HOUR, Failed, Fault, Queue, State
+from relay.core.delivery import HOUR, Delivered, Failed, Fault, Queue, State
 from relay.core.errors import StoreBusyError, StoreFullError
 from relay.core.health import HealthPolicy
 from relay.deliver.warden import Warden
@@ -199,6 +199,22 @@ async def test_that_it_fails_is_remembered_by_the_next_process(bench: _Guarded) 
     await warden.look()
     found = await condition(bench, NAME)
     assert (found.failing_since, found.worked_at) == (None, bench.clock.now_us())
+
+
+async def test_what_fails_right_after_a_success_is_not_forgotten(
+    bench: _Guarded,
+) -> None:
+    """Where both were heard between two looks, for the days as for the brake."""
+    warden = bench.guard(brake=3)
+    told = warden.ear(NAME)
+    told(Queue.FIRST, [Delivered(status=204)])
+    told(Queue.FIRST, [NO, NO])
+    since = bench.clock.now_us()
+    bench.clock.advance(seconds=90)
+    await warden.look()
+    assert (await condition(bench, NAME)).failing_since == since
+    told(Queue.FIRST, [NO])
+    assert list(warden.held) == [NAME]
 
 
 async def test_a_resume_finds_out_at_once(bench: _Guarded) -> None:

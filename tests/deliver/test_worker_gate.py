@@ -92,6 +92,25 @@ async def test_an_open_gate_lets_one_probe_through_at_a_time(bench: Bench) -> No
     assert untouched == [0, 0, 0]
 
 
+async def test_while_nothing_of_a_queue_is_due_no_probe_is_claimed_out_of_it(
+    bench: Bench,
+) -> None:
+    """A claim is a commit, and a destination may be down for days. What comes then is probed at once."""
+    bench.sender.answer = lambda _: BUSY
+    bench.employ(faults_to_open=1, probe_s=0.01)
+    bench.start()
+    await bench.looked()
+    await record(bench, "run_1")
+    await bench.watch.until(lambda: bench.courier.gate.open)
+    before = bench.outbox.in_vain
+    await bench.watch.until(lambda: len(bench.sender.calls) >= 8)
+    assert set(bench.sender.runs) == {"run_1"}
+    assert bench.outbox.in_vain == before
+    await record(bench, "fresh")
+    await bench.watch.until(lambda: bench.sender.runs[-1] == "fresh")
+    assert bench.courier.gate.open
+
+
 async def test_one_probe_that_gets_through_lets_everything_flow_again(
     bench: Bench,
 ) -> None:

@@ -50,7 +50,7 @@ def test_the_table_is_drawn_like_that() -> None:
     topic = "topic runflow.runs: 3 partitions, records to 8MiB; took a test event"
     findings = [
         Finding(check="relay", result="ok", found="answers at 127.0.0.1:8081"),
-        Finding(check="store", result="ok", found="schema 7, the ledger balances"),
+        Finding(check="store", result="ok", found="schema 8, the ledger balances"),
         Finding(check="api", about="acme", result="ok", found=whose),
         judge_runs(
             "acme", [own] * 96 + ["https://old.example.com/hooks/runflow"] * 4, own=own

@@ -1,16 +1,23 @@
 """What has ended is looked at: the law of that, for every store."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from relay.core.deadletter import Ended, UnknownNameError
 from relay.core.delivery import Delivered, Failed, Fault, Refused
-from relay.core.replay import ReplayState, Selection
+from relay.core.replay import ReplayState, Selection, What
+from relay.record.letters import BaseLetters
 from tests.record.harness import StoreHarness
 from tests.record.receipts import callback, routed
-from tests.record.replaying import order, work
+from tests.record.replaying import order, runs_of, work
 
 GONE = Refused(reason="status_410", status=410)
 LARGE = Refused(reason="too_large")
+UNFIT = Failed(reason="status_422", fault=Fault.EVENT, status=422)
+TIMEOUT = Failed(reason="timeout", fault=Fault.EVENT)
+MINUTE = 60_000_000
 NOT_NOW = Failed(reason="status_400", fault=Fault.EVENT, detail="no")
 
 
@@ -31,6 +38,42 @@ class LettersLaw:
         [large] = await harness.letters().heaps(Selection(reason="too_large"), "lake")
         assert large.first == large.last
         assert large.oldest == large.newest
+
+    async def test_who_died_of_age_is_found_by_its_last_try_too(
+        self, harness: StoreHarness
+    ) -> None:
+        """And is sent again by the same word; what was said before the last try does not count."""
+        tries = {
+            "run_1": (NOT_NOW, UNFIT),
+            "run_2": (UNFIT, TIMEOUT),
+            "run_3": (TIMEOUT, NOT_NOW),
+        }
+        for run in tries:
+            await harness.one(callback(run))
+        for number in range(2):
+            for parcel in await harness.claim():
+                end = tries[parcel.letter.facts.key.id][number]
+                await harness.settle(parcel, outcome=end)
+            harness.clock.advance(seconds=8 * 24 * 3600)
+        letters = harness.letters()
+        for reason, expected in (
+            ("expired", {"run_1", "run_2", "run_3"}),
+            ("status_422", {"run_1"}),
+            ("timeout", {"run_2"}),
+            ("status_410", set()),
+        ):
+            chosen = Selection(reason=reason)
+            page = await letters.page(chosen, None, limit=9)
+            assert {one.key.id for one in page.items} == expected
+            heaps = await letters.heaps(chosen, "lake")
+            assert sum(heap.count for heap in heaps) == len(expected)
+        # Tries may be forgotten before the letter is; the list shows its last status all the same.
+        await harness.close()
+        await harness.execute("DELETE FROM attempts")
+        await harness.open()
+        await order(harness, Selection(reason="status_422"))
+        assert await work(harness) == 1
+        assert runs_of(await harness.claim()) == ["run_1"]
 
     async def test_pages_are_newest_first_and_leave_nothing_out(
         self, harness: StoreHarness
@@ -144,6 +187,57 @@ class LettersLaw:
         page = await letters.page(Selection(what="missing"), "orders", limit=5)
         assert [(one.key.id, one.generation) for one in page.items] == [("run_1", 0)]
 
+    async def test_a_stretch_of_time_is_found_whatever_the_clock_has_done(
+        self, harness: StoreHarness
+    ) -> None:
+        """Events do not always have the numbers that their times would give them."""
+        begin = harness.clock.now_us()
+        await _at_minutes(harness, 0, 60, 120, 30, 150)
+        letters = harness.letters()
+        for since, until, expected in (
+            (0, 200, [0, 60, 120, 30, 150]),
+            (20, 40, [30]),
+            (50, 130, [60, 120]),
+            (130, 200, [150]),
+            (31, 59, []),
+        ):
+            chosen = Selection(
+                what="delivered",
+                since=begin + since * MINUTE,
+                until=begin + until * MINUTE,
+            )
+            page = await letters.page(chosen, "lake", limit=9)
+            assert [one.key.id for one in page.items] == [
+                f"run_{minute}" for minute in expected
+            ]
+            heaps = await letters.heaps(chosen, "lake")
+            assert sum(heap.count for heap in heaps) == len(expected)
+
+    @pytest.mark.parametrize("what", ["delivered", "missing"])
+    async def test_what_lies_outside_of_it_is_not_walked_over(
+        self, harness: StoreHarness, monkeypatch: pytest.MonkeyPatch, what: What
+    ) -> None:
+        begin = harness.clock.now_us()
+        await _at_minutes(harness, *range(9))
+        events = [row[0] for row in await harness.rows("SELECT number FROM events")]
+        letters = harness.letters()
+        assert isinstance(letters, BaseLetters)
+        ask, walked = letters.ask, []
+
+        async def listen(name: str, values: Mapping[str, Any]) -> list[Any]:
+            if name.endswith("_told"):
+                walked.append((values["low"], values["high"]))
+            return await ask(name, values)
+
+        monkeypatch.setattr(letters, "ask", listen)
+        recent = Selection(what=what, since=begin + 7 * MINUTE)
+        named = Selection(what=what, events=(sorted(events)[3],))
+        for chosen in (recent, named):
+            await letters.heaps(chosen, "lake")
+            await letters.page(chosen, "lake", limit=1)
+        two, one = sorted(events)[7:], sorted(events)[3]
+        assert walked == [tuple(two)] * 2 + [(one, one)] * 2
+
     async def test_what_waits_behind_a_target_is_told_before_it_is_ordered(
         self, harness: StoreHarness
     ) -> None:
@@ -166,6 +260,15 @@ class LettersLaw:
         for target, behind in (("orders", 1), (None, 0), ("new", 0)):
             [heap] = await letters.heaps(Selection(), None, target=target)
             assert (heap.count, heap.behind) == (2, behind)
+
+
+async def _at_minutes(harness: StoreHarness, *minutes: int) -> None:
+    """Runs that end at these minutes from now, in this order, and arrive at the lake."""
+    begin = harness.clock.now_us()
+    for minute in minutes:
+        harness.clock.time_us = begin + minute * MINUTE
+        await harness.one(callback(f"run_{minute}", at=harness.clock.now_us()))
+    await harness.deliver_all()
 
 
 async def _ended(harness: StoreHarness) -> None:

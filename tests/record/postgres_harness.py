@@ -55,8 +55,10 @@ class PostgresHarness(StoreHarness):
 
     async def abandon(self) -> None:
         assert isinstance(self.store, PostgresStore)
-        if self.store._thread is not None:
-            await self.store._thread.run(_die(self.store))
+        thread, self.store._thread = self.store._thread, None
+        if thread is not None:
+            await thread.run(_die(self.store))
+            thread.close()
         # As if ten seconds had gone by: nobody beats for it any more.
         await self.execute(
             "UPDATE incarnations SET expires_at = now() - interval '1 second' WHERE number = ?",

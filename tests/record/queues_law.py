@@ -33,6 +33,23 @@ class QueuesLaw:
             ("run_0", Queue.AGAIN)
         ]
 
+    async def test_each_queue_says_when_something_of_it_is_due(
+        self, harness: StoreHarness
+    ) -> None:
+        store, now = harness.store, harness.clock.now_us()
+        await harness.one(callback("run_1"))
+        assert await store.next_due("lake", Queue.FIRST) is not None
+        assert await store.next_due("lake", Queue.AGAIN) is None
+        await harness.settle(*await harness.claim(), outcome=LATER)
+        assert await store.next_due("lake", Queue.FIRST) is None
+        again = await store.next_due("lake", Queue.AGAIN)
+        assert again == now + 5_000_000
+        harness.clock.advance(seconds=9)
+        await harness.one(callback("run_2", at=harness.clock.now_us()))
+        first = await store.next_due("lake", Queue.FIRST)
+        assert first == now + 9_000_000
+        assert await store.next_due("lake") == again
+
     async def test_who_is_given_back_untried_keeps_his_place_and_his_reason(
         self, harness: StoreHarness
     ) -> None:

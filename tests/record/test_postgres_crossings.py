@@ -139,12 +139,14 @@ async def test_what_a_commit_leases_after_its_connection_is_gone_is_claimed_agai
 async def test_a_relay_that_vanishes_in_a_transaction_does_not_hold_up_the_others(
     place: PostgresHarness, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_connection, "IDLE_MS", 300)
     other = PostgresHarness(database.url)
     await other.open()
+    usual = relay_connection.IDLE_MS
+    monkeypatch.setattr(relay_connection, "IDLE_MS", 1000)
     with place.held() as hold:
         silent = asyncio.gather(place.store.record([callback("run_1")]))
         await hold.reached()
+        monkeypatch.setattr(relay_connection, "IDLE_MS", usual)
         assert (await other.one(callback("run_1"))).verdict is Verdict.FIRST
     with suppress(StoreBusyError):
         await silent

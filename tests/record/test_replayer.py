@@ -4,6 +4,7 @@ import pytest
 
 from relay.core.delivery import Failed, Fault
 from relay.core.replay import UNTRIED_MAX, Selection
+from relay.core.route import nowhere
 from relay.record.replaying import POLL_S, ROOM_S, Replayer
 from tests.record.receipts import EVERYWHERE
 from tests.record.replaying import counts_of, die, order
@@ -49,3 +50,21 @@ async def test_who_has_no_room_is_looked_at_more_and_more_seldom(
     await replayer._work()
     assert (await counts_of(opened))[0] == UNTRIED_MAX + 1
     assert replayer._room_s == ROOM_S
+
+
+async def test_an_order_that_a_clock_has_put_off_goes_on_when_its_destination_is_back(
+    opened: SqliteHarness,
+) -> None:
+    """It was out of the configuration when the clock was put right, and no order ran."""
+    there = [EVERYWHERE]
+    replayer = Replayer(opened.store, router=lambda: there[0], clock=opened.clock)
+    await die(opened, "run_1")
+    opened.clock.advance(seconds=86_400)
+    await order(opened)
+    there[0] = nowhere()
+    assert await replayer._work() == POLL_S
+    opened.clock.advance(seconds=-86_400)
+    assert await replayer._work() == POLL_S
+    there[0] = EVERYWHERE
+    await replayer._work()
+    assert (await counts_of(opened))[0] == 1

@@ -96,6 +96,7 @@ class TestProcess:
                 broker.start()
             broker.close()
 
+    @pytest.mark.timeout(90)
     async def test_it_begins_again_where_it_stopped(self, tmp_path: Path) -> None:
         """The same ports and the same data, without being formatted anew."""
         broker = LocalKafka(directory=tmp_path)

@@ -102,6 +102,59 @@ routes:
     ]
 
 
+def test_a_route_for_a_name_that_there_is_not_is_pointed_out(tmp_path: Path) -> None:
+    """With the names that there are, as events have them: a source's own name is not what `source` says."""
+    text = """\
+sources:
+  - {name: beta, secret: long enough, api: {token: t}, sweep: {enabled: false}}
+  - {name: acme, secret: long enough, api: {token: t}, sweep: {enabled: false}}
+destinations:
+  - {name: audit, kind: file, path: events.jsonl}
+routes:
+  - {name: short, match: {exact: {source: acme}}, to: [audit]}
+  - {name: mistyped, match: [{prefix: {source: /runflow/amce}}], to: [audit]}
+  - {name: all, match: {glob: {source: "/runflow/*"}}, to: [audit]}
+  - {name: right, match: {exact: {source: /runflow/beta}}, to: [audit]}
+  - name: ops
+    match: {any: [{exact: {subject: orders}}, {exact: {subject: audit}}]}
+    to: [audit]
+    operational: true
+"""
+    path = tmp_path / "relay.yaml"
+    path.write_text(f"{text}data_dir: {tmp_path}\n")
+    _, found = review(path, {}, now=NOW)
+    sources = "no source of this configuration has such events"
+    names = "there is `/runflow/acme`, `/runflow/beta`"
+    assert [(it.line, it.path, it.message, it.hint) for it in found] == [
+        (7, "routes[0].match.exact.source", sources, names),
+        (8, "routes[1].match[0].prefix.source", sources, names),
+        (
+            12,
+            "routes[4].match.any[0].exact.subject",
+            "no destination of this configuration has such a name",
+            "there is `audit`",
+        ),
+    ]
+
+
+def test_of_many_names_some_are_shown(tmp_path: Path) -> None:
+    sources = "\n".join(
+        f"  - {{name: s{n}, secret: long enough, api: {{token: t}}, sweep: {{enabled: false}}}}"
+        for n in range(7)
+    )
+    text = f"""\
+sources:
+{sources}
+destinations: [{{name: audit, kind: file, path: events.jsonl}}]
+routes: [{{name: all, match: {{exact: {{source: s1}}}}, to: [audit]}}]
+data_dir: {tmp_path}
+"""
+    path = tmp_path / "relay.yaml"
+    path.write_text(text)
+    _, [found] = review(path, {}, now=NOW)
+    assert found.hint.endswith("`/runflow/s4` and 2 more")
+
+
 @contextmanager
 def an_ordinary_user() -> Iterator[None]:
     """Root may write anywhere, so it is somebody else for a while."""

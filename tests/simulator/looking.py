@@ -19,6 +19,7 @@ __all__ = [
     "Event",
     "Inquiry",
     "behind",
+    "counts",
     "deliveries",
     "events",
     "held",
@@ -37,6 +38,10 @@ _RUNS: Final = "runs AS r JOIN sources AS s ON s.number = r.source"
 _COUNT: Final = """
 SELECT COALESCE(SUM(c.count), 0) FROM receipts AS c JOIN sources AS s ON s.number = c.source
 WHERE s.name = ? AND c.digest = ?
+"""
+_COUNTS: Final = """
+SELECT s.name, c.digest, SUM(c.count) FROM receipts AS c JOIN sources AS s ON s.number = c.source
+WHERE c.digest IS NOT NULL GROUP BY s.name, c.digest
 """
 _DELIVERIES: Final = f"""
 SELECT {_SUBJECT}, e.revision, n.name, d.number, d.state, d.reason, d.lease IS NOT NULL,
@@ -122,6 +127,11 @@ def how_often(disk: Disk, source: str, digest: bytes) -> int:
     """How often these bytes were received, as far as anyone knows."""
     [(count,)] = disk.rows(_COUNT, source, digest)
     return int(count)
+
+
+def counts(disk: Disk) -> Mapping[Taken, int]:
+    """The same of everything that was received: by source and digest."""
+    return {(name, bytes(key)): count for name, key, count in disk.rows(_COUNTS)}
 
 
 def deliveries(disk: Disk) -> Sequence[Delivery]:

@@ -7,7 +7,7 @@ carries its life, and nothing of a life that has ended is ever run again. Knows 
 import asyncio
 import contextvars
 import heapq
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -53,6 +53,43 @@ class _Task(asyncio.Task[Any]):
 
     def __hash__(self) -> int:
         return self._serial
+
+
+class _Handle(asyncio.TimerHandle):
+    """What is called soon or later: a timer's handle without what only a debugger asks of it."""
+
+    __slots__ = ()
+
+    # What the base class has, and its stubs keep to themselves.
+    _callback: Any
+    _args: Any
+    _context: contextvars.Context
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: "VirtualLoop",
+        context: contextvars.Context | None,
+    ) -> None:
+        # Not the base class's: what it asks of the loop and of the stack costs as much as all else here.
+        found = contextvars.copy_context() if context is None else context
+        self._context = found
+        self._loop = loop
+        self._source_traceback = self._repr = None
+        self._scheduled = False
+        self._when = when
+        life = found.get(LIFE)
+        if life is None or life.alive:
+            self._callback, self._args, self._cancelled = callback, args, False
+        else:
+            # Nothing of the dead is run.
+            self._callback, self._args, self._cancelled = None, None, True
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -108,10 +145,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
-        life = LIFE.get() if context is None else context.get(LIFE)
-        if life is not None and not life.alive:
-            handle.cancel()
+        handle = _Handle(0.0, callback, args, self, context)
         self._ready.append(handle)
         return handle
 
@@ -122,10 +156,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        life = LIFE.get() if context is None else context.get(LIFE)
-        if life is not None and not life.alive:
-            handle.cancel()
+        handle = _Handle(when, callback, args, self, context)
         self._timed += 1
         heapq.heappush(self._timers, (when, self._timed, handle))
         return handle
@@ -136,6 +167,20 @@ class VirtualLoop(asyncio.BaseEventLoop):
         Raises:
             Stalled: nothing is ready, and nothing ever will be.
         """
+        self._let_time_pass()
+        ready = self._ready
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as in every loop: it is heard of, and is no end
+                self.call_exception_handler({"exception": error, "handle": handle})
+
+    def _let_time_pass(self) -> None:
         ready, timers, pop = self._ready, self._timers, heapq.heappop
         while timers and timers[0][2]._cancelled:
             pop(timers)
@@ -144,18 +189,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if not ready and not self._stopping:
             if not timers:
                 raise Stalled
-            due = timers[0][0]
-            now = max(now, due)
+            now = max(now, timers[0][0])
         self._now = now
         self.turns += 1
         if self._shuffled and len(ready) > 1:
             self._shuffle()
         while timers and timers[0][0] <= now:
             ready.append(pop(timers)[2])
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
 
     # --- lives ------------------------------------------------------------------------------------
 

@@ -37,18 +37,20 @@ _NEVER = 1 << 62
 
 def acknowledged(world: "World", taken: Taken) -> None:
     """P1: at the moment of a 2xx the callback is on disk, as often as it was answered."""
-    _kept(world, taken, "P1")
+    source, body = taken
+    _kept(world, taken, "P1", looking.how_often(world.disk, source, digest(body)))
 
 
 def after_start(world: "World") -> None:
     """P5: what was answered in earlier lives is there in the next; P1: also when the power was lost."""
-    for taken in world.upstream.taken:
-        _kept(world, taken, "P1" if world.powerless else "P5")
+    counts = looking.counts(world.disk)
+    promise = "P1" if world.powerless else "P5"
+    for source, body in world.upstream.taken:
+        _kept(world, (source, body), promise, counts.get((source, digest(body)), 0))
 
 
-def _kept(world: "World", taken: Taken, promise: str) -> None:
+def _kept(world: "World", taken: Taken, promise: str, count: int) -> None:
     source, body = taken
-    count = looking.how_often(world.disk, source, digest(body))
     answered = world.upstream.taken[taken]
     world.history.require(
         count >= answered,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from relay.cli.selecting import document_of, heap_table, letter_table, short
+from relay.cli.selecting import AGED, document_of, heap_table, letter_table, short
 from relay.core.deadletter import Ended, Heap, Page
 from relay.core.moment import text_of
 from relay.core.timeline import Attempt, History, plain
@@ -22,7 +22,10 @@ def show_list(
     """
     if not heaps:
         console.print(
-            "Nothing that is dead is meant by that." if chosen else "Nothing is dead."
+            "Nothing is dead that fits these options; without them `relay dead` lists all there is."
+            if chosen
+            else "Nothing is dead.",
+            soft_wrap=True,
         )
         return
     console.print(heap_table(heaps, head="dead", now=now))
@@ -75,7 +78,7 @@ def show_letter(console: Console, one: Ended, past: History) -> None:
         f"  event   {one.event_id}",
         f"          io.runflow.{key.kind.value}.{one.outcome.value}, revision {one.revision}",
         f"  run     {plain(key.id)} of {plain(key.source)}{ref}",
-        f"  died    {short(one.settled_at)}: {failure_words(one.reason)}",
+        f"  died    {short(one.settled_at)}: {failure_words(one.reason)}{_last(one, past)}",
     ]
     tries = _tries(one, past)
     for number, attempt in enumerate(tries):
@@ -117,8 +120,17 @@ def _tries(one: Ended, past: History) -> list[Attempt]:
     return [attempt for attempt in past.attempts if attempt.delivery == one.number]
 
 
+def _last(one: Ended, past: History) -> str:
+    """What somebody who has died of age was told to the last."""
+    tries = _tries(one, past)
+    if one.reason != AGED or not tries:
+        return ""
+    return f", and at last {failure_words(tries[-1].reason)}"
+
+
 def _try_line(attempt: Attempt) -> str:
-    status = "" if attempt.status is None else f" {attempt.status}"
+    is_told = attempt.status is None or attempt.reason == f"status_{attempt.status}"
+    status = "" if is_told else f" {attempt.status}"
     detail = f" ({plain(attempt.detail)})" if attempt.detail else ""
     took = attempt.duration_us / 1_000_000
     return f"{short(attempt.at)}  {attempt.reason}{status}{detail}, {took:.3f} s"

@@ -66,9 +66,10 @@ def _buried(one: Condition) -> str | None:
     count = one.counts.dead
     if not count or (one.hold is not None and one.hold.reason in _TOLD):
         return None
-    are = "is" if count == 1 else "are"
+    have = "has" if count == 1 else "have"
     return (
-        f"{count:,} for {one.name} {are} dead: `relay dead --destination {one.name}`."
+        f"{count:,} for {one.name} {have} died: `relay dead --destination {one.name}` lists those"
+        " that were not sent again since."
     )
 
 

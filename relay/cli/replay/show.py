@@ -61,10 +61,7 @@ class _Told(Protocol):
 def show_preview(
     console: Console, order: Order, seen: Preview, closed: Sequence[Line], *, now: int
 ) -> None:
-    """What would be sent: how many, the first ones, and where nothing can be sent to at ``now``."""
-    if not seen.found:
-        console.print("There is nothing to send.")
-        return
+    """What would be sent, if anything: how many, the first ones, and where nothing can be sent to at ``now``."""
     is_dead = order.what == "dead"
     console.print(heap_table(seen.heaps, head=_HEADS[order.what], now=now))
     console.print()
@@ -100,6 +97,12 @@ def _sentences(order: Order, seen: Preview) -> Iterator[str]:
         else f" (of {seen.sendable:,}: --limit {order.limit})"
     )
     yield f"{made:,} would be sent {_where(order, seen)}, {order.rate:,} a second{bound}."
+    for heap in seen.heaps:
+        if heap.reason == "too_large" and order.to in (None, heap.destination):
+            yield (
+                f"{heap.count:,} are larger than {plain(heap.destination)} takes, and die again unless its"
+                " `max_bytes` was raised."
+            )
     if order.what == "missing":
         yield "Routes decide which of them: only what they take there now is sent."
 

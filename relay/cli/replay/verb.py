@@ -28,6 +28,7 @@ from relay.cli.common import (
     mistakes_exit,
     print_json,
 )
+from relay.cli.replay.fruitless import fruitless
 from relay.cli.replay.show import (
     document,
     orders_document,
@@ -38,10 +39,12 @@ from relay.cli.replay.show import (
 from relay.cli.replay.work import Work, call_off
 from relay.cli.selecting import OfSource, Outcome, Reason, Since, Until
 from relay.cli.standings import Line, hindered, read_configuration, read_lines
+from relay.core.deadletter import Letters
 from relay.core.errors import MisconfiguredError
 from relay.core.replay import RATE_DEFAULT, RATE_MAX, What
 from relay.observe.logs import configure
 from relay.operate.actions.replaying import BadOrderError, Order, Preview, preview
+from relay.operate.actions.whereabouts import Whereabouts, whereabouts
 from relay.settings import Place, load_place
 
 __all__ = ["Help", "can_be_asked", "replay"]
@@ -204,6 +207,8 @@ class _Found:
 
     seen: Preview
     hindered: Sequence[Line]
+    #: Where the events stand that were named, if nothing of them is meant.
+    where: Sequence[Whereabouts] = ()
 
 
 async def _look(place: Place, config: Path, order: Order, now: int) -> _Found:
@@ -211,10 +216,21 @@ async def _look(place: Place, config: Path, order: Order, now: int) -> _Found:
     names = None if settings is None else [one.name for one in settings.destinations]
     seen = await preview(letters_of(place), order, now=now, destinations=names)
     if not seen.found:
-        return _Found(seen, ())
+        return _Found(seen, (), await _where(letters_of(place), order, seen, names))
     targets = [order.to] if order.to else [heap.destination for heap in seen.heaps]
     lines = await read_lines(place, settings, now=now)
     return _Found(seen, hindered(lines, targets))
+
+
+async def _where(
+    letters: Letters, order: Order, seen: Preview, names: Sequence[str] | None
+) -> Sequence[Whereabouts]:
+    """Where the events stand that were named."""
+    events = seen.selection.events
+    if not events:
+        return ()
+    asked = order.destination or order.to
+    return await whereabouts(letters, events, [asked] if asked else names or ())
 
 
 def _is_meant(
@@ -227,7 +243,7 @@ def _is_meant(
             print_json(preview_document(order, seen, found.hindered))
             return False
     else:
-        show_preview(_console(), order, seen, found.hindered, now=now)
+        _show(order, found, now)
         if dry_run or not seen.sendable:
             return False
     if yes:
@@ -238,6 +254,17 @@ def _is_meant(
         return True
     typer.echo("Nothing was sent.")
     return False
+
+
+def _show(order: Order, found: _Found, now: int) -> None:
+    """What would be sent, or why there is nothing."""
+    seen, console = found.seen, _console()
+    if seen.found:
+        show_preview(console, order, seen, found.hindered, now=now)
+        return
+    named = len(seen.selection.events or ())
+    for line in fruitless(order, found.where, count=named):
+        console.print(line, soft_wrap=True)
 
 
 def can_be_asked() -> bool:

@@ -4,6 +4,7 @@ Owns the verb: what may be ordered, looking at what would be sent before it is, 
 each destination. What becomes of an order is the store's and its worker's.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -47,6 +48,7 @@ __all__ = [
 
 #: Deliveries that a preview names; all of them are counted.
 FIRST_MAX: Final = 10
+_STATUS: Final = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 _OUTCOMES: Final = tuple(outcome.value for outcome in Outcome)
 
 
@@ -227,6 +229,8 @@ def _check(to: str | None, seen: Preview, known: Sequence[str]) -> None:
 def _over(order: Standing) -> str:
     if order.state is ReplayState.CANCELLED:
         return f"replay {order.number} has been called off before"
+    if not (order.untried or order.failing):
+        return f"replay {order.number} is over, and nothing of it is on its way"
     return (
         f"replay {order.number} has made all its deliveries; to hold them:"
         f" relay destinations pause {order.target}"
@@ -279,13 +283,18 @@ def selection_of(order: Order, *, now: int) -> Selection:
     return Selection(
         what=order.what,
         source=order.source,
-        reason=order.reason,
+        reason=_reason(order.reason),
         outcome=order.outcome,
         since=since or 0,
         # The moment itself is still meant.
         until=now + 1 if until is None else min(now + 1, until),
         wanted=order.wanted,
     )
+
+
+def _reason(text: str | None) -> str | None:
+    """As stores have it: a list shows only the number of an answer, and so people write it."""
+    return f"status_{text}" if text and _STATUS.fullmatch(text) else text
 
 
 def _by_destination(heaps: Sequence[Heap]) -> list[tuple[str, list[Heap]]]:

@@ -25,7 +25,8 @@ _FAULTS: Final = (
     TimeoutError,
 )
 _TOLD: Final = (
-    "named", "origin", "source", "outcome", "since", "until", "events", "missing",
+    "named", "origin", "source", "outcome", "since", "until", "events", "missing", "low",
+    "high",
 )  # fmt: skip
 #: The values of each statement, in their order.
 _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -36,6 +37,7 @@ _VALUES: Final[Mapping[str, tuple[str, ...]]] = {
     "sum_dead": (
         "origin", "source", "outcome", "reason", "since", "until", "events", "target",
     ),
+    "find_span": ("since", "until"),
     "list_told": (*_TOLD, "limit"),
     "sum_told": (*_TOLD, "target"),
     "list_replays": ("number", "limit"),

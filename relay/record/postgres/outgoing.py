@@ -6,6 +6,7 @@ lease and set) and the amendment (compare what was written and set).
 
 from collections.abc import Mapping, Sequence
 
+from relay.core.delivery import Queue
 from relay.core.ports import Amendment, Parcel, Settlement, Wish
 from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
@@ -15,6 +16,7 @@ from relay.record.outgoing import (
     ahead,
     amended_columns,
     attempts,
+    earliest,
     parcels,
     settled_columns,
     starts,
@@ -123,14 +125,17 @@ async def look_ahead(
 
 
 async def next_due(
-    connection: Connection, sql: Sql, numbers: PostgresNumbers, destination: str
+    connection: Connection,
+    sql: Sql,
+    numbers: PostgresNumbers,
+    destination: str,
+    queue: Queue | None,
 ) -> int | None:
-    """When the earliest unclaimed delivery is due."""
+    """When the earliest unclaimed delivery is due, of one queue or any."""
     number = numbers.destinations.get(destination)
     if number is None:
         return None
-    waiting = await _waiting(connection, sql, number)
-    return min((due_at for _, _, due_at in waiting), default=None)
+    return earliest(await _waiting(connection, sql, number), queue)
 
 
 async def _waiting(

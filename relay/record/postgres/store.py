@@ -11,6 +11,7 @@ from typing import Final
 from asyncpg import InterfaceError, PostgresError
 
 from relay.core.backlog import LIMIT
+from relay.core.delivery import Queue
 from relay.core.errors import RelayError, StoreBusyError, StoreFailedError
 from relay.core.holding import Condition
 from relay.core.ports import Checkpoints, Clock, Handover, Metrics, Room
@@ -104,10 +105,12 @@ class PostgresStore(GroupedStore):
         look = writer.look_ahead(destination, after, now=now, limit=limit)
         return await thread.run(look)
 
-    async def next_due(self, destination: str, /) -> int | None:
+    async def next_due(
+        self, destination: str, queue: Queue | None = None, /
+    ) -> int | None:
         """See :class:`relay.core.ports.Outbox`."""
         thread, writer = self._opened()
-        return await thread.run(writer.next_due(destination))
+        return await thread.run(writer.next_due(destination, queue))
 
     async def next_inquiry(self, source: str, /) -> int | None:
         """See :class:`relay.core.ports.Inquiries`."""

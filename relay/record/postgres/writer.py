@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
+from relay.core.delivery import Queue
 from relay.core.errors import (
     InternalError,
     MisconfiguredError,
@@ -101,10 +102,10 @@ class Writer:
         place = (self._sql, self._numbers, destination, after)
         return await self.apart(lambda it: look_ahead(it, *place, now=now, limit=limit))
 
-    async def next_due(self, destination: str) -> int | None:
+    async def next_due(self, destination: str, queue: Queue | None) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
         return await self.apart(
-            lambda it: next_due(it, self._sql, self._numbers, destination)
+            lambda it: next_due(it, self._sql, self._numbers, destination, queue)
         )
 
     async def next_inquiry(self, source: str) -> int | None:

@@ -7,6 +7,7 @@ lease and set) and the amendment (compare what was written and set).
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+from relay.core.delivery import Queue
 from relay.core.ports import Amendment, Parcel, Settlement, Wish
 from relay.core.steady import Ahead
 from relay.record.accounts import Accounts
@@ -16,6 +17,7 @@ from relay.record.outgoing import (
     ahead,
     amended_columns,
     attempts,
+    earliest,
     parcels,
     settled_columns,
     starts,
@@ -125,11 +127,13 @@ def look_ahead(
 
 
 def next_due(
-    connection: sqlite3.Connection, sql: Mapping[str, str], destination: int
+    connection: sqlite3.Connection,
+    sql: Mapping[str, str],
+    destination: int,
+    queue: Queue | None,
 ) -> int | None:
-    """When the earliest unclaimed delivery is due."""
-    waiting = _waiting(connection, sql, destination)
-    return min((due_at for _, _, due_at in waiting), default=None)
+    """When the earliest unclaimed delivery is due, of one queue or any."""
+    return earliest(_waiting(connection, sql, destination), queue)
 
 
 def _waiting(

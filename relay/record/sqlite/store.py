@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from relay.core.backlog import LIMIT
+from relay.core.delivery import Queue
 from relay.core.errors import RelayError, StoreFailedError
 from relay.core.holding import Condition
 from relay.core.ports import (
@@ -97,10 +98,12 @@ class SqliteStore(GroupedStore):
         look = partial(writer.look_ahead, destination, after, now=now, limit=limit)
         return await self._executor.run(look)
 
-    async def next_due(self, destination: str, /) -> int | None:
+    async def next_due(
+        self, destination: str, queue: Queue | None = None, /
+    ) -> int | None:
         """See :class:`relay.core.ports.Outbox`."""
         writer = self._open_writer()
-        return await self._executor.run(partial(writer.next_due, destination))
+        return await self._executor.run(partial(writer.next_due, destination, queue))
 
     async def next_inquiry(self, source: str, /) -> int | None:
         """See :class:`relay.core.ports.Inquiries`."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from relay.core.delivery import Queue
 from relay.core.errors import (
     InternalError,
     RelayError,
@@ -166,13 +167,13 @@ class Writer:
         except sqlite3.Error as error:
             raise translated(error) from error
 
-    def next_due(self, destination: str) -> int | None:
+    def next_due(self, destination: str, queue: Queue | None) -> int | None:
         """When the earliest unclaimed delivery of a destination is due."""
         number = self._numbers.destinations.get(destination)
         if number is None:
             return None
         try:
-            return next_due(self._db, self._sql, number)
+            return next_due(self._db, self._sql, number, queue)
         except sqlite3.Error as error:
             raise translated(error) from error
 

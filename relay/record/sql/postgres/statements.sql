@@ -831,7 +831,9 @@ JOIN runs AS r ON r.number = d.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3 AND d.destination = $3::int AND d.number > $4::bigint AND d.number <= $5::bigint
   AND ($6::int IS NULL OR r.source = $6::int) AND ($7::int IS NULL OR e.outcome = $7::int)
-  AND ($8::text IS NULL OR d.reason = $8::text)
+  AND ($8::text IS NULL OR d.reason = $8::text OR d.reason = 'expired' AND (
+      $8::text = 'status_' || d.status OR $8::text = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= $9::bigint AND d.settled_at < $10::bigint
   AND ($11::bigint[] IS NULL OR d.event = ANY($11::bigint[]))
   AND NOT EXISTS (
@@ -917,7 +919,9 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3 AND (d.settled_at, d.number) < ($1::bigint, $2::bigint)
   AND ($3::int IS NULL OR d.destination = $3::int)
   AND ($4::int IS NULL OR r.source = $4::int) AND ($5::int IS NULL OR e.outcome = $5::int)
-  AND ($6::text IS NULL OR d.reason = $6::text)
+  AND ($6::text IS NULL OR d.reason = $6::text OR d.reason = 'expired' AND (
+      $6::text = 'status_' || d.status OR $6::text = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= $7::bigint AND d.settled_at < $8::bigint
   AND ($9::bigint[] IS NULL OR d.event = ANY($9::bigint[]))
   AND NOT EXISTS (
@@ -939,7 +943,9 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3
   AND ($1::int IS NULL OR d.destination = $1::int)
   AND ($2::int IS NULL OR r.source = $2::int) AND ($3::int IS NULL OR e.outcome = $3::int)
-  AND ($4::text IS NULL OR d.reason = $4::text)
+  AND ($4::text IS NULL OR d.reason = $4::text OR d.reason = 'expired' AND (
+      $4::text = 'status_' || d.status OR $4::text = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= $5::bigint AND d.settled_at < $6::bigint
   AND ($7::bigint[] IS NULL OR d.event = ANY($7::bigint[]))
   AND NOT EXISTS (
@@ -947,6 +953,12 @@ WHERE d.state = 3
       WHERE later.event = d.event AND later.destination = d.destination
         AND later.generation > d.generation)
 GROUP BY 1, 2 ORDER BY 1, 2
+
+-- name: find_span
+-- The numbers between which lie all events of a stretch of time. Others may lie there too: clocks are set. The
+-- offset keeps the smallest number from being looked for from the first event on.
+SELECT MIN(k.number), MAX(k.number) FROM (
+    SELECT number FROM events WHERE created_at >= $1::bigint AND created_at < $2::bigint OFFSET 0) AS k
 
 -- name: list_told
 -- Oldest first, in the order in which they are sent.
@@ -960,25 +972,27 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND d.generation = (
     SELECT MAX(g.generation) FROM deliveries AS g
     WHERE g.event = e.number AND g.destination = $2::int)
-WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
+WHERE e.number >= $9::bigint AND e.number <= $10::bigint
+  AND ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
   AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
   AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
   AND CASE WHEN $8::boolean THEN d.number IS NULL AND e.number < COALESCE((
       SELECT b.behind_from FROM destinations AS b WHERE b.number = $2::int), 9223372036854775807)
       ELSE d.state = 1 END
-ORDER BY e.number LIMIT $9::bigint
+ORDER BY e.number LIMIT $11::bigint
 
 -- name: sum_told
 SELECT $1::text, NULL, COUNT(*), COUNT(*) FILTER (WHERE c.body IS NULL), MIN(e.created_at), MAX(e.created_at), MIN(e.number),
        MAX(e.number), COUNT(*) FILTER (WHERE c.body IS NOT NULL AND e.number >= COALESCE((
-           SELECT b.behind_from FROM destinations AS b WHERE b.number = COALESCE($9::int, $2::int)), 9223372036854775807))
+           SELECT b.behind_from FROM destinations AS b WHERE b.number = COALESCE($11::int, $2::int)), 9223372036854775807))
 FROM events AS e
 JOIN runs AS r ON r.number = e.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = $2::int AND d.generation = (
     SELECT MAX(g.generation) FROM deliveries AS g
     WHERE g.event = e.number AND g.destination = $2::int)
-WHERE ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
+WHERE e.number >= $9::bigint AND e.number <= $10::bigint
+  AND ($3::int IS NULL OR r.source = $3::int) AND ($4::int IS NULL OR e.outcome = $4::int)
   AND e.created_at >= $5::bigint AND e.created_at < $6::bigint
   AND ($7::bigint[] IS NULL OR e.number = ANY($7::bigint[]))
   AND CASE WHEN $8::boolean THEN d.number IS NULL AND e.number < COALESCE((

@@ -667,7 +667,9 @@ JOIN runs AS r ON r.number = d.run
 LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3 AND d.destination = :origin AND d.number > :after AND d.number <= :upto
   AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
-  AND (:reason IS NULL OR d.reason = :reason)
+  AND (:reason IS NULL OR d.reason = :reason OR d.reason = 'expired' AND (
+      :reason = 'status_' || d.status OR :reason = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= :since AND d.settled_at < :until
   AND (:events IS NULL OR d.event IN (SELECT value FROM json_each(:events)))
   AND NOT EXISTS (
@@ -750,7 +752,9 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3 AND (d.settled_at, d.number) < (:at, :before)
   AND (:origin IS NULL OR d.destination = :origin)
   AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
-  AND (:reason IS NULL OR d.reason = :reason)
+  AND (:reason IS NULL OR d.reason = :reason OR d.reason = 'expired' AND (
+      :reason = 'status_' || d.status OR :reason = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= :since AND d.settled_at < :until
   AND (:events IS NULL OR d.event IN (SELECT value FROM json_each(:events)))
   AND NOT EXISTS (
@@ -772,7 +776,9 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 WHERE d.state = 3
   AND (:origin IS NULL OR d.destination = :origin)
   AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
-  AND (:reason IS NULL OR d.reason = :reason)
+  AND (:reason IS NULL OR d.reason = :reason OR d.reason = 'expired' AND (
+      :reason = 'status_' || d.status OR :reason = (
+          SELECT a.reason FROM attempts AS a WHERE a.delivery = d.number ORDER BY a.number DESC LIMIT 1)))
   AND d.settled_at >= :since AND d.settled_at < :until
   AND (:events IS NULL OR d.event IN (SELECT value FROM json_each(:events)))
   AND NOT EXISTS (
@@ -780,6 +786,10 @@ WHERE d.state = 3
       WHERE later.event = d.event AND later.destination = d.destination
         AND later.generation > d.generation)
 GROUP BY 1, 2 ORDER BY 1, 2
+
+-- name: find_span
+-- The numbers between which lie all events of a stretch of time. Others may lie there too: clocks are set.
+SELECT MIN(number), MAX(number) FROM events WHERE created_at >= :since AND created_at < :until
 
 -- name: list_told
 -- Oldest first, in the order in which they are sent.
@@ -793,7 +803,8 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND d.generation = (
     SELECT MAX(g.generation) FROM deliveries AS g
     WHERE g.event = e.number AND g.destination = :origin)
-WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+WHERE e.number >= :low AND e.number <= :high
+  AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
   AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
@@ -811,7 +822,8 @@ LEFT JOIN receipts AS c ON c.number = e.receipt
 LEFT JOIN deliveries AS d ON d.event = e.number AND d.destination = :origin AND d.generation = (
     SELECT MAX(g.generation) FROM deliveries AS g
     WHERE g.event = e.number AND g.destination = :origin)
-WHERE (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
+WHERE e.number >= :low AND e.number <= :high
+  AND (:source IS NULL OR r.source = :source) AND (:outcome IS NULL OR e.outcome = :outcome)
   AND e.created_at >= :since AND e.created_at < :until
   AND (:events IS NULL OR e.number IN (SELECT value FROM json_each(:events)))
   AND CASE WHEN :missing THEN d.number IS NULL AND e.number < COALESCE((
