@@ -192,6 +192,12 @@ def test_a_migration_that_takes_too_long_is_ended_before_helm_gives_up(
     assert job["status"].get("active", 0) == 0
     assert namespace.names("pods", "deployments") == set()
 
+    namespace.helm("uninstall", "relay")
+    sweep = "delete job,configmap,networkpolicy --selector app.kubernetes.io/component=migrate"
+    assert f"kubectl {sweep}`" in (CHART / "README.md").read_text()
+    namespace.kubectl(*sweep.split())
+    assert left(namespace) == set()
+
 
 def _opens_by_its_label(namespace: Namespace) -> None:
     """What `relay check --online` needs: one more policy is for the relays while they have a label, and none is for them before."""
