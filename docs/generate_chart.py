@@ -40,6 +40,7 @@ OWN_NAME: Final = {"type": "string", "pattern": "^([a-z]([-a-z0-9]{0,61}[a-z0-9]
 OURS: Final = r"^(app\.kubernetes\.io/(name|instance|version|component|managed-by)|helm\.sh/chart)$"
 LABELS: Final = TEXTS | {"propertyNames": {"not": {"pattern": OURS}}}
 DURATION: Final = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))+$"}
+BASE: Final = {"type": "string", "pattern": "^(https?://[^\\s?#]+)?$"}
 NULLABLE: Final = {"type": ["string", "null"]}
 
 
@@ -151,6 +152,7 @@ KNOWN: Final[dict[str, Schema]] = {
     ),
     "serviceMonitor.interval": DURATION,
     "serviceMonitor.scrapeTimeout": DURATION,
+    "prometheusRule.runbookBase": BASE,
     "resources": kubernetes("ResourceRequirements"),
     "podSecurityContext": kubernetes("PodSecurityContext"),
     "securityContext": kubernetes("SecurityContext"),

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import subprocess
 import uuid
 from pathlib import Path
 
@@ -91,3 +92,17 @@ def test_every_kind_of_row_is_explained() -> None:
     assert {"store", "relay", "api", "runs", "callbacks", "destination"} == checks
     rows = set(re.findall(r"^\| `([a-z]+)[ `]", PAGE, re.MULTILINE))
     assert checks <= rows
+
+
+def test_alerts_are_given_addresses_as_the_page_says(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    rules = (ROOT / "config" / "alerts.yaml").read_text()
+    (tmp_path / "config" / "alerts.yaml").write_text(rules)
+    line = example("docs/checking.md", "runbooks")
+    subprocess.run(["/bin/sh", "-ec", line], check=True, cwd=tmp_path)
+    made = (tmp_path / "alerts.yaml").read_text()
+    pages = re.findall(r"runbook: (\S+)", rules)
+    urls = re.findall(r"runbook_url: (\S+)", made)
+    assert pages
+    assert [url.split("/blob/v0.1.0/")[1] for url in urls] == pages
+    assert "runbook: " not in made
