@@ -26,7 +26,7 @@ _NONE: Final = {
 _OF_NAMED: Final = {
     "dead": "nothing of what is named is dead",
     "delivered": "nothing of what is named has arrived",
-    "missing": "nothing of what is named was never there",
+    "missing": "{} has had all that is named, or it waits there",
 }
 
 
@@ -35,15 +35,15 @@ def fruitless(
 ) -> Iterator[str]:
     """Say that there is nothing, and where the events stand that were named: so many."""
     nothing = "There is nothing to send"
+    name = plain(order.destination or order.to or "")
     if not order.wanted:
-        name = plain(order.destination or order.to or "")
         yield f"{nothing}: {_NONE[order.what].format(name)}."
         return
     again = [plain(one) for one in order.wanted]
     names = " ".join(again) if len(again) <= _NAMES_MAX else "ID..."
     narrowed = any((order.reason, order.outcome, order.since, order.until))
     options = ", or not as the options say" if narrowed else ""
-    yield f"{nothing}: {_OF_NAMED[order.what]}{options}."
+    yield f"{nothing}: {_OF_NAMED[order.what].format(name)}{options}."
     for one in where[:_TOLD_MAX]:
         yield from _standing(one, names, alone=count == 1)
     if len(where) > _TOLD_MAX:
