@@ -157,13 +157,13 @@ def note_of(health: Health, condition: Condition, *, now: int) -> Note | None:
     written = condition.failing_since
     if since is not None:
         last = health.failed_at
-        if written is not None and written < since and _is_over(written, health):
-            # It has worked, and fails again: what was written is no longer so, however new the failure is.
+        if _is_wrong(condition, health, since, now):
             return Note(
                 destination=condition.name,
                 failing_since=since,
                 failed_at=last,
-                worked_at=worked_at,
+                # It has worked until then at the latest.
+                worked_at=min(worked_at or since, since),
             )
         told = since == written and (
             last is None or 0 <= last - (condition.failed_at or since) < _AGAIN
@@ -177,6 +177,17 @@ def note_of(health: Health, condition: Condition, *, now: int) -> Note | None:
     if written is None and before is not None and 0 <= worked_at - before < _NOTED:
         return None
     return Note(destination=condition.name, failing_since=None, worked_at=worked_at)
+
+
+def _is_wrong(condition: Condition, health: Health, since: int, now: int) -> bool:
+    """Whether what is written would be believed some day, and is no longer so, however new the failure is.
+
+    It has worked since that failure; or a clock that was ahead has written when it worked.
+    """
+    written, worked_at = condition.failing_since, condition.worked_at
+    if worked_at is not None and worked_at > now:
+        return True
+    return written is not None and written < since and _is_over(written, health)
 
 
 def _past(at: int | None, now: int) -> int | None:

@@ -20,6 +20,9 @@ log: Final = structlog.stdlib.get_logger(__name__)
 
 #: Deliveries looked at in one part.
 LOOK_ROWS: Final = 500
+#: Seconds after which a look is taken once more: what was stamped before a jump may be committed after it, and
+#: its sender is answered 503 after four.
+IN_FLIGHT_S: Final = 6.0
 
 
 class Righter:
@@ -34,6 +37,9 @@ class Righter:
         self._policy = policy
         self._watch = Watch()
         self._looking = False
+        self._has_looked = False
+        #: When to look once more, by the loop's clock; None for not at all.
+        self._once_more_at: float | None = None
         #: How far the look has come.
         self._after: Ahead | None = None
         self._righted = 0
@@ -44,7 +50,7 @@ class Righter:
         A store that is away or full is asked again with the next call.
         """
         now = self._clock.now_us()
-        if self._watch.jumped(now, asyncio.get_running_loop().time()):
+        if self._is_called_for(now, asyncio.get_running_loop().time()):
             self._looking, self._after, self._righted = True, None, 0
         if not self._looking:
             return False
@@ -69,6 +75,19 @@ class Righter:
                 deliveries=self._righted,
             )
         return False
+
+    def _is_called_for(self, now: int, monotonic_s: float) -> bool:
+        """Whether to begin: at the start, where the clock was set, and once more soon after that."""
+        if self._watch.jumped(now, monotonic_s):
+            # Nothing is under way at the start.
+            self._once_more_at = monotonic_s + IN_FLIGHT_S if self._has_looked else None
+            self._has_looked = True
+            return True
+        at = self._once_more_at
+        if at is None or monotonic_s < at:
+            return False
+        self._once_more_at = None
+        return True
 
 
 def _due(one: Ahead, now: int) -> Amendment:

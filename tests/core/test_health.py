@@ -184,6 +184,11 @@ def condition(**said: int) -> Condition:
             {"failing_since": 1, "failed_at": DAY},
             (1, 2),
         ),
+        (
+            Health(failing_since=NOW_US - 1),
+            {"worked_at": NOW_US + DAY},
+            (NOW_US - 1, NOW_US - 1),
+        ),
         # That it has worked since, and fails again, is written at once; and once.
         (
             Health(worked_at=NOW_US - 2, failing_since=NOW_US - 1),

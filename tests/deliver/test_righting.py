@@ -3,8 +3,10 @@
 import pytest
 
 from relay.core.delivery import Delivered, Failed, Fault, Policy, State
-from tests.deliver.couriers import NO, Bench, names, record, settled
+from relay.deliver import righting
+from tests.deliver.couriers import NAME, NO, Bench, names, record, settled
 from tests.fakes import NOW_US
+from tests.record.receipts import callback, routed
 
 DAY_S = 86_400
 DAY_US = DAY_S * 1_000_000
@@ -59,6 +61,24 @@ async def test_what_a_clock_that_was_ahead_left_behind_is_sent_at_the_start(
     await settled(bench, 600)
     assert len(bench.outbox.amended) == 600
     assert {one.step.due_at for one in bench.outbox.amended} == {NOW_US}
+
+
+async def test_what_was_on_its_way_into_the_store_when_the_clock_was_put_right_is_sent(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looked when that was seen has found nothing, and looks once more."""
+    righter = bench.employ()._poller._righter
+    bench.courier.hold(held=True)
+    await righter.look()
+    bench.clock.advance(seconds=DAY_S)
+    await righter.look()
+    stamped = callback("run_1", router=routed(NAME), at=bench.clock.now_us())
+    bench.clock.advance(seconds=-DAY_S)
+    monkeypatch.setattr(righting, "IN_FLIGHT_S", 0.0)
+    await righter.look()
+    await bench.store.record([stamped])
+    await righter.look()
+    assert await bench.rows(TO_ORDERS) == [(NOW_US,)]
 
 
 async def test_what_waits_for_its_step_goes_on_waiting(bench: Bench) -> None:

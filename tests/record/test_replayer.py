@@ -68,3 +68,18 @@ async def test_an_order_that_a_clock_has_put_off_goes_on_when_its_destination_is
     there[0] = EVERYWHERE
     await replayer._work()
     assert (await counts_of(opened))[0] == 1
+
+
+async def test_an_order_of_a_moment_in_which_the_clock_was_ahead_is_due(
+    opened: SqliteHarness, replayer: Replayer
+) -> None:
+    """Nobody has looked meanwhile, and so nobody has seen the clock jump."""
+    await die(opened, "run_1", "run_2")
+    await order(opened)
+    await replayer._work()
+    opened.clock.advance(seconds=86_400)
+    await order(opened, Selection(what="delivered"))
+    opened.clock.advance(seconds=-86_400)
+    assert await replayer._work() < POLL_S
+    rows = await opened.rows("SELECT COUNT(*) FROM replays WHERE state = 0")
+    assert rows == [(0,)]

@@ -10,7 +10,7 @@ from contextvars import Context
 from random import Random
 from typing import Final, NamedTuple
 
-from relay.core.delivery import Failed, Fault, Outcome, Refused
+from relay.core.delivery import Delivered, Failed, Fault, Outcome, Refused
 from relay.core.ports import Clock, Parcel
 from relay.deliver.verdict import Answer, outcome_of_answer
 from tests.simulator.history import History
@@ -62,14 +62,44 @@ class Destination:
         #: Whether somebody is about to pause it, or will end that.
         self.in_hand = False
         self.uncalled: list[int] = []
+        #: When it was called, and by which of those who were hired for it, one after the other.
+        self.calls: list[tuple[float, int]] = []
+        self.hired = 0
+        #: Whether a person gives up what waits for it; what was given up, and what was tried all the same.
+        self.given_up = False
+        self.forgotten: set[int] = set()
+        self.risen: list[int] = []
+        #: Since when nothing but failures, and when the last one was.
+        self.failing_since: float | None = None
+        self.failed_at = 0.0
+        #: What it does when everything else works.
+        self.broken: str | None = None
         self.mended = False
 
     def mend(self) -> None:
         """From now on everything works."""
         self.mended = True
 
+    def called(self, numbers: Iterable[int], by: int, now: float) -> None:
+        """Somebody begins to send these."""
+        self.calls.append((now, by))
+        if self.paused:
+            self.uncalled += numbers
+        self.risen += self.forgotten.intersection(numbers)
+
+    def answered(self, outcome: Outcome, now: float) -> None:
+        """Somebody hears how a try went."""
+        if isinstance(outcome, Delivered):
+            self.failing_since = None
+            return
+        self.failed_at = now
+        if self.failing_since is None:
+            self.failing_since = now
+
     def way(self, subject: Subject, now: float) -> str:
         """What a try meets now."""
+        if self.broken is not None:
+            return self.broken
         if self.mended:
             return "ok"
         for outage in self.outages:
@@ -99,6 +129,8 @@ class ScriptedSender:
         self._world = world
         #: When those that were asked to come later may come, at the earliest.
         self._asked: dict[int, float] = {}
+        destination.hired += 1
+        self._serial = destination.hired
 
     def prepare(self, parcels: Iterable[Parcel], /) -> None:
         """Build the events, as the real ones do."""
@@ -106,9 +138,13 @@ class ScriptedSender:
             _ = parcel.letter.event.structured
 
     async def send(self, parcels: Sequence[Parcel], /) -> Sequence[Outcome]:
-        if self._destination.paused:
-            self._destination.uncalled += [parcel.number for parcel in parcels]
-        return [await self._try(parcel) for parcel in parcels]
+        destination, loop = self._destination, asyncio.get_running_loop()
+        numbers = [parcel.number for parcel in parcels]
+        destination.called(numbers, self._serial, loop.time())
+        outcomes = [await self._try(parcel) for parcel in parcels]
+        for outcome in outcomes:
+            destination.answered(outcome, loop.time())
+        return outcomes
 
     async def close(self) -> None:
         """Nothing is held."""

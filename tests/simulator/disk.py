@@ -46,6 +46,10 @@ class Room:
         self.template = self.folder / "template.db"
         connection = connect(self.template, synchronous="OFF")
         migrate(connection)
+        # Whoever is born elsewhere has another one, and a history is the same wherever it is played.
+        connection.execute(
+            "INSERT INTO meta (key, value) VALUES ('installation', 'here')"
+        )
         connection.close()
         # What is there now stays, and need not be looked through whenever a history leaves something behind.
         gc.collect()

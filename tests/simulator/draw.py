@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Literal, get_args
 
+from tests.simulator.rarities import with_rarities
 from tests.simulator.script import (
     CALM,
     HORIZON,
@@ -136,7 +137,7 @@ def draw(seed: int) -> Script:
     faults += [_pause(other, cast) for _ in range(other.choice((0, 0, 1, 2)))]
     third = Random(seed ^ 0xA6A1)
     faults += [_again(third, cast) for _ in range(third.choice((0, 0, 0, 1, 2)))]
-    return Script(
+    script = Script(
         seed=seed,
         shuffled=dice.random() < 0.5,
         latency=dice.choice((0.001, 0.005, 0.05)),
@@ -150,6 +151,7 @@ def draw(seed: int) -> Script:
         faults=tuple(faults),
         backlog=other.choice((3, 5, 1000, 1000)),
     )
+    return with_rarities(script, Random(seed ^ 0x5E1D))
 
 
 def _subjects(dice: Random, count: int, sources: Sequence[str]) -> Sequence[Subject]:

@@ -13,7 +13,16 @@ from relay.core.credential import Credential
 from relay.core.route import Route, Router, compile_match
 from relay.core.signature import RunflowKey, RunflowVerifier
 from relay.settings import Source as Asked
-from tests.simulator.script import Place, Reask, Rehire, Remove, Reroute, Rule, Script
+from tests.simulator.script import (
+    Forget,
+    Place,
+    Reask,
+    Rehire,
+    Remove,
+    Reroute,
+    Rule,
+    Script,
+)
 from tests.simulator.story import SOURCES, Asking, Subject
 
 __all__ = ["FIRST_SECRET", "PUBLIC_URL", "Layout", "key_of"]
@@ -37,18 +46,33 @@ class Layout:
     #: Whose API is asked, and how.
     asked: tuple[str, ...]
     asking: Asking
+    #: Who is told of what happens to destinations.
+    listener: str | None
 
     @classmethod
     def first(cls, script: Script) -> "Layout":
         """The one that a history begins with."""
         secrets = tuple((source, (FIRST_SECRET,)) for source in SOURCES)
         asked = tuple(sorted({course.subject.source for course in script.courses}))
-        return cls(1, secrets, script.rules, script.places, asked, script.asking)
+        return cls(
+            1,
+            secrets,
+            script.rules,
+            script.places,
+            asked,
+            script.asking,
+            script.listener,
+        )
 
     @property
     def destinations(self) -> tuple[Place, ...]:
         """The same under the name that settings have for it."""
         return self.places
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all destinations."""
+        return frozenset(place.name for place in self.places)
 
     @property
     def sources(self) -> tuple[Asked, ...]:
@@ -57,7 +81,7 @@ class Layout:
 
     # --- editions ---------------------------------------------------------------------------------
 
-    def after(self, fault: Reroute | Reask | Rehire | Remove) -> "Layout":
+    def after(self, fault: Reroute | Reask | Rehire | Remove | Forget) -> "Layout":
         """The next edition."""
         match fault:
             case Reroute(rules=rules):
@@ -73,7 +97,7 @@ class Layout:
                         for place in self.places
                     )
                 )
-            case Remove(place=name):
+            case Remove(place=name) | Forget(place=name):
                 kept = tuple(place for place in self.places if place.name != name)
                 return self._next(places=kept)
 
@@ -102,7 +126,7 @@ class Layout:
 
     def named(self, subject: Subject, outcome: str) -> frozenset[str]:
         """The destinations of an event."""
-        here = frozenset(place.name for place in self.places)
+        here = self.names
         if not self.rules:
             return here
         takers = [rule for rule in self.rules if _takes(rule, subject, outcome)]
@@ -116,7 +140,7 @@ class Layout:
                 for name, numbers in self.secrets
             },
             router=Router(
-                routes=[_route(rule) for rule in self.rules],
+                routes=[*map(_route, self.rules), *_told(self.listener)],
                 destinations=[place.name for place in self.places],
             ),
         )
@@ -170,6 +194,15 @@ def _channel(source: str, numbers: tuple[int, ...]) -> Channel:
         for number in numbers
     )
     return Channel(name=CALLBACK, verifier=RunflowVerifier(credentials=credentials))
+
+
+@cache
+def _told(listener: str | None) -> tuple[Route, ...]:
+    """The route of what the relay tells of itself, where anybody is told."""
+    if listener is None:
+        return ()
+    match = compile_match([])
+    return (Route(name="told", match=match, to=(listener,), operational=True),)
 
 
 @cache

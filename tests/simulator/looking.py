@@ -19,19 +19,26 @@ __all__ = [
     "Event",
     "Inquiry",
     "behind",
+    "changes",
     "counts",
     "deliveries",
     "events",
     "held",
     "how_often",
     "inquiries",
+    "is_told_by_the_relay",
     "kept",
     "orders",
     "unrouted",
+    "warned",
 ]
 
 #: States of a delivery that something can still happen to.
 OPEN: Final = (0, 2)
+
+#: What the relay tells of: the word, and the space of its ids.
+_RELAY: Final = "relay.destination"
+_RELAY_SPACE: Final = 5
 
 _SUBJECT: Final = "s.name, r.namespace, r.id"
 _RUNS: Final = "runs AS r JOIN sources AS s ON s.number = r.source"
@@ -62,7 +69,7 @@ FROM {_RUNS} JOIN inquiries AS w ON w.run = r.number
 """  # noqa: S608
 _KEPT: Final = """
 SELECT s.name, c.digest FROM receipts AS c JOIN sources AS s ON s.number = c.source
-WHERE c.channel <> 'api'
+WHERE c.channel NOT IN ('api', 'relay')
 """
 _UNROUTED: Final = """
 SELECT s.name, SUM(n.unrouted) FROM source_counters AS n JOIN sources AS s ON s.number = n.source
@@ -71,6 +78,10 @@ GROUP BY s.name
 _ORDERS: Final = "SELECT number, state, created FROM replays ORDER BY number"
 _BEHIND: Final = "SELECT name FROM destinations WHERE behind_from IS NOT NULL"
 _HELD: Final = "SELECT name FROM destinations WHERE hold IS NOT NULL"
+_WARNED: Final = "SELECT alarms FROM destinations WHERE name = ?"
+_CHANGES: Final = (
+    "SELECT subject, verb FROM audit WHERE verb LIKE 'destinations %' ORDER BY number"
+)
 
 
 class Delivery(NamedTuple):
@@ -196,7 +207,27 @@ def held(disk: Disk) -> set[str]:
     return {name for (name,) in disk.rows(_HELD)}
 
 
+def warned(disk: Disk, name: str) -> int:
+    """How often somebody was warned that this destination fails, since it last worked."""
+    [(count,)] = disk.rows(_WARNED, name)
+    return int(count)
+
+
+def changes(disk: Disk) -> Sequence[tuple[str, str]]:
+    """What was done to destinations, by whomever: name, and the verb."""
+    return [
+        (name, verb.removeprefix("destinations ")) for name, verb in disk.rows(_CHANGES)
+    ]
+
+
+def is_told_by_the_relay(subject: Subject) -> bool:
+    """Whether it is no run or batch, but a destination that something has happened to."""
+    return subject.kind == _RELAY
+
+
 def _subject(source: str, space: int, key: bytes) -> Subject:
-    """What was spoken of, by its own words: odd spaces hold UUIDs, the first two are runs."""
+    """What was spoken of, by its own words: of the first four spaces odd ones hold UUIDs."""
+    if space == _RELAY_SPACE:
+        return Subject(source, _RELAY, bytes(key).decode())
     name = str(uuid.UUID(bytes=bytes(key))) if space % 2 else bytes(key).decode()
     return Subject(source, "run" if space < 3 else "batch", name)

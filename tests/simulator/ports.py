@@ -43,6 +43,11 @@ class Machine:
     def jump(self, seconds: float) -> None:
         self._offset_us += int(seconds * 1_000_000)
 
+    def jump_back(self, seconds: float) -> None:
+        """Somebody has set it right: whatever now lies ahead is the relay's to deal with."""
+        self.jump(-seconds)
+        self._latest = self.now_us()
+
     def set_right(self) -> None:
         """Nothing that was said to be due lies far ahead any more."""
         self._offset_us += max(0, self._latest - self.now_us())

@@ -19,6 +19,7 @@ from yarl import URL
 
 from relay.app.deliveries import Deliveries, _Post
 from relay.app.handovers import Handovers
+from relay.app.holds import ALONE_S
 from relay.app.inquirers import Inquirers
 from relay.app.reload import Reloader
 from relay.app.replays import employ_replayer
@@ -62,8 +63,8 @@ _LADDER: Final = (0, 500_000, 1_000_000, 2_000_000)
 _GATE: Final = GatePolicy(
     faults_to_open=3, apart_s=1.0, probe_first_s=0.25, probe_last_s=2.0
 )
-#: The brake comes seldom, and a disable never: what it does is the store's, which is tried in its own tests.
-_HEALTH: Final = HealthPolicy(disable_after=None, brake=None)
+#: The brake comes seldom: what it does is the store's, which is tried in its own tests.
+_HEALTH: Final = HealthPolicy(brake=None)
 #: Seconds that tries under way may take when their courier is replaced: some take longer.
 _REPLACE_S: Final = 0.6
 _ASKS_S: Final = 2.0
@@ -144,6 +145,7 @@ def _courier(
             gate=_GATE,
             ready_max=place.ready_max,
             ready_bytes=place.ready_bytes,
+            rate=place.rate,
         ),
         told=told,
     )
@@ -190,6 +192,7 @@ class Process:
             checkpoints=machine,
             metrics=self._metrics,
             handover=self._handovers,
+            router=lambda: self._current.catalog.router,
             limits=Limits(
                 group_size=script.group_size,
                 waiting=script.waiting,
@@ -221,8 +224,7 @@ class Process:
             supervisor=self.supervisor,
             dispatch=self.dispatch,
             posts=self.store,
-            # Seconds in which nothing changes are long in a history.
-            look_s=3.0,
+            look_s=ALONE_S,
             backlog=self._script.backlog,
             barrier=lambda: self.store.register(()),
         )

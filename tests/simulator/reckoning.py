@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from relay.record.sqlite.ledger import recount_of
-from tests.simulator import looking
-from tests.simulator.looking import Delivery, Event
+from tests.simulator import conduct, looking
+from tests.simulator.looking import Delivery, Event, is_told_by_the_relay
 from tests.simulator.promises import after_start
 from tests.simulator.story import Subject
 from tests.simulator.verity import every_run
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["at_the_end"]
 
 _DELIVERED, _DEAD = 1, 3
+#: Why anything may die, whoever says so; what a person gives up is dead as well.
 _WHY_DEAD = ("too_large", "expired")
+_GIVEN_UP = "forgotten"
 
 
 def at_the_end(world: "World") -> None:
@@ -32,7 +34,7 @@ def at_the_end(world: "World") -> None:
     events = looking.events(world.disk)
     deliveries = looking.deliveries(world.disk)
     _nothing_unverified(world)
-    every_run(world, events)
+    every_run(world, [e for e in events if not is_told_by_the_relay(e.subject)])
     _everywhere_it_was_routed_to(world, events, deliveries)
     _every_event_arrives(world, deliveries)
     _once_and_alike(world, events)
@@ -40,6 +42,7 @@ def at_the_end(world: "World") -> None:
     _as_late_as_asked(world)
     _as_paused(world)
     _sent_again(world, deliveries)
+    conduct.at_the_end(world, events, deliveries)
     _balanced(world)
 
 
@@ -92,6 +95,8 @@ def _named(
     A revision goes to everyone who had an event of the run before it, too.
     """
     subject = event.subject
+    if is_told_by_the_relay(subject):
+        return conduct.told_to(world, subject)
     earlier = frozenset(
         name
         for revision in range(1, event.revision)
@@ -116,6 +121,7 @@ def _every_event_arrives(world: "World", deliveries: Sequence[Delivery]) -> None
         for destination in world.destinations
     }
     due: defaultdict[str, set[tuple[Subject, int]]] = defaultdict(set)
+    forgotten = {d.place.name for d in world.destinations if d.given_up}
     for delivery in deliveries:
         subject, revision, place, _, state, reason, *_ = delivery
         due[place].add((subject, revision))
@@ -126,8 +132,9 @@ def _every_event_arrives(world: "World", deliveries: Sequence[Delivery]) -> None
                 f"revision {revision} of {subject} is delivered, but not at {place}",
             )
         else:
+            was_given_up = reason == _GIVEN_UP and place in forgotten
             world.history.require(
-                state == _DEAD and reason in _WHY_DEAD,
+                state == _DEAD and (reason in _WHY_DEAD or was_given_up),
                 "P3",
                 f"revision {revision} of {subject} to {place} ended as {state}, {reason}",
             )

@@ -19,7 +19,9 @@ __all__ = [
     "BlackoutAt",
     "Crash",
     "CrashAt",
+    "Days",
     "Fault",
+    "Forget",
     "Full",
     "Jump",
     "Outage",
@@ -154,10 +156,12 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """The wall clock is set."""
+    """The wall clock is set, wrongly; where somebody sees that, it is set right later."""
 
     at: float
     seconds: float
+    #: None where nobody does.
+    right: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,18 @@ class Reask:
 @dataclass(frozen=True, slots=True)
 class Remove:
     """A destination is taken out of the configuration, and put back later."""
+
+    at: float
+    place: str
+    back: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """A destination is taken out of the configuration, and what waits for it is given up.
+
+    One of the same name is there later.
+    """
 
     at: float
     place: str
@@ -251,6 +267,7 @@ Fault = (
     | Reask
     | Rehire
     | Remove
+    | Forget
     | Pause
     | Again
     | Rotate
@@ -268,6 +285,20 @@ class Place:
     ready_max: int
     ready_bytes: int
     laddered: bool
+    #: Calls a second; None for as many as it takes.
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """When all is done a destination fails for days: what was sent there is sent again, in vain."""
+
+    place: str
+    how: Literal["refuse", "5xx", "4xx", "lost", "away"]
+    #: Hours that pass between two tries.
+    stride: int
+    #: Whether it works for a moment when half of the time has passed.
+    relapses: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,8 +321,11 @@ class Script:
     faults: tuple[Fault, ...]
     #: Open deliveries that one destination may have.
     backlog: int = 1000
+    #: The destination that is told of what happens to others.
+    listener: str | None = None
+    days: Days | None = None
 
     @property
     def replays(self) -> bool:
         """Whether anything is sent again: who works at that changes when everybody else has a turn."""
-        return any(isinstance(fault, Again) for fault in self.faults)
+        return self.days is not None or any(isinstance(f, Again) for f in self.faults)

@@ -94,6 +94,12 @@ class ApiFault:
     #: None for all of them, and for the list.
     subject: Subject | None
 
+    @property
+    def delays_sweeps(self) -> bool:
+        """Whether a batch hangs whenever it is asked for, and who is found with it waits for that."""
+        batch = self.subject is not None and self.subject.kind == "batch"
+        return batch and self.until == FOR_EVER and self.how == "hang"
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:

@@ -20,6 +20,10 @@ FROM = {
     "reload forgets what is pending": 90,
     "leaves without a word": 350,
     "handed to nobody": 90,
+    "forgets what is in hand": 260,
+    "forgets uncounted": 60,
+    "bears it for ever": 80,
+    "a success changes nothing": 150,
 }
 
 

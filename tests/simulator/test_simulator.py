@@ -15,11 +15,13 @@ from tests.simulator.disk import Room
 from tests.simulator.draw import draw
 from tests.simulator.mutations import MUTATIONS
 from tests.simulator.script import (
+    PLACES,
     Again,
     Blackout,
     BlackoutAt,
     Crash,
     CrashAt,
+    Forget,
     Full,
     Jump,
     Outage,
@@ -89,7 +91,7 @@ def test_a_history_is_the_same_in_every_process() -> None:
 def test_everything_that_can_go_wrong_is_drawn() -> None:
     drawn = Counter(type(fault) for seed in range(300) for fault in draw(seed).faults)
     kinds = (
-        Again, ApiFault, Blackout, BlackoutAt, Crash, CrashAt, Full, Jump, Outage, Pause, Reask, Rehire, Remove, Reroute,
+        Again, ApiFault, Blackout, BlackoutAt, Crash, CrashAt, Forget, Full, Jump, Outage, Pause, Reask, Rehire, Remove, Reroute,
         Rotate, Slow, Stop, StoreFault, Stuck, Stumble,
     )  # fmt: skip
     assert set(kinds) == set(drawn)
@@ -101,6 +103,14 @@ def test_everything_that_can_go_wrong_is_drawn() -> None:
     assert {call.key for call in calls} == {"now", "before", "foreign"}
     assert any(script.rules for script in scripts)
     assert {script.backlog for script in scripts} == {3, 5, 1000}
+    assert {place.rate for script in scripts for place in script.places} == {
+        None, 5.0, 20.0,
+    }  # fmt: skip
+    assert {script.listener for script in scripts} == {None, *PLACES}
+    days = [script.days for script in scripts if script.days is not None]
+    assert {found.relapses for found in days} == {False, True}
+    jumps = [f for s in scripts for f in s.faults if isinstance(f, Jump)]
+    assert {found.right is None for found in jumps} == {False, True}
     told = [f for script in scripts for f in script.faults if isinstance(f, ApiFault)]
     assert {fault.how for fault in told} == set(get_args(ApiWay))
     assert {(f.subject is None, f.until == FOR_EVER) for f in told} == {
@@ -131,9 +141,10 @@ def test_histories_are_not_empty(room: Room) -> None:
         "429",
         "sent again",
         "a page of 2, then 1",
+        "relay.destination",
     ):
         assert text.count(happened) > 3, happened
-    for seldom in ("Full(", "Blackout", "Rotate(", "stumble", "power"):
+    for seldom in ("Full(", "Blackout", "Rotate(", "stumble", "power", "forgotten"):
         assert seldom in text, seldom
     arrived = [
         line.split(maxsplit=1)[1] for line in text.splitlines() if " has " in line

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.record.harness import Stumbled
 from tests.simulator.loop import Died, pause
-from tests.simulator.operator import hold_for_a_while, send_again
+from tests.simulator.operator import give_up, hold_for_a_while, send_again
 from tests.simulator.script import (
     HORIZON,
     Again,
@@ -17,6 +17,7 @@ from tests.simulator.script import (
     Crash,
     CrashAt,
     Fault,
+    Forget,
     Full,
     Jump,
     Outage,
@@ -41,7 +42,7 @@ __all__ = ["arrange"]
 
 _Process = Crash | Blackout | Stop | Slow
 _Surroundings = StoreFault | Full | Jump
-_Configuration = Reroute | Reask | Rehire | Remove | Rotate | Pause | Again
+_Configuration = Reroute | Reask | Rehire | Remove | Forget | Rotate | Pause | Again
 
 
 def arrange(world: "World", fault: Fault) -> None:
@@ -93,15 +94,17 @@ def _surround(world: "World", fault: _Surroundings) -> None:
             world.disk.break_down(how, times)
         case Full():
             world.watch(_fill(world, fault))
-        case Jump(seconds=seconds):
+        case Jump(at=at, seconds=seconds, right=right):
             world.machine.jump(seconds)
+            if right is not None:
+                world.loop.call_later(right - at, world.machine.jump_back, seconds)
 
 
 def _configure(world: "World", fault: _Configuration) -> None:
     match fault:
         case Reroute() | Reask() | Rehire():
             world.configure(world.layout.after(fault))
-        case Remove():
+        case Remove() | Forget():
             world.watch(_remove(world, fault))
         case Rotate():
             world.watch(_rotate(world, fault))
@@ -128,11 +131,13 @@ def _stumble(world: "World", point: str) -> None:
     raise Stumbled
 
 
-async def _remove(world: "World", fault: Remove) -> None:
+async def _remove(world: "World", fault: Remove | Forget) -> None:
     gone = [place for place in world.layout.places if place.name == fault.place]
     if not gone:
         return
     world.configure(world.layout.after(fault))
+    if isinstance(fault, Forget):
+        world.watch(give_up(world, fault))
     if fault.back > HORIZON:
         # Put back when everything is put right.
         return

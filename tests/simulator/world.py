@@ -14,6 +14,7 @@ from relay.core.errors import RelayError
 from tests.record.harness import Stumbled
 from tests.simulator import promises
 from tests.simulator.api import Api
+from tests.simulator.days import pass_days
 from tests.simulator.destinations import Destination
 from tests.simulator.disk import Disk, Room
 from tests.simulator.history import BrokenError, History
@@ -36,7 +37,7 @@ from tests.simulator.script import (
     Stuck,
     Stumble,
 )
-from tests.simulator.story import Call, Course
+from tests.simulator.story import ApiFault, Call, Course
 from tests.simulator.troubles import arrange
 from tests.simulator.truth import outcome_at
 from tests.simulator.upstream import Upstream
@@ -49,6 +50,8 @@ STOP_S: Final = 2.0
 #: Seconds in which what is due is asked for, and in which the answers come.
 ASKED_S: Final = 1.2
 ASKED_MAX_S: Final = 10.0
+#: A batch that hangs is waited for twice, and until then a sweep does not say whom else it has found.
+HANGS_S: Final = 2.5
 #: Each is twice as long as the one before it.
 LEAPS_MAX: Final = 20
 
@@ -145,13 +148,13 @@ class World:
         for fault in self.script.faults:
             arrange(self, fault)
         self.watch(self._keep_up())
-        await self._within(HORIZON)
+        await self.within(HORIZON)
         self.disk.mend()
         self.machine.hooks.clear()
         self.machine.set_right()
         self.history.note("world", "nothing new goes wrong")
         committed = promises.committed(self)
-        await self._within(CALM)
+        await self.within(CALM)
         promises.independent(self, committed)
         for destination in self.destinations:
             destination.mend()
@@ -161,17 +164,20 @@ class World:
         self.fill_disk(full=False)
         self.configure(self.layout.with_places(*self.script.places))
         self.watch(resume_all(self))
-        await self._drained()
+        await self.drained()
         await self._settled()
+        if self.script.days is not None:
+            await pass_days(self, self.script.days)
         self._ended = True
         if self.process is not None:
             await self._end(self.process)
         at_the_end(self)
 
-    async def _drained(self) -> None:
+    async def drained(self) -> None:
+        """Let everything be delivered."""
         waited = 0.0
         while self.upstream.busy or promises.open_deliveries(self):
-            await self._within(0.25)
+            await self.within(0.25)
             waited += 0.25
             if waited > DRAIN_S:
                 left = promises.open_deliveries(self)
@@ -182,7 +188,7 @@ class World:
         stride = max(self.script.asking.every, 30) + 1.0
         for _ in range(LEAPS_MAX):
             await self._asked()
-            await self._drained()
+            await self.drained()
             if promises.settled(self):
                 return
             self.history.note("world", f"{stride:.0f} s pass")
@@ -194,10 +200,12 @@ class World:
 
     async def _asked(self) -> None:
         """Let whoever is due be asked for."""
-        await self._within(ASKED_S)
+        faults = self.script.faults
+        slow = any(isinstance(f, ApiFault) and f.delays_sweeps for f in faults)
+        await self.within(ASKED_S + HANGS_S * slow)
         waited = 0.0
         while waited < ASKED_MAX_S and promises.asking(self):
-            await self._within(0.25)
+            await self.within(0.25)
             waited += 0.25
 
     def _redeliver(self, course: Course) -> None:
@@ -319,7 +327,7 @@ class World:
         if error is not None and not self.broken.done():
             self.broken.set_exception(error)
 
-    async def _within(self, seconds: float) -> None:
+    async def within(self, seconds: float) -> None:
         """Let time pass, unless something breaks."""
         passed = asyncio.ensure_future(pause(seconds))  # noqa: TID251 - awaited on the next line
         await asyncio.wait([passed, self.broken], return_when=asyncio.FIRST_COMPLETED)

@@ -4,7 +4,14 @@ Owns changing the product's own code at run time, inside a test and nowhere else
 is named by the promise; that it is noticed is the test's to show.
 """
 
-from tests.simulator.mutations import again, asking, holding, path, surroundings
+from tests.simulator.mutations import (
+    again,
+    asking,
+    conduct,
+    holding,
+    path,
+    surroundings,
+)
 
 __all__ = ["MUTATIONS"]
 
@@ -14,4 +21,5 @@ MUTATIONS = {
     **asking.MUTATIONS,
     **holding.MUTATIONS,
     **again.MUTATIONS,
+    **conduct.MUTATIONS,
 }
