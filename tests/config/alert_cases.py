@@ -11,6 +11,7 @@ from tests.config.alert_series import (
     deliveries,
     of,
     outcomes,
+    seldom,
     text,
 )
 
@@ -113,10 +114,34 @@ CASES = [
         series={
             of("callbacks_total", source="acme", outcome="first"): "0+1x20 20x120",
             of("callbacks_total", source="acme", outcome="unsigned"): "0x20 0+1x120",
-            **outcomes(opened="0+1x140", first="0+1x20 20x120", events="0+1x140"),
+            **outcomes(
+                receipts="0+1x20 20x120",
+                first="0+1x20 20x120",
+                opened="0+1x140",
+                events="0+1x140",
+            ),
         },
         quiet=80,
         fires=100,
+        labels=ACME,
+    ),
+    Case(
+        alert="RelayAllCallbacksRefused",
+        severity="critical",
+        # The same where two runs an hour end, each posted four times.
+        series={
+            of("callbacks_total", source="acme", outcome="unsigned"): (
+                f"0x59 {seldom(4, begin=4, times=6)}"
+            ),
+            **outcomes(
+                opened=f"40x64 {seldom(1, begin=41, times=6)}",
+                first="40x240",
+                receipts="40x240",
+                events=f"40x64 {seldom(1, begin=41, times=6)}",
+            ),
+        },
+        quiet=60,
+        fires=120,
         labels=ACME,
     ),
     Case(
@@ -222,10 +247,31 @@ CASES = [
     Case(
         alert="RelayEventsUnrouted",
         severity="warning",
-        # Every event was taken for a day, then the routes were changed.
-        series=outcomes(events="0+1x1800", unrouted="0x1600 0+1x200"),
-        quiet=1650,
-        fires=1690,
+        # Every event was taken for days, then the routes were changed.
+        series=outcomes(events="9000+1x240", unrouted="0x60 0+1x179"),
+        quiet=110,
+        fires=150,
+        labels=ACME,
+    ),
+    Case(
+        alert="RelayEventsUnrouted",
+        severity="warning",
+        # More than a day after such a change nobody has mended it.
+        series=outcomes(events="9000+1x1800", unrouted="0x60 0+1x1739"),
+        quiet=70,
+        fires=1800,
+        labels=ACME,
+    ),
+    Case(
+        alert="RelayEventsUnrouted",
+        severity="warning",
+        # The same, at a source of two events an hour.
+        series=outcomes(
+            events=seldom(1, begin=900, times=62),
+            unrouted=f"0x359 {seldom(1, times=50)}",
+        ),
+        quiet=660,
+        fires=1850,
         labels=ACME,
     ),
     Case(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tests.config.alert_series import deliveries, of, outcomes, text
+from tests.config.alert_series import deliveries, of, outcomes, seldom, text
 
 __all__ = ["HEALTHY", "QUIET", "Course"]
 
@@ -71,11 +71,34 @@ QUIET = [
         },
     ),
     Course(
+        name="a-scanner-and-a-relay-that-starts",
+        alert="RelayAllCallbacksRefused",
+        # Its only callback is the first that this process counts, so Prometheus sees no increase of it.
+        series={
+            of("callbacks_total", source="acme", outcome="first"): "_x30 1x210",
+            of("callbacks_total", source="acme", outcome="unsigned"): "0+40x240",
+            **outcomes(
+                receipts="7x30 8x210",
+                first="7x30 8x210",
+                opened="7x30 8x210",
+                events="7x30 8x210",
+            ),
+        },
+    ),
+    Course(
         name="routes-that-leave-most-out",
         alert="RelayEventsUnrouted",
         # One in a hundred fails and is taken; then there is none for hours.
         series=outcomes(
             events="0+100x30 3000+100x210", unrouted="0+99x30 2970+100x210"
+        ),
+    ),
+    Course(
+        name="a-few-that-no-route-takes",
+        alert="RelayEventsUnrouted",
+        # Nearly all are taken by day; at night one comes now and then, and is not.
+        series=outcomes(
+            events=seldom(1, begin=1500, times=8), unrouted=seldom(1, times=8)
         ),
     ),
     Course(

@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping
 
-__all__ = ["ACME", "BY_JOB", "LINE", "ORDERS", "deliveries", "of", "outcomes", "text"]
+__all__ = [
+    "ACME",
+    "BY_JOB",
+    "LINE",
+    "ORDERS",
+    "deliveries",
+    "of",
+    "outcomes",
+    "seldom",
+    "text",
+]
 
 LINE = {"job": "runflow-relay", "instance": "relay-0:8081"}
 
@@ -34,6 +44,11 @@ def outcomes(**counts: str) -> dict[str, str]:
         of("source_outcomes", source="acme", outcome=name): counts.get(name, "0x240")
         for name in names.split()
     }
+
+
+def seldom(more: int, *, times: int, begin: int = 0) -> str:
+    """A count that is larger by so many each half hour, and stays as it is between."""
+    return " ".join(f"{begin + more * n}x29" for n in range(times))
 
 
 BY_JOB = {"job": "runflow-relay"}
