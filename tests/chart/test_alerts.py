@@ -1,6 +1,7 @@
 """Each alert leads to its page, where whoever installs the chart says at which address the pages are."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.helm import CHART, HELMS, ROOT, Helm, parse
+from tests.chart.helm import CHART, HELMS, RELEASE, ROOT, Helm, parse
 from tests.chart.things import found
 from tests.install_tools import find
 
@@ -42,6 +43,37 @@ def test_each_has_the_address_of_its_page_and_is_otherwise_as_it_was(
         notes = {**known["annotations"], "runbook_url": f"{BASE}/{page}"}
         del notes["runbook"]
         assert rule == {**known, "annotations": notes}
+
+
+@pytest.mark.parametrize("major", HELMS)
+def test_values_of_an_older_chart_are_good_which_know_nothing_of_them(
+    major: int, tmp_path: Path
+) -> None:
+    """`helm upgrade --reuse-values` puts them in the place of this chart's own."""
+    older = tmp_path / "relay"
+    shutil.copytree(CHART, older)
+    own = yaml.safe_load((older / "values.yaml").read_text())
+    del own["prometheusRule"]
+    (older / "values.yaml").write_text(json.dumps(own))
+    smallest = str(CHART / "ci" / "smallest-values.yaml")
+    words = ("template", RELEASE, str(older), "--values", smallest)
+    kinds = {one["kind"] for one in parse(Helm(major).run(*words))}
+    assert "Deployment" in kinds
+    assert "PrometheusRule" not in kinds
+    switched_on = ("--set", "prometheusRule.enabled=true")
+    [rule] = found(parse(Helm(major).run(*words, *switched_on)), "PrometheusRule")
+    assert rule["spec"]["groups"] == RULES["groups"]
+
+
+@pytest.mark.parametrize("major", HELMS)
+@pytest.mark.parametrize("name", ["enabled", "runbookBase", "labels"])
+def test_each_value_of_theirs_may_be_null(name: str, major: int) -> None:
+    smallest = CHART / "ci" / "smallest-values.yaml"
+    sets = ["prometheusRule.enabled=true", f"prometheusRule.{name}=null"]
+    made = found(parse(Helm(major).render(smallest, sets=sets)), "PrometheusRule")
+    assert [rule["spec"]["groups"] for rule in made] == (
+        [] if name == "enabled" else [RULES["groups"]]
+    )
 
 
 def test_prometheus_takes_them_as_the_chart_gives_them(tmp_path: Path) -> None:
