@@ -8,7 +8,7 @@ Knows nothing of what any of it means.
 from dataclasses import replace
 from random import Random
 
-from tests.simulator.script import HORIZON, Days, Fault, Forget, Jump, Script
+from tests.simulator.script import HORIZON, Days, Fault, Forget, Jump, Script, Slow
 
 __all__ = ["with_rarities"]
 
@@ -27,12 +27,14 @@ def with_rarities(script: Script, dice: Random) -> Script:
         at = round(dice.uniform(0.2, HORIZON - 1), 3)
         back = dice.choice((at + 1, HORIZON, 2 * HORIZON))
         faults.append(Forget(at, dice.choice(names), round(back, 3)))
-    if ahead:
-        at = round(dice.uniform(0, HORIZON - 1), 3)
-        right = round(dice.uniform(at + 0.5, HORIZON), 3)
+    # What is ahead only between two looks is seen by nobody, and a store that stands still lets nobody look.
+    if ahead and not any(isinstance(fault, Slow) for fault in script.faults):
+        at = round(dice.uniform(0, HORIZON - 2), 3)
+        right = round(dice.uniform(at + 1.5, HORIZON), 3)
         seconds = dice.choice((60.0, 7200.0, 172800.0))
         faults.append(Jump(at, seconds, right))
-    if failing:
+    # What is sent again is chosen by its time, and that of a clock that was ahead is still to come.
+    if failing and not ahead:
         script = replace(script, days=_days(dice, names))
     return replace(script, faults=(*script.faults, *faults))
 
