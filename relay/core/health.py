@@ -25,6 +25,7 @@ from relay.core.delivery import (
     Released,
 )
 from relay.core.holding import Condition, HoldKind, Note
+from relay.core.steady import STEP_US
 
 __all__ = [
     "BRAKE",
@@ -166,7 +167,7 @@ def note_of(health: Health, condition: Condition, *, now: int) -> Note | None:
                 worked_at=min(worked_at or since, since),
             )
         told = since == written and (
-            last is None or 0 <= last - (condition.failed_at or since) < _AGAIN
+            last is None or _is_told(last, condition.failed_at or since, _AGAIN)
         )
         if told or now - since < _NOTED:
             return None
@@ -174,9 +175,14 @@ def note_of(health: Health, condition: Condition, *, now: int) -> Note | None:
     if worked_at is None:
         return None
     before = condition.worked_at
-    if written is None and before is not None and 0 <= worked_at - before < _NOTED:
+    if written is None and before is not None and _is_told(worked_at, before, _NOTED):
         return None
     return Note(destination=condition.name, failing_since=None, worked_at=worked_at)
+
+
+def _is_told(at: int, written: int, enough: int) -> bool:
+    """Whether a moment is as good as written down. The clock of whoever wrote may be a little ahead."""
+    return -STEP_US <= at - written < enough
 
 
 def _is_wrong(condition: Condition, health: Health, since: int, now: int) -> bool:
@@ -185,14 +191,14 @@ def _is_wrong(condition: Condition, health: Health, since: int, now: int) -> boo
     It has worked since that failure; or a clock that was ahead has written when it worked.
     """
     written, worked_at = condition.failing_since, condition.worked_at
-    if worked_at is not None and worked_at > now:
+    if worked_at is not None and _past(worked_at, now) is None:
         return True
     return written is not None and written < since and _is_over(written, health)
 
 
 def _past(at: int | None, now: int) -> int | None:
-    """A moment, unless it is still to come."""
-    return None if at is None or at > now else at
+    """A moment, unless it is still to come. The clock of whoever wrote it may be a little ahead."""
+    return None if at is None or at > now + STEP_US else at
 
 
 def _is_over(since: int, health: Health) -> bool:

@@ -11,12 +11,13 @@ on sending after they were cancelled.
 # ruff: noqa: SLF001 - there is no public way to end a producer; this module is the one place for it
 
 import asyncio
+import traceback
 from typing import Final
 
 from aiokafka import AIOKafkaClient, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-__all__ = ["Leash", "farewell", "sever"]
+__all__ = ["Leash", "farewell", "hold", "sever"]
 
 #: Cancelled tasks end within a turn or two of the loop; this is for one that does not.
 _FAREWELL_S: Final = 1.0
@@ -32,6 +33,7 @@ class Leash:
         self._requests: Tasks = set()
         self._is_cut = False
         self._track_requests()
+        hold(producer.client)
 
     def cut(self) -> Tasks:
         """Let nothing more go out; gives the tasks that were cancelled."""
@@ -65,6 +67,26 @@ class Leash:
                 self._requests.discard(task)
 
         sender._send_produce_req = tracked
+
+
+def hold(client: AIOKafkaClient) -> None:
+    """Let a client that is cancelled while it looks for its cluster drop the connection by which it does.
+
+    Nobody else knows of that one yet. To be put on before its start.
+    """
+    bootstrap = client.bootstrap
+
+    async def held() -> None:
+        try:
+            await bootstrap()
+        except asyncio.CancelledError as error:
+            for frame, _ in traceback.walk_tb(error.__traceback__):
+                connection = frame.f_locals.get("bootstrap_conn")
+                if connection is not None:
+                    _ = connection.close()
+            raise
+
+    client.bootstrap = held
 
 
 def sever(admin: AIOKafkaAdminClient) -> Tasks:

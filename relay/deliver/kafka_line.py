@@ -34,7 +34,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from relay.core.errors import RelayError
-from relay.deliver.kafka_cut import Leash, farewell, sever
+from relay.deliver.kafka_cut import Leash, farewell, hold, sever
 from relay.deliver.kafka_options import Access, KafkaOptions, access_of
 from relay.deliver.kafka_partition import partition_of
 from relay.deliver.kafka_reasons import cannot_connect, listening
@@ -266,6 +266,7 @@ async def _survey(topic: str, access: Access) -> _Topic:
     Metadata tells an unknown topic from a dead broker; a producer tells both by the same error.
     """
     admin = AIOKafkaAdminClient(**access)
+    hold(admin._client)  # noqa: SLF001 - as in kafka_cut
     resource = ConfigResource(ConfigResourceType.TOPIC, topic, {_RECORD_LIMIT: None})
     partitions = 0
     try:

@@ -20,9 +20,9 @@ log: Final = structlog.stdlib.get_logger(__name__)
 
 #: Deliveries looked at in one part.
 LOOK_ROWS: Final = 500
-#: Seconds after which a look is taken once more: what was stamped before a jump may be committed after it, and
-#: its sender is answered 503 after four.
-IN_FLIGHT_S: Final = 6.0
+#: Seconds after which a look is taken once more: what was stamped before a jump may be committed after it. Its sender
+#: is answered 503 after four, and after a minute where that was asked for (``limits.ack_timeout``).
+IN_FLIGHT_S: Final = (6.0, 62.0)
 
 
 class Righter:
@@ -38,8 +38,8 @@ class Righter:
         self._watch = Watch()
         self._looking = False
         self._has_looked = False
-        #: When to look once more, by the loop's clock; None for not at all.
-        self._once_more_at: float | None = None
+        #: When to look once more, by the loop's clock.
+        self._once_more: list[float] = []
         #: How far the look has come.
         self._after: Ahead | None = None
         self._righted = 0
@@ -80,13 +80,13 @@ class Righter:
         """Whether to begin: at the start, where the clock was set, and once more soon after that."""
         if self._watch.jumped(now, monotonic_s):
             # Nothing is under way at the start.
-            self._once_more_at = monotonic_s + IN_FLIGHT_S if self._has_looked else None
+            waits = IN_FLIGHT_S if self._has_looked else ()
+            self._once_more = [monotonic_s + wait for wait in waits]
             self._has_looked = True
             return True
-        at = self._once_more_at
-        if at is None or monotonic_s < at:
+        if not self._once_more or monotonic_s < self._once_more[0]:
             return False
-        self._once_more_at = None
+        self._once_more.pop(0)
         return True
 
 

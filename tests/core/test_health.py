@@ -177,6 +177,9 @@ def condition(**said: int) -> Condition:
         (Health(worked_at=NOW_US), {}, (None, NOW_US)),
         (Health(worked_at=NOW_US), {"worked_at": NOW_US - SECOND}, None),
         (Health(worked_at=NOW_US), {"worked_at": NOW_US - HOUR}, (None, NOW_US)),
+        # The clock of another relay may be a little ahead.
+        (Health(worked_at=NOW_US), {"worked_at": NOW_US + SECOND}, None),
+        (Health(failing_since=NOW_US - 1), {"worked_at": NOW_US + SECOND}, None),
         # What a clock that was ahead has written is written anew.
         (Health(worked_at=NOW_US), {"worked_at": NOW_US + DAY}, (None, NOW_US)),
         (
@@ -247,13 +250,15 @@ def test_little_is_written_down(
         # Nothing can have worked, or failed, in the future.
         (
             Health(failing_since=5),
-            {"worked_at": NOW_US + 1},
+            {"worked_at": NOW_US + DAY},
             Health(failing_since=5),
         ),
-        (Health(), {"failing_since": NOW_US + 1}, Health()),
+        (Health(), {"failing_since": NOW_US + DAY}, Health()),
+        # But other relays' clocks may be a little ahead.
+        (Health(failing_since=5), {"worked_at": NOW_US + SECOND}, Health()),
         (
             Health(),
-            {"failing_since": 5, "failed_at": NOW_US + 1},
+            {"failing_since": 5, "failed_at": NOW_US + DAY},
             Health(failing_since=5),
         ),
         (Health(), {}, Health()),

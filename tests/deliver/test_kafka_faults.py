@@ -1,12 +1,14 @@
 """The Kafka sender when its broker dies, hangs or is not there: nothing lost, nothing left behind."""
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.structs import ConsumerRecord
 
 from relay.core.delivery import Delivered, Failed, Fault, Outcome, Released
@@ -182,6 +184,30 @@ class TestHung:
         started = now()
         failed(await sender.send([parcel()]))
         assert now() - started < LIMIT_S + GRACE_S
+        assert await left_over() == set()
+
+    @pytest.mark.parametrize("nth", [1, 3], ids=["survey", "producer"])
+    async def test_one_that_hangs_in_the_middle_of_a_start_is_left_for_good(
+        self,
+        nth: int,
+        kafka: Kafka,
+        topic: str,
+        senders: Senders,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Also by the connection that has only been asked where the cluster is."""
+        sender = senders(options_for(kafka, topic, limit_s=1.0))
+        send, asked = AIOKafkaConnection.send, itertools.count(1)
+
+        def hanging(
+            connection: AIOKafkaConnection, request: object, **how: bool
+        ) -> object:
+            if type(request).__name__ == "MetadataRequest" and next(asked) == nth:
+                kafka.broker.pause()
+            return send(connection, request, **how)
+
+        monkeypatch.setattr(AIOKafkaConnection, "send", hanging)
+        failed(await sender.send([parcel()]))
         assert await left_over() == set()
 
     async def test_half_a_request_is_never_finished(

@@ -74,7 +74,7 @@ async def test_what_was_on_its_way_into_the_store_when_the_clock_was_put_right_i
     await righter.look()
     stamped = callback("run_1", router=routed(NAME), at=bench.clock.now_us())
     bench.clock.advance(seconds=-DAY_S)
-    monkeypatch.setattr(righting, "IN_FLIGHT_S", 0.0)
+    monkeypatch.setattr(righting, "IN_FLIGHT_S", (0.0,))
     await righter.look()
     await bench.store.record([stamped])
     await righter.look()

@@ -129,6 +129,17 @@ class HoldingLaw:
         found = await condition(harness)
         assert (found.failing_since, found.worked_at) == (NOW_US + 5, NOW_US)
 
+    async def test_what_a_clock_that_was_ahead_has_written_is_written_anew(
+        self, harness: StoreHarness
+    ) -> None:
+        """Nobody would believe it until then, and it would be noted again each time."""
+        ahead = NOW_US + 86_400_000_000
+        for at in (ahead, NOW_US):
+            await harness.store.note(
+                [Note(destination="lake", failing_since=None, worked_at=at)]
+            )
+        assert (await condition(harness)).worked_at == NOW_US
+
     async def test_whoever_resumes_gives_it_all_its_time_again(
         self, harness: StoreHarness
     ) -> None:

@@ -5,7 +5,9 @@ import pytest
 from relay.core.delivery import Failed, Fault
 from relay.core.replay import UNTRIED_MAX, Selection
 from relay.core.route import nowhere
+from relay.record import replaying
 from relay.record.replaying import POLL_S, ROOM_S, Replayer
+from tests.fakes import NOW_US, FakeClock
 from tests.record.receipts import EVERYWHERE
 from tests.record.replaying import counts_of, die, order
 from tests.record.sqlite_harness import SqliteHarness
@@ -70,10 +72,33 @@ async def test_an_order_that_a_clock_has_put_off_goes_on_when_its_destination_is
     assert (await counts_of(opened))[0] == 1
 
 
+async def test_a_step_of_another_relay_whose_clock_is_ahead_is_left_to_it(
+    opened: SqliteHarness,
+) -> None:
+    """Two that took each other's steps for mistakes would know no rate."""
+    clocks = FakeClock(), FakeClock(NOW_US + 60_000_000)
+    relays = [
+        (Replayer(opened.store, router=lambda: EVERYWHERE, clock=clock), clock)
+        for clock in clocks
+    ]
+
+    async def work() -> int:
+        for relay, clock in relays:
+            opened.clock.time_us = clock.time_us
+            await relay._work()
+        return (await counts_of(opened))[0]
+
+    await die(opened, *(f"run_{number}" for number in range(9)))
+    await order(opened, rate=1)
+    made = await work()
+    assert [await work() for _ in range(5)] == [made] * 5
+
+
 async def test_an_order_of_a_moment_in_which_the_clock_was_ahead_is_due(
-    opened: SqliteHarness, replayer: Replayer
+    opened: SqliteHarness, replayer: Replayer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody has looked meanwhile, and so nobody has seen the clock jump."""
+    monkeypatch.setattr(replaying, "ASTRAY_S", 0.0)
     await die(opened, "run_1", "run_2")
     await order(opened)
     await replayer._work()

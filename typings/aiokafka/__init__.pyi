@@ -18,6 +18,7 @@ class _Connection:
     ) -> asyncio.Future[None]: ...
 
 class AIOKafkaClient:
+    bootstrap: Callable[[], Awaitable[None]]
     _sync_task: asyncio.Task[None] | None
     _conns: dict[object, _Connection]
 

@@ -10,6 +10,7 @@ from typing import assert_never
 from relay.core.audit import KEPT_MAX, Entry
 from relay.core.holding import FORGOTTEN, Condition, Note
 from relay.core.notice import RELAY_SOURCE, Notice, tell_of_alarm, tell_of_change
+from relay.core.steady import STEP_US
 from relay.record.accounts import Accounts
 from relay.record.holding import (
     bystander,
@@ -59,7 +60,7 @@ async def hold(
                 connection, sql, numbers, job, accounts=accounts, now=now
             )
         case Remember(notes=notes):
-            await _remember(connection, sql, notes)
+            await _remember(connection, sql, notes, now=now)
             return None
         case Abandon():
             number = numbers.destinations.get(job.destination)
@@ -178,7 +179,9 @@ async def _call_off(
         )
 
 
-async def _remember(connection: Connection, sql: Sql, notes: Sequence[Note]) -> None:
+async def _remember(
+    connection: Connection, sql: Sql, notes: Sequence[Note], *, now: int
+) -> None:
     """Keep how tries go."""
     # In one order everywhere: no two relays wait for each other.
     for note in sorted(notes, key=lambda note: note.destination):
@@ -188,6 +191,7 @@ async def _remember(connection: Connection, sql: Sql, notes: Sequence[Note]) -> 
             note.failing_since,
             note.failed_at,
             note.worked_at,
+            now + STEP_US,
         )
 
 

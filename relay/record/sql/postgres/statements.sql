@@ -1025,8 +1025,11 @@ UPDATE destinations SET hold = $2::text, hold_reason = $3, hold_by = $4, held_si
 WHERE number = $1
 
 -- name: note_condition
--- Who works again, or fails anew after a silence, is warned of anew.
-UPDATE destinations SET failing_since = $2, failed_at = $3, worked_at = greatest($4::bigint, worked_at),
+-- Who works again, or fails anew after a silence, is warned of anew. The last of what several relays have seen
+-- stays, unless it is still to come: then a clock that was ahead has written it.
+UPDATE destinations SET failing_since = $2, failed_at = $3,
+    worked_at = CASE WHEN worked_at > $5::bigint THEN COALESCE($4::bigint, worked_at)
+        ELSE greatest($4::bigint, worked_at) END,
     alarms = CASE WHEN $2::bigint IS NULL OR $2 > failing_since THEN 0 ELSE alarms END
 WHERE name = $1
 

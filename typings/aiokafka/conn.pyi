@@ -1,0 +1,6 @@
+from collections.abc import Awaitable
+
+class AIOKafkaConnection:
+    def send(
+        self, request: object, expect_response: bool = ...
+    ) -> Awaitable[object]: ...
