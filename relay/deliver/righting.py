@@ -20,7 +20,7 @@ log: Final = structlog.stdlib.get_logger(__name__)
 
 #: Deliveries looked at in one part.
 LOOK_ROWS: Final = 500
-#: Seconds after which a look is taken once more: what was stamped before a jump may be committed after it. Its sender
+#: Seconds after which looks are taken once more: what was stamped before a jump may be committed after it. Its sender
 #: is answered 503 after four, and after a minute where that was asked for (``limits.ack_timeout``).
 IN_FLIGHT_S: Final = (6.0, 62.0)
 
@@ -77,7 +77,7 @@ class Righter:
         return False
 
     def _is_called_for(self, now: int, monotonic_s: float) -> bool:
-        """Whether to begin: at the start, where the clock was set, and once more soon after that."""
+        """Whether to begin: at the start, where the clock was set, and twice more after that."""
         if self._watch.jumped(now, monotonic_s):
             # Nothing is under way at the start.
             waits = IN_FLIGHT_S if self._has_looked else ()

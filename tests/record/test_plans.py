@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from relay.record.postgres.connection import migrate
+from relay.record.postgres.connection import Connection, migrate
 from relay.record.postgres.partitions import Partitions
 from relay.record.sqlite.connection import connect
 from relay.record.sqlite.connection import migrate as migrate_file
@@ -98,12 +98,10 @@ async def test_from_where_a_destination_is_behind_is_looked_up_once(
     """And not compared with each event again for each other event."""
     connection = await asyncpg.connect(database.url, statement_cache_size=0)
     await migrate(connection)
-    sql = (await asyncio.to_thread(statements, "postgres"))[name]
-    await connection.execute(f"PREPARE {name} AS {sql}")
-    rows = await connection.fetch(f"EXPLAIN EXECUTE {name}({given})")
+    plan = await _plan(connection, name, given)
     await connection.close()
-    told = [row[0] for row in rows if "behind_from" in row[0]]
-    assert told == []
+    assert "events" in plan
+    assert "behind_from" not in plan
 
 
 @pytest.mark.postgres
@@ -126,12 +124,17 @@ async def test_the_last_days_of_a_year_are_looked_up(
         SELECT n, n, 1, n::text::bytea, 1, 1, n, 1, '[]', n * 1000 FROM generate_series(1, 20000) AS n"""
     )
     await connection.execute("ANALYZE events")
-    sql = (await asyncio.to_thread(statements, "postgres"))[name]
-    await connection.execute(f"PREPARE {name} AS {sql}")
     since, until = 19_500_000, 20_000_001
     told = f"{since}, {until}, NULL, TRUE, 19500, 20000"
     values = given.format(since=since, until=until, told=told)
-    rows = await connection.fetch(f"EXPLAIN EXECUTE {name}({values})")
+    plan = await _plan(connection, name, values)
     await connection.close()
-    plan = "\n".join(row[0] for row in rows)
     assert re.search(r"Index Cond: \(\((number|created_at) >=", plan), plan
+
+
+async def _plan(connection: Connection, name: str, given: str) -> str:
+    """How the server would go about a statement, given these values."""
+    sql = (await asyncio.to_thread(statements, "postgres"))[name]
+    await connection.execute(f"PREPARE {name} AS {sql}")
+    rows = await connection.fetch(f"EXPLAIN EXECUTE {name}({given})")
+    return "\n".join(row[0] for row in rows)
